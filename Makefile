@@ -1,0 +1,31 @@
+# make demo   the main job on photos, on a fresh machine; PHOTOS=~/Pictures for one's own
+# make test   the whole test suite
+# make check  linters, types, tests: what CI runs
+
+PYTHON ?= python3
+PHOTOS ?=
+BIN := .venv/bin
+
+.PHONY: demo test check clean
+
+demo: .venv/installed
+	$(BIN)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv demo
+
+# pip is told to keep quiet but for errors; torch alone takes a minute to arrive
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	@echo "installing Solar and what it needs (about two minutes, once) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@

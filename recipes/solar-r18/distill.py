@@ -1,0 +1,59 @@
+"""Distil the recipe's network from a teacher, from random initial weights; resumes by itself."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import torch
+from teachers import teacher
+
+from solar.images import find_photos
+from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.training.crops import Photos
+from solar.training.distillation import DistillationConfig, Phase, distill
+
+RECIPE = Path(__file__).with_name("recipe.toml")
+
+
+def main() -> None:
+    """Read the options, distil, print progress."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of the recipe's folders")
+    parser.add_argument("--teacher", required=True, help=".tflite file or torchvision network")
+    parser.add_argument("--to", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    recipe = tomllib.loads(options.recipe.read_text())
+    torch.set_num_threads(options.threads)
+    config = distillation_config(recipe)
+    torch.manual_seed(config.seed)
+    model = recipe["model"] | {"attention": tuple(recipe["model"]["attention"])}
+    student = GlobalDescriptor(GlobalConfig(**model), name=options.to.name)
+    photos = [
+        Photos(find_photos(options.photos / name), weight)
+        for name, weight in recipe["photos"].items()
+    ]
+    distill(student, teacher(options.teacher, options.threads), photos, config, options.to, show)
+
+
+def distillation_config(recipe: dict[str, Any]) -> DistillationConfig:
+    """The recipe's [distillation] table."""
+    table = dict(recipe["distillation"])
+    table["phases"] = tuple(Phase(**phase) for phase in table["phases"])
+    return DistillationConfig(**table)
+
+
+def show(line: dict[str, Any]) -> None:
+    """One line of progress."""
+    losses = " ".join(f"{name} {line[name]:.3f}" for name in ("descriptor", "map", "relations"))
+    done = f"{line['crops']}/{line['of']}"
+    rest = f"{line['crops_per_second']:.0f}/s, {line['remaining_s'] / 60:.0f} min left"
+    print(f"{done} {losses} ({rest})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Solar: find the same place again in anyone's photos.
+
+Second-order attention and similarity for image retrieval, after Ng, Balntas, Tian and
+Mikolajczyk, "SOLAR: Second-Order Loss and Attention for Image Retrieval", ECCV 2020.
+
+The public names load on first use, so that ``import solar`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from solar.errors import SolarError
+    from solar.images import open_photo
+    from solar.index import Index
+    from solar.models.attention import SecondOrderAttention
+    from solar.models.checkpoints import load, save
+    from solar.models.global_descriptor import GlobalDescriptor
+    from solar.models.whitening import Whitening
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "GlobalDescriptor": "solar.models.global_descriptor",
+    "Index": "solar.index",
+    "SecondOrderAttention": "solar.models.attention",
+    "SolarError": "solar.errors",
+    "Whitening": "solar.models.whitening",
+    "load": "solar.models.checkpoints",
+    "open_photo": "solar.images",
+    "save": "solar.models.checkpoints",
+}
+
+__all__ = [
+    "GlobalDescriptor",
+    "Index",
+    "SecondOrderAttention",
+    "SolarError",
+    "Whitening",
+    "load",
+    "open_photo",
+    "save",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'solar' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""The networks: attention, pooling, whitening, global descriptors, checkpoints."""

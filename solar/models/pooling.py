@@ -1,0 +1,137 @@
+"""Global pooling of feature maps: GeM, MAC, SPoC, R-MAC, each over the whole map or regionally.
+
+Every pooling maps (B, C, H, W) to (B, C) and computes in float32 whatever the autocast type:
+powers and sums over thousands of positions lose too much in half precision.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+EPSILON = 1e-6
+
+
+class GeM(nn.Module):
+    """Generalised-mean pooling (Radenović, Tolias, Chum, TPAMI 2019): (mean xᵖ)^(1/p).
+
+    Args:
+        channels: None for one shared p; a number of channels for one p each.
+        p: initial exponent; 1 is average pooling, infinity is max pooling.
+    """
+
+    def __init__(self, channels: int | None = None, p: float = 3.0) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.full((channels or 1,), p))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C), values at least 1e-6."""
+        with torch.autocast(x.device.type, enabled=False):
+            p = self.p.float()
+            powers = x.float().clamp(min=EPSILON).pow(p[:, None, None])
+            return powers.mean((-2, -1)).pow(1 / p)
+
+
+class MAC(nn.Module):
+    """Maximum activations of convolutions (Tolias, Sicre, Jégou, ICLR 2016)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        return x.float().amax((-2, -1))
+
+
+class SPoC(nn.Module):
+    """Average-pooled convolutional features (Babenko, Lempitsky, ICCV 2015)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        return x.float().mean((-2, -1))
+
+
+class Regional(nn.Module):
+    """Sum over R-MAC's regions of the unit-length pooled vector of each region.
+
+    Args:
+        pool: what pools one region.
+        levels: square sizes of the grid (Tolias et al., ICLR 2016: 3).
+    """
+
+    def __init__(self, pool: nn.Module, levels: int = 3) -> None:
+        super().__init__()
+        self.pool, self.levels = pool, levels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        regions = [(0, 0, *x.shape[-2:]), *grid(x.shape[-2], x.shape[-1], self.levels)]
+        crops = (x[..., top : top + h, left : left + w] for top, left, h, w in regions)
+        return torch.stack([F.normalize(self.pool(c), dim=1, eps=EPSILON) for c in crops]).sum(0)
+
+
+def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]]:
+    """R-MAC's square regions (Tolias et al., ICLR 2016, section 3.2).
+
+    Level l covers the short side with l squares of side 2·short/(l+1); along the long side as many
+    more are laid as bring the overlap of neighbours at level 1 nearest to 40 %.
+
+    Returns:
+        (top, left, height, width) of each region, in positions; the whole map is not among them.
+    """
+    short, long = min(height, width), max(height, width)
+
+    def distance_from_40_percent(extra: int) -> float:
+        stride = (long - short) / extra
+        return abs((short - stride) / short - 0.4)
+
+    extra = min(range(1, 7), key=distance_from_40_percent) if long > short else 0
+    extra_rows, extra_columns = (extra, 0) if height > width else (0, extra)
+    regions = []
+    for level in range(1, levels + 1):
+        side = 2 * short // (level + 1)
+        if side == 0:
+            continue
+        for top in _starts(height, side, level + extra_rows):
+            regions += [
+                (top, left, side, side) for left in _starts(width, side, level + extra_columns)
+            ]
+    return regions
+
+
+def _starts(length: int, side: int, count: int) -> list[int]:
+    """First positions of `count` evenly spread windows of one side along a length."""
+    if count == 1:
+        return [0]
+    stride = (length - side) / (count - 1)
+    # the published code places centres, not corners, on whole positions
+    half = math.floor(side / 2 - 1)
+    return [math.floor(half + i * stride) - half for i in range(count)]
+
+
+def build_pooling(name: str, channels: int, regional: bool) -> nn.Module:
+    """A pooling by name: gem, gem-channel, mac, spoc or rmac (regional MAC).
+
+    Args:
+        name: as above.
+        channels: of the feature map.
+        regional: pool each of R-MAC's regions, normalise, sum.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    match name:
+        case "gem":
+            pool: nn.Module = GeM()
+        case "gem-channel":
+            pool = GeM(channels)
+        case "mac" | "rmac":
+            pool = MAC()
+        case "spoc":
+            pool = SPoC()
+        case _:
+            raise ValueError(f"unknown pooling '{name}': choose one of {', '.join(POOLINGS)}")
+    return Regional(pool) if regional or name == "rmac" else pool
+
+
+POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac")

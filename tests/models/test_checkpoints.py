@@ -1,0 +1,220 @@
+"""Models on disk: round trips, published layouts, hostile and damaged files."""
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from solar.errors import CheckpointError, UsageError
+from solar.models.checkpoints import load, save
+from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
+from solar.models.published import missing_parts, read_published, write_published
+
+SMALL = GlobalConfig("resnet18", whitening=32, image_size=224, scales=(1.0, 0.7))
+
+
+@pytest.fixture(scope="module")
+def model() -> GlobalDescriptor:
+    torch.manual_seed(0)
+    made = GlobalDescriptor(SMALL, Provenance("noise", "a recipe", "abc", "MIT"), "small")
+    for tensor in made.buffers():  # as after training: statistics that are not the initial ones
+        if tensor.is_floating_point():
+            tensor.uniform_(0.5, 1.5)
+    return made.eval()
+
+
+def test_a_folder_gives_back_the_same_model(model: GlobalDescriptor, tmp_path: Path) -> None:
+    save(model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert (again.config, again.provenance, again.name) == (SMALL, model.provenance, "small")
+    assert again.fingerprint == model.fingerprint
+    assert not again.training
+    images = torch.randn(1, 3, 64, 96)
+    assert torch.equal(again(images), model(images))
+
+
+def test_half_precision_halves_the_file(model: GlobalDescriptor, tmp_path: Path) -> None:
+    save(model, tmp_path / "full")
+    save(model, tmp_path / "half", torch.float16)
+    sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("half", "full")]
+    assert sizes[0] < 0.51 * sizes[1]
+    images = torch.randn(1, 3, 64, 96)
+    assert float((load(tmp_path / "half")(images) @ model(images).T).detach()) > 0.9999
+
+
+@pytest.mark.parametrize("pooling", ["gem", "gem-channel", "mac", "spoc", "rmac"])
+@pytest.mark.parametrize("regional", [False, True])
+def test_the_published_layout_and_back(tmp_path: Path, pooling: str, regional: bool) -> None:
+    model = GlobalDescriptor(GlobalConfig("resnet18", (5,), pooling, regional)).eval()
+    write_published(model, tmp_path / "m.pth")
+    again = load(tmp_path / "m.pth")
+    assert again.fingerprint == model.fingerprint
+    keys = torch.load(tmp_path / "m.pth", weights_only=True)["state_dict"]
+    assert {"features.conv1.0.weight", "features.soa5.v.weight"} <= keys.keys()
+
+
+def test_radenovics_layout_loads(tmp_path: Path) -> None:
+    model = GlobalDescriptor(GlobalConfig("resnet50", (), whitening=2048)).eval()
+    state = {}
+    for key, tensor in model.state_dict().items():
+        stage, _, rest = key.partition(".")
+        if stage == "conv2_x":
+            block, _, rest = rest.partition(".")
+            rest = f"{int(block) - 1}.{rest}"
+        number = {"conv2_x": "4.", "conv3_x": "5.", "conv4_x": "6.", "conv5_x": "7."}
+        prefix = {"conv1": "features."} | {k: f"features.{v}" for k, v in number.items()}
+        state[prefix.get(stage, f"{stage}.") + rest] = tensor
+    meta = {"architecture": "resnet50", "pooling": "gem", "whitening": True, "outputdim": 2048}
+    torch.save({"meta": meta, "state_dict": state}, tmp_path / "gl18.pth")
+    again = load(tmp_path / "gl18.pth")
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(again(images), model(images))
+    assert missing_parts(again.config) == ["no second-order attention"]
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return os.system, ("touch evil-was-here",)
+
+
+def test_a_pickle_that_runs_code_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"meta": {}, "state_dict": {"x": Evil()}}, "evil.pth")
+    Path("bare.pth").write_bytes(pickle.dumps(Evil()))
+    for name in ("evil.pth", "bare.pth"):
+        with pytest.raises(CheckpointError, match=name) as caught:
+            load(name)
+        assert "\n" not in str(caught.value)
+    assert not Path("evil-was-here").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no", b"\x80\x02.", b"PK\x03\x04" + b"\0" * 100, pickle.dumps([1, 2])],
+    ids=["empty", "text", "no value", "broken zip", "a list"],
+)
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "m.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"m\.pth") as caught:
+        load(tmp_path / "m.pth")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["meta"].update(architecture="vgg16"), "unknown backbone 'vgg16'"),
+        (lambda c: c["meta"].update(pooling="crow"), "pooling 'crow'"),
+        (lambda c: c["meta"].update(mean=[1, 2]), "not enough values"),
+        (lambda c: c["state_dict"].pop("pool.p"), r"lacks pool\.p"),
+        (lambda c: c["state_dict"].update(more=torch.ones(1)), "has more besides"),
+        (lambda c: c["state_dict"].update({"pool.p": torch.ones(3)}), r"shape \(3,\)"),
+        (lambda c: c["state_dict"].update({"pool.p": 3}), "no tensor"),
+        (lambda c: c.pop("meta"), "no 'meta'"),
+        (lambda c: c.update(state_dict=1), "no 'state_dict'"),
+    ],
+)
+def test_an_odd_published_file_says_what_is_odd(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    write_published(GlobalDescriptor(GlobalConfig("resnet18", ())), tmp_path / "m.pth")
+    content = torch.load(tmp_path / "m.pth", weights_only=True)
+    change(content)
+    torch.save(content, tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match=message):
+        load(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(format=9), "format 9"),
+        (lambda d: d.pop("architecture"), "'architecture' is missing"),
+        (lambda d: d["architecture"].update(backbone="vgg"), "unknown backbone 'vgg'"),
+        (lambda d: d["architecture"].update(attention=[6]), "attention stages"),
+        (lambda d: d["architecture"].update(whitening={"out": 10**12}), "whitening"),
+        (lambda d: d["preprocessing"].update(scales=[]), "scale"),
+        (lambda d: d["preprocessing"].update(mean="x"), "x"),
+        (lambda d: d["weights"].update(sha256="0"), "not the file that config.json"),
+    ],
+)
+def test_an_odd_config_says_what_is_odd(
+    model: GlobalDescriptor, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    save(model, tmp_path / "m")
+    document = json.loads((tmp_path / "m/config.json").read_text())
+    change(document)
+    (tmp_path / "m/config.json").write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=message):
+        load(tmp_path / "m")
+
+
+def test_weights_of_another_shape_or_not_finite_are_refused(tmp_path: Path) -> None:
+    from solar.files import sha256
+
+    save(GlobalDescriptor(GlobalConfig("resnet18", ())), tmp_path / "m")
+    weights = tmp_path / "m/model.safetensors"
+    good = load_file(weights)
+
+    def change(key: str, tensor: torch.Tensor | None) -> None:
+        state = dict(good)
+        state.pop(key)
+        if tensor is not None:
+            state[key] = tensor
+        save_file(state, weights)
+        document = json.loads((tmp_path / "m/config.json").read_text())
+        document["weights"]["sha256"] = sha256(weights)
+        (tmp_path / "m/config.json").write_text(json.dumps(document))
+
+    for tensor, message in (
+        (torch.tensor([torch.nan]), "not finite"),
+        (torch.ones(2), r"shape \(2,\)"),
+        (None, r"lacks 'pool\.p'"),
+    ):
+        change("pool.p", tensor)
+        with pytest.raises(CheckpointError, match=message):
+            load(tmp_path / "m")
+
+
+def test_names_and_places_that_do_not_exist(model: GlobalDescriptor, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="solar-r18"):
+        load("no-such-model")
+    with pytest.raises(CheckpointError, match="no such file"):
+        load(tmp_path / "gone.pth")
+    with pytest.raises(CheckpointError, match=r"config\.json is missing"):
+        load(tmp_path)
+    save(model, tmp_path / "m")
+    with pytest.raises(UsageError, match="exists already"):
+        save(model, tmp_path / "m")
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_damaged_published_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Flips, cuts and splices of a small file: refused or read, never another exception."""
+    content = {"meta": {"architecture": "resnet18"}, "state_dict": {"x": torch.ones(9)}}
+    torch.save(content, tmp_path / "good.pth")
+    good = (tmp_path / "good.pth").read_bytes()
+    random = np.random.default_rng(0)
+    refused = 0
+    for number in range(600):
+        damaged = bytearray(good)
+        for _ in range(int(random.integers(1, 6))):
+            damaged[int(random.integers(len(damaged)))] = int(random.integers(256))
+        if number % 3 == 0:
+            damaged = damaged[: int(random.integers(len(damaged)))]
+        (tmp_path / "m.pth").write_bytes(damaged)
+        try:
+            read_published(tmp_path / "m.pth")
+        except CheckpointError as error:
+            refused += 1
+            assert "\n" not in str(error) and "m.pth" in str(error)
+    assert refused > 200
