@@ -1,0 +1,1 @@
+"""Measuring descriptors as the field does: retrieval, patches, homographies, reports."""

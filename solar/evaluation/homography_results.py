@@ -1,0 +1,137 @@
+"""What matching on homography sequences gives, how it is averaged, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import isfinite
+from statistics import fmean
+
+import numpy as np
+
+ACCURACY_THRESHOLDS = tuple(range(1, 11))
+"""Pixels, for the mean matching accuracy (Mikolajczyk and Schmid; D2-Net, CVPR 2019)."""
+HOMOGRAPHY_THRESHOLDS = (1, 3, 5)
+"""Pixels of corner error, for the homography AUC (SuperPoint, CVPRW 2018; LightGlue, ICCV 2023)."""
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Photo 1 of a sequence against another.
+
+    Attributes:
+        sequence: its name.
+        photo: number of the other photo, from 2.
+        keypoints: how many in photo 1 and in the other.
+        matches: mutual nearest neighbours.
+        accuracy: share of the matches within 1, 2, ... 10 px of the truth; 0 without matches.
+        repeatability: share of the keypoints in the common view of both photos that have a
+            keypoint of the other within 3 px of their place there (SuperPoint's definition).
+        ap: average precision of the matches ranked by distance, within 3 px being correct;
+            positives are the keypoints of photo 1 with one of the other photo within 3 px.
+        corner_error: mean error of the corners, in pixels, of the homography fitted to the
+            matches; infinite where none was found.
+    """
+
+    sequence: str
+    photo: int
+    keypoints: tuple[int, int]
+    matches: int
+    accuracy: tuple[float, ...]
+    repeatability: float
+    ap: float
+    corner_error: float
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; an infinite error is null."""
+        finite = isfinite(self.corner_error)
+        return {**asdict(self), "corner_error": self.corner_error if finite else None}
+
+
+@dataclass(frozen=True)
+class HomographyResult:
+    """All pairs of some sequences, at least one; every figure is a mean over pairs."""
+
+    pairs: tuple[PairResult, ...]
+
+    @property
+    def accuracy(self) -> tuple[float, ...]:
+        """Mean matching accuracy at 1, 2, ... 10 px."""
+        return tuple(
+            fmean(column) for column in zip(*(p.accuracy for p in self.pairs), strict=True)
+        )
+
+    @property
+    def repeatability(self) -> float:
+        """Mean repeatability at 3 px."""
+        return fmean(pair.repeatability for pair in self.pairs)
+
+    @property
+    def matching_ap(self) -> float:
+        """Mean average precision of the matches at 3 px."""
+        return fmean(pair.ap for pair in self.pairs)
+
+    @property
+    def homography_auc(self) -> tuple[float, ...]:
+        """Area under the curve of corner errors up to 1, 3 and 5 px, each 0 to 1."""
+        errors = [pair.corner_error for pair in self.pairs]
+        return tuple(error_auc(errors, threshold) for threshold in HOMOGRAPHY_THRESHOLDS)
+
+    def of(self, change: str) -> HomographyResult | None:
+        """The part of HPatches whose names start with "i_" or "v_"; None if there is none."""
+        pairs = tuple(pair for pair in self.pairs if pair.sequence.startswith(change))
+        return HomographyResult(pairs) if pairs else None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for a report."""
+        return {
+            "accuracy": dict(zip(map(str, ACCURACY_THRESHOLDS), self.accuracy, strict=True)),
+            "repeatability": self.repeatability,
+            "matching_ap": self.matching_ap,
+            "homography_auc": dict(
+                zip(map(str, HOMOGRAPHY_THRESHOLDS), self.homography_auc, strict=True)
+            ),
+            "pairs": [pair.to_json() for pair in self.pairs],
+        }
+
+
+def error_auc(errors: Sequence[float], threshold: float) -> float:
+    """Area under the recall curve of errors up to a threshold, divided by the threshold.
+
+    The curve joins (0, 0) and (e_k, k / n) of the ascending errors linearly, and is flat from the
+    last error within the threshold on (SuperGlue, CVPR 2020).
+
+    Args:
+        errors: n of them, at least one; infinite for failures.
+        threshold: same unit.
+
+    Returns:
+        0 to 1.
+    """
+    within = sorted(error for error in errors if error <= threshold)
+    recall = np.arange(len(within) + 1) / len(errors)
+    x = np.array([0.0, *within, threshold])
+    y = np.append(recall, recall[-1])
+    return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum() / threshold)
+
+
+def markdown(results: dict[str, HomographyResult]) -> str:
+    """A table of means, in per cent: a line a name, and lines for illumination and viewpoint.
+
+    Args:
+        results: by name of the method.
+    """
+    heads = [f"MMA {t} px" for t in (1, 3, 5, 10)] + ["repeatability", "AP"]
+    heads += [f"AUC {t} px" for t in HOMOGRAPHY_THRESHOLDS] + ["pairs"]
+    lines = ["| homographies, % | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
+    for name, result in results.items():
+        parts = {name: result}
+        by_change = {"illumination": result.of("i_"), "viewpoint": result.of("v_")}
+        if all(by_change.values()):
+            parts |= {f"{name}, {change}": part for change, part in by_change.items() if part}
+        for title, part in parts.items():
+            accuracy = [part.accuracy[t - 1] for t in (1, 3, 5, 10)]
+            figures = [*accuracy, part.repeatability, part.matching_ap, *part.homography_auc]
+            cells = [f"{100 * figure:.1f}" for figure in figures] + [str(len(part.pairs))]
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Local matching of two photos: keypoints, patches, mutual matches, geometry."""
