@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import torch
+from recipe import RECIPE, architecture, distillation, read
 from teachers import teacher
 
 from solar.images import find_photos
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.crops import Photos
-from solar.training.distillation import DistillationConfig, Phase, distill
-
-RECIPE = Path(__file__).with_name("recipe.toml")
+from solar.training.distillation import distill
 
 
 def main() -> None:
@@ -27,24 +25,16 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
-    recipe = tomllib.loads(options.recipe.read_text())
+    recipe = read(options.recipe)
     torch.set_num_threads(options.threads)
-    config = distillation_config(recipe)
+    config = distillation(recipe)
     torch.manual_seed(config.seed)
-    model = recipe["model"] | {"attention": tuple(recipe["model"]["attention"])}
-    student = GlobalDescriptor(GlobalConfig(**model), name=options.to.name)
+    student = GlobalDescriptor(architecture(recipe), name=options.to.name)
     photos = [
         Photos(find_photos(options.photos / name), weight)
         for name, weight in recipe["photos"].items()
     ]
     distill(student, teacher(options.teacher, options.threads), photos, config, options.to, show)
-
-
-def distillation_config(recipe: dict[str, Any]) -> DistillationConfig:
-    """The recipe's [distillation] table."""
-    table = dict(recipe["distillation"])
-    table["phases"] = tuple(Phase(**phase) for phase in table["phases"])
-    return DistillationConfig(**table)
 
 
 def show(line: dict[str, Any]) -> None:

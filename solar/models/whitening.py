@@ -122,7 +122,7 @@ def _checked(descriptors: Descriptors) -> NDArray[np.float64]:
 def _eigen(symmetric: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eigenvalues, falling, and eigenvectors in columns."""
     values, vectors = np.linalg.eigh(symmetric)
-    return values[::-1], vectors[:, ::-1]
+    return np.flip(values), np.flip(vectors, axis=1)
 
 
 def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,44 @@
+"""solar attend: second-order attention over a photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from solar.cli.console import err, numbers, out
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("attend", epilog="Example: solar attend photo.jpg --at 320,200 --to overlay.png")(
+        attend
+    )
+
+
+def attend(
+    photo: Annotated[Path, typer.Argument(help="A photo.")],
+    at: Annotated[str, typer.Option(help="The position that attends: x,y in the photo's pixels.")],
+    to: Annotated[Path, typer.Option(help="The picture to write.")],
+    stage: Annotated[int, typer.Option(min=4, max=5, help="After conv4_x or conv5_x.")] = 5,
+    model: Annotated[
+        str, typer.Option(help="Named model, model folder or .pth file.")
+    ] = "solar-r18",
+) -> None:
+    """Show to which other positions of a photo one position attends."""
+    from solar.files import write_atomically
+    from solar.images import open_photo
+    from solar.models.checkpoints import load
+    from solar.pictures import attention_overlay
+
+    x, y = numbers(at, "--at", 2)
+    network = load(model)
+    weights = network.attention_map(photo, at=(x, y), stage=stage)
+    if network.attention_is_identity(stage):
+        err.print(f"note: {escape(network.name)} has not trained this block; its map is random")
+    picture = attention_overlay(open_photo(photo), weights, (x, y))
+    with write_atomically(to) as file:
+        picture.save(file, "PNG")
+    out.print(f"{escape(str(to))}: {weights.shape[1]}x{weights.shape[0]} positions")

@@ -1,0 +1,69 @@
+"""What commands share: progress, tables, JSON, parsing of boxes and scales."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from solar.errors import UsageError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar with rate and remaining time on standard error, if that is a terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One object on standard output and nothing else."""
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def numbers(text: str, option: str, count: int | None = None) -> tuple[float, ...]:
+    """Comma-separated numbers of an option.
+
+    Args:
+        text: as typed.
+        option: its name, for the message.
+        count: how many there must be; None for one or more.
+
+    Raises:
+        UsageError: anything else.
+    """
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: expected numbers with commas between") from error
+    if count is not None and len(values) != count:
+        raise UsageError(f"{option} {text}: expected {count} numbers, not {len(values)}")
+    return values
+
+
+def scales(text: str | None) -> tuple[float, ...] | None:
+    """The option --scales."""
+    return None if text is None else numbers(text, "--scales")

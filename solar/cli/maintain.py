@@ -1,0 +1,82 @@
+"""solar info, verify, compact, remove: looking after an index."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from solar.cli.console import out, print_json
+from solar.errors import IndexFolderError
+
+Folder = Annotated[Path, typer.Argument(help="An index made by `solar index`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("info", epilog="Example: solar info my.index")(info)
+    app.command("verify", epilog="Example: solar verify my.index")(verify)
+    app.command("compact", epilog="Example: solar compact my.index")(compact)
+    app.command("remove", epilog="Example: solar remove my.index old/photo.jpg")(remove)
+
+
+def info(index: Folder, as_json: AsJson = False) -> None:
+    """What an index holds, how it was made, and which photos were skipped and why."""
+    from solar.index import Index
+
+    found = Index.open(index).info()
+    if as_json:
+        print_json({**asdict(found), "folder": str(found.folder)})
+        return
+    settings = found.settings
+    table = Table(box=None, show_header=False)
+    table.add_row("photos", str(found.photos))
+    table.add_row("skipped", str(len(found.failed)))
+    table.add_row("model", f"{escape(settings.model)} ({settings.dimensions}-D)")
+    table.add_row("fingerprint", settings.fingerprint[:16])
+    table.add_row("image size", f"{settings.image_size} px")
+    table.add_row("scales", ", ".join(f"{scale:.4g}" for scale in settings.scales))
+    table.add_row("on disk", f"{found.size / 1e6:.1f} MB")
+    table.add_row("compact frees", f"{found.reclaimable / 1e6:.1f} MB")
+    out.print(table)
+    for _, reason in found.failed:
+        out.print(f"skipped {escape(reason)}", soft_wrap=True)
+
+
+def verify(index: Folder, as_json: AsJson = False) -> None:
+    """Read every byte of an index and compare checksums; exit code 1 if any differs."""
+    from solar.index import Index
+
+    problems = Index.open(index).verify()
+    if as_json:
+        print_json({"index": str(index), "problems": problems})
+    if problems:
+        raise IndexFolderError("; ".join(problems))
+    if not as_json:
+        out.print(f"{escape(str(index))}: every byte is as it was written")
+
+
+def compact(index: Folder) -> None:
+    """Give back the space of removed and changed photos; ids stay."""
+    from solar.index import Index
+
+    opened = Index.open(index)
+    opened.compact()
+    out.print(f"{escape(str(index))}: {len(opened)} photos, compact")
+
+
+def remove(
+    index: Folder,
+    photos: Annotated[list[str], typer.Argument(help="Photos to drop, by path.")],
+) -> None:
+    """Drop photos from an index; the files themselves are not touched."""
+    from solar.index import Index
+
+    opened = Index.open(index)
+    count = opened.remove(photos)
+    out.print(f"{escape(str(index))}: {count} dropped, {len(opened)} photos left")
