@@ -1,0 +1,264 @@
+"""The command line as its user runs it: real processes, real photos."""
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from solar.cli import main
+from solar.errors import SolarError
+from tests.photos import album, scene
+
+
+@dataclass
+class Done:
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def process(*arguments: object, folder: Path) -> Done:
+    """Run the command as a process of its own, as a user does."""
+    command = [sys.executable, "-c", "from solar.cli import main; main()", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def solar(*arguments: object, folder: Path) -> Done:
+    """Run the command in this process: the same `main`, without another start of torch."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["solar", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else int(left.code is not None)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def succeed(*arguments: object, folder: Path) -> str:
+    done = solar(*arguments, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """A folder with an album, one bad file, and an index of them."""
+    folder = tmp_path_factory.mktemp("home")
+    album(folder / "photos", 8)
+    (folder / "photos" / "broken.jpg").write_bytes(b"not a photo")
+    done = process("index", "photos", "--to", "my.index", "--model", model_folder, folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "8 photos" in done.stdout and "8 added" in done.stdout
+    assert "broken.jpg" in done.stderr
+    return folder
+
+
+def test_help_is_quick_and_does_not_import_torch() -> None:
+    program = "import sys; sys.argv = ['solar', '--help']; from solar.cli import app\n"
+    program += (
+        "try: app()\nexcept SystemExit: print('torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    best = 9.0
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        best = min(best, time.perf_counter() - started)
+        assert done.stdout.rstrip().endswith("False False"), done.stdout + done.stderr
+    assert best < 5  # a loose bound: the machine may be busy; the import check is the real one
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "index",
+        "search",
+        "info",
+        "verify",
+        "compact",
+        "remove",
+        "describe",
+        "attend",
+        "models",
+        "convert",
+    ],
+)
+def test_every_command_explains_itself_with_an_example(command: str, tmp_path: Path) -> None:
+    text = succeed(command, "--help", folder=tmp_path)
+    assert "Usage: " in text and f"Example: solar {command}" in " ".join(text.split())
+
+
+def test_search_finds_the_photo_itself_first(home: Path) -> None:
+    table = process("search", "my.index", "photos/03.png", "--top", 3, folder=home).stdout
+    assert re.search(r"^ *1 +1\.0000 .*03\.png", table, re.M)
+    found = json.loads(
+        succeed("search", "my.index", "photos/03.png", "--top", 3, "--json", folder=home)
+    )
+    assert found["query"] == "photos/03.png"
+    assert len(found["hits"]) == 3
+    first = found["hits"][0]
+    assert first["path"].endswith("photos/03.png") and first["score"] == pytest.approx(1, abs=1e-4)
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert {"path", "score", "id"} == first.keys()
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "img":
+            self.images += [value or "" for name, value in attributes if name == "src"]
+
+
+def test_the_page_is_self_contained_and_safe(home: Path, model_folder: Path) -> None:
+    odd = home / "odd"
+    odd.mkdir()
+    scene(1).save(odd / "<script>alert(1)<!-- & \"'.png")
+    succeed("index", "odd", "--to", "odd.index", "--model", model_folder, folder=home)
+    box = ["--box", "10,10,100,100"]
+    succeed("search", "odd.index", "photos/01.png", *box, "--html", "page.html", folder=home)
+    text = (home / "page.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert "script" not in page.tags and "link" not in page.tags
+    assert "&lt;script&gt;" in text
+    assert len(page.images) == 2
+    for source in page.images:
+        assert source.startswith("data:image/jpeg;base64,")
+        (home / "thumb.jpg").write_bytes(base64.b64decode(source.partition(",")[2]))
+        with Image.open(home / "thumb.jpg") as thumbnail:
+            assert max(thumbnail.size) <= 320
+
+
+def test_a_box_changes_the_answer_and_a_wrong_one_is_refused(home: Path) -> None:
+    whole, part = (
+        json.loads(succeed("search", "my.index", "photos/02.png", *box, "--json", folder=home))
+        for box in ((), ("--box", "0,0,60,60"))
+    )
+    assert part["box"] == [0, 0, 60, 60]
+    assert part["hits"][0]["score"] < whole["hits"][0]["score"]
+    for box in ("1,2,3", "a,b,c,d", "500,500,600,600"):
+        done = solar("search", "my.index", "photos/02.png", "--box", box, folder=home)
+        assert done.returncode == 2
+        assert done.stderr.startswith("solar: ") and done.stderr.count("\n") == 1
+
+
+def test_adding_again_describes_only_what_is_new(home: Path, model_folder: Path) -> None:
+    folder = home / "again"
+    album(folder / "photos", 3)
+    succeed("index", "photos", "--to", "i", "--model", model_folder, folder=folder)
+    scene(50).save(folder / "photos" / "new.png")
+    (folder / "photos" / "00.png").unlink()
+    report = json.loads(succeed("index", "photos", "--to", "i", "--json", folder=folder))
+    assert [Path(p).name for p in report["added"]] == ["new.png"]
+    assert len(report["unchanged"]) == 2 and report["photos"] == 4
+    assert [Path(p).name for p in report["vanished"]] == ["00.png"]
+    report = json.loads(succeed("index", "photos", "--to", "i", "--prune", "--json", folder=folder))
+    assert (report["dropped"], report["photos"]) == (1, 3)
+
+
+def test_info_verify_compact_remove(home: Path, model_folder: Path) -> None:
+    folder = home / "care"
+    album(folder / "photos", 4)
+    (folder / "photos" / "bad.png").write_bytes(b"")
+    succeed("index", "photos", "--to", "i", "--model", model_folder, folder=folder)
+    assert "1 dropped, 3 photos left" in succeed("remove", "i", "photos/01.png", folder=folder)
+    assert "3 photos" in succeed("compact", "i", folder=folder)
+    info: dict[str, Any] = json.loads(succeed("info", "i", "--json", folder=folder))
+    assert info["photos"] == 3 and info["settings"]["dimensions"] == 32
+    assert "bad.png" in info["failed"][0][1]
+    assert "bad.png" in succeed("info", "i", folder=folder)
+    assert "every byte" in succeed("verify", "i", folder=folder)
+    data = max((p for p in (folder / "i").iterdir()), key=lambda p: p.stat().st_size)
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    done = solar("verify", "i", folder=folder)
+    assert done.returncode == 1 and data.name in done.stderr
+
+
+def test_describe_writes_descriptors(home: Path, model_folder: Path) -> None:
+    done = solar(
+        "describe", "photos", "--to", "d.npz", "--model", model_folder, "--scales", "1", folder=home
+    )
+    assert done.returncode == 0 and "broken.jpg" in done.stderr
+    with np.load(home / "d.npz") as data:
+        assert data["descriptors"].shape == (8, 32)
+        assert json.loads(str(data["settings"]))["scales"] == [1.0]
+
+
+def test_attend_draws_over_the_photo(home: Path, model_folder: Path) -> None:
+    options = ["--at", "80,60", "--model", model_folder]
+    succeed("attend", "photos/00.png", *options, "--to", "a.png", folder=home)
+    with Image.open(home / "a.png") as overlay, Image.open(home / "photos/00.png") as photo:
+        assert overlay.size == photo.size
+        assert np.abs(np.asarray(overlay, float) - np.asarray(photo, float)).mean() > 5
+    done = solar("attend", "photos/00.png", *options, "--stage", 4, "--to", "b.png", folder=home)
+    assert "not trained this block" in " ".join(done.stderr.split())
+    done = solar("attend", "photos/00.png", "--at", "999,1", *options[2:], "--to", "c.png",
+                 folder=home)  # fmt: skip
+    assert done.returncode == 2 and not (home / "c.png").exists()
+
+
+def test_models_lists_and_convert_goes_both_ways(home: Path, model_folder: Path) -> None:
+    rows = json.loads(succeed("models", "--json", folder=home))["models"]
+    assert {"solar-r18", "gl18-tl-resnet101-gem-w"} <= {row["name"] for row in rows}
+    assert "solar-r18" in succeed("models", folder=home)
+    succeed("convert", model_folder, "m.pth", folder=home)
+    succeed("convert", "m.pth", "back", folder=home)
+    first, second = ((p / "model.safetensors").read_bytes() for p in (model_folder, home / "back"))
+    assert first == second
+    assert solar("convert", "m.pth", "back", folder=home).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["search", "nowhere", "photos/00.png"], 1, "nowhere"),
+        (["search", "my.index", "gone.jpg"], 1, "gone.jpg"),
+        (["search", "my.index", "photos/broken.jpg"], 1, "broken.jpg"),
+        (["index", "photos", "--to", "my.index", "--image-size", "64"], 1, "image_size"),
+        (["index", "nowhere", "--to", "other.index", "--model", "no-model"], 1, "no-model"),
+        (["index", "photos", "--to", "other.index", "--scales", "1,x"], 2, "--scales"),
+        (["index", "photos", "--to", "photos"], 1, "photos"),
+        (["describe", "photos", "--to", "d.npz", "--model", "gone.pth"], 1, "gone.pth"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_that_names_it(
+    home: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = solar(*arguments, folder=home)
+    assert done.returncode == code
+    assert done.stderr.startswith("solar: ") and words in done.stderr
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+    with pytest.raises(SolarError):
+        solar("--debug", *arguments, folder=home)
+
+
+def test_a_wrong_call_exits_with_2(tmp_path: Path) -> None:
+    assert process("search", folder=tmp_path).returncode == 2
+    assert solar("dance", folder=tmp_path).returncode == 2
+    assert solar("index", "x", folder=tmp_path).returncode == 2
