@@ -19,7 +19,8 @@ RECIPE = Path(__file__).with_name("recipe.toml")
 
 def read(path: Path) -> dict[str, Any]:
     """The tables of a recipe."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tables
 
 
 def architecture(recipe: dict[str, Any]) -> GlobalConfig:

@@ -63,7 +63,8 @@ class LiteTeacher:
         batch = photos.permute(0, 2, 3, 1).contiguous().numpy()
         maps = np.concatenate(list(self.pool.map(self._one, batch)))
         scale, zero = self.output["quantization"]
-        return (torch.from_numpy(maps).permute(0, 3, 1, 2).float() - zero) * scale
+        values: Tensor = (torch.from_numpy(maps).permute(0, 3, 1, 2).float() - zero) * scale
+        return values
 
     def _one(self, photo: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         interpreter = self.interpreters.get()

@@ -45,7 +45,7 @@ _POOLINGS = {"gem": "gem", "gemmp": "gem-channel", "mac": "mac", "spoc": "spoc",
 
 
 def read_published(path: str | Path) -> dict[str, Any]:
-    """A published file's content, read without running any code that it may carry.
+    """A published global network's file, read without running any code that it may carry.
 
     Args:
         path: of the .pth file.
@@ -55,6 +55,19 @@ def read_published(path: str | Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: unreadable, or anything but tensors and plain values inside.
+    """
+    content = read_tensors(path)
+    for part in ("meta", "state_dict"):
+        if not isinstance(content.get(part), Mapping):
+            raise CheckpointError(f"{path}: no '{part}' inside, as SOLAR's published files have")
+    return content
+
+
+def read_tensors(path: str | Path) -> dict[str, Any]:
+    """A dictionary that torch saved: tensors and plain values, nothing else.
+
+    Raises:
+        CheckpointError: as for `read_published`.
     """
     try:
         with warnings.catch_warnings():
@@ -71,10 +84,9 @@ def read_published(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such file") from error
     except _UNREADABLE as error:
         raise CheckpointError(f"{path}: not a readable .pth file; fetch it again") from error
-    for part in ("meta", "state_dict"):
-        if not isinstance(content, dict) or not isinstance(content.get(part), Mapping):
-            raise CheckpointError(f"{path}: no '{part}' inside, as SOLAR's published files have")
-    return dict(content)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds no dictionary of weights")
+    return content
 
 
 def from_published(content: Mapping[str, Any], name: str) -> GlobalDescriptor:

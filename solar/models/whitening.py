@@ -122,7 +122,9 @@ def _checked(descriptors: Descriptors) -> NDArray[np.float64]:
 def _eigen(symmetric: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eigenvalues, falling, and eigenvectors in columns."""
     values, vectors = np.linalg.eigh(symmetric)
-    return np.flip(values), np.flip(vectors, axis=1)
+    falling: NDArray[np.float64] = values[::-1]
+    columns: NDArray[np.float64] = vectors[:, ::-1]
+    return falling, columns
 
 
 def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,5 +136,6 @@ def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
             factor = np.linalg.cholesky(covariance + ridge * identity)
         except np.linalg.LinAlgError:
             continue
-        return np.linalg.solve(factor, identity)
+        inverse: NDArray[np.float64] = np.linalg.solve(factor, identity)
+        return inverse
     raise UsageError("learned whitening: the differences of the pairs have no finite covariance")

@@ -64,7 +64,7 @@ def test_descriptors_equal_the_published_code(case: str) -> None:
 def sharpened(block: SecondOrderAttention) -> SecondOrderAttention:
     """The block as the published pictures draw it: logits times mid^-0.75 instead of ^-0.5."""
     drawn = copy.deepcopy(block)
-    for tensor in (drawn.f[1].weight, drawn.f[1].bias):  # ReLU lets a positive factor through
+    for tensor in drawn.f[1].parameters():  # ReLU lets a positive factor through
         tensor.data.mul_(block.mid**-0.25)
     return drawn
 

@@ -5,14 +5,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from solar.errors import UsageError
 from solar.models.whitening import Whitening
 
 
-def correlated(count: int, seed: int = 0) -> np.ndarray:  # type: ignore[type-arg]
+def correlated(count: int, seed: int = 0) -> NDArray[np.float64]:
     random = np.random.default_rng(seed)
-    return random.normal(size=(count, 6)) @ random.normal(size=(6, 6)) + 3
+    rows: NDArray[np.float64] = random.normal(size=(count, 6)) @ random.normal(size=(6, 6)) + 3
+    return rows
 
 
 def test_pca_gives_uncorrelated_dimensions_of_equal_variance() -> None:

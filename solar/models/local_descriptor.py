@@ -1,0 +1,117 @@
+"""The local network: 32x32 patches to 128-D descriptors, SOSNet with second-order attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from solar.errors import UsageError
+from solar.models.attention import SecondOrderAttention
+from solar.models.global_descriptor import Provenance
+
+# Channels after layers 1 to 6; layers 3 and 5 halve the resolution.
+CHANNELS = (32, 32, 64, 64, 128, 128)
+# Channels inside the attention after a layer (Ng et al., section 4.2).
+MIDS = {3: 16, 4: 16, 5: 64, 6: 64}
+DIMENSIONS = 128
+SIDE = 32
+
+
+@dataclass(frozen=True)
+class LocalConfig:
+    """What a local network is.
+
+    Attributes:
+        attention: layers followed by second-order attention, of 3, 4, 5 and 6.
+    """
+
+    attention: tuple[int, ...] = (3, 4, 5)
+
+    def __post_init__(self) -> None:
+        if not set(self.attention) <= MIDS.keys():
+            raise UsageError(f"attention after layers {self.attention}: use 3, 4, 5 and 6 only")
+
+
+class LocalDescriptor(nn.Module):
+    """Patches to unit descriptors (Tian et al., SOSNet, CVPR 2019; Ng et al., ECCV 2020).
+
+    Every patch is normalised to zero mean and unit variance first, so any range of grey will do.
+
+    Args:
+        config: where attention sits.
+        provenance: where the weights come from.
+        name: what reports call the model.
+
+    Shape:
+        (B, 1, 32, 32) -> (B, 128), unit rows.
+    """
+
+    def __init__(
+        self,
+        config: LocalConfig | None = None,
+        provenance: Provenance | None = None,
+        name: str = "unnamed",
+    ) -> None:
+        super().__init__()
+        self.config = config or LocalConfig()
+        self.provenance = provenance or Provenance()
+        self.name = name
+        self.normalise = nn.InstanceNorm2d(1)
+        before = (1, *CHANNELS)
+        self.layers = nn.ModuleList(
+            _layer(before[i], channels, stride=2 if i in (2, 4) else 1)
+            for i, channels in enumerate(CHANNELS)
+        )
+        self.attention = nn.ModuleDict(
+            {
+                str(layer): SecondOrderAttention(CHANNELS[layer - 1], MIDS[layer])
+                for layer in sorted(self.config.attention)
+            }
+        )
+        self.dropout = nn.Dropout(0.1)
+        self.describe = nn.Sequential(
+            nn.Conv2d(CHANNELS[-1], DIMENSIONS, SIDE // 4, bias=False),
+            nn.BatchNorm2d(DIMENSIONS, affine=False),
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Orthogonal convolutions of gain 0.6, as HardNet and SOSNet begin; fresh attention."""
+        for module in (*self.layers.modules(), *self.describe.modules()):
+            if isinstance(module, nn.Conv2d):
+                nn.init.orthogonal_(module.weight, gain=0.6)
+        for block in self.attention.values():
+            assert isinstance(block, SecondOrderAttention)  # noqa: S101 - narrows the type
+            block.reset_parameters()
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Describe patches.
+
+        Args:
+            patches: (B, 1, 32, 32), grey of any range.
+
+        Returns:
+            (B, 128) float32, unit rows.
+
+        Raises:
+            UsageError: patches of another shape.
+        """
+        if patches.ndim != 4 or patches.shape[1:] != (1, SIDE, SIDE):
+            raise UsageError(f"patches of shape {tuple(patches.shape)}: use (B, 1, {SIDE}, {SIDE})")
+        x: Tensor = self.normalise(patches)
+        for number, layer in enumerate(self.layers, 1):
+            x = layer(x)
+            if str(number) in self.attention:
+                x = self.attention[str(number)](x)
+        x = self.describe(self.dropout(x)).flatten(1)
+        return F.normalize(x.float(), dim=1)
+
+
+def _layer(before: int, after: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(after, affine=False),
+        nn.ReLU(),
+    )
