@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -101,8 +102,6 @@ class Whitening:
 
     def linear(self) -> nn.Linear:
         """The same map as a layer: weight = projection, bias = −projection · mean."""
-        import torch
-
         layer = nn.Linear(self.projection.shape[1], self.projection.shape[0])
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(self.projection))
@@ -136,6 +135,9 @@ def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
             factor = np.linalg.cholesky(covariance + ridge * identity)
         except np.linalg.LinAlgError:
             continue
-        inverse: NDArray[np.float64] = np.linalg.solve(factor, identity)
+        lower, unit = torch.from_numpy(factor), torch.from_numpy(identity)
+        inverse: NDArray[np.float64] = torch.linalg.solve_triangular(
+            lower, unit, upper=False
+        ).numpy()
         return inverse
     raise UsageError("learned whitening: the differences of the pairs have no finite covariance")
