@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from solar.errors import UsageError
+from solar.errors import CheckpointError, UsageError
+from solar.files import write_atomically
 
 Descriptors = NDArray[np.floating]
 
@@ -99,6 +102,32 @@ class Whitening:
         if not 1 <= dimensions <= available:
             raise UsageError(f"{dimensions} dimensions asked for; there are 1 to {available}")
         return Whitening(self.mean, self.projection[:dimensions])
+
+    def save(self, path: str | Path) -> None:
+        """Write `mean` and `projection` to an .npz file, atomically."""
+        with write_atomically(path) as file:
+            np.savez(file, mean=self.mean, projection=self.projection)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Whitening:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: no such file, or not a whitening.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                mean = np.asarray(data["mean"], np.float64)
+                projection = np.asarray(data["projection"], np.float64)
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{path}: no such file") from error
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, TypeError) as error:
+            raise CheckpointError(f"{path}: not a whitening ({error})") from error
+        if mean.ndim != 1 or projection.ndim != 2 or projection.shape[1] != len(mean):
+            raise CheckpointError(f"{path}: mean {mean.shape}, projection {projection.shape}")
+        if not (np.isfinite(mean).all() and np.isfinite(projection).all()):
+            raise CheckpointError(f"{path}: holds values that are not finite")
+        return cls(mean, projection)
 
     def linear(self) -> nn.Linear:
         """The same map as a layer: weight = projection, bias = −projection · mean."""

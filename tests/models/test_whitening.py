@@ -1,5 +1,7 @@
 """Whitening: what it promises, singular input, use as a layer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from solar.errors import UsageError
+from solar.errors import CheckpointError, UsageError
 from solar.models.whitening import Whitening
 
 
@@ -66,3 +68,26 @@ def test_wrong_input_is_explained(call: object, message: str) -> None:
     assert callable(call)
     with pytest.raises(UsageError, match=message):
         call()
+
+
+def test_on_disk_and_back(tmp_path: Path) -> None:
+    whitening = Whitening.pca(correlated(50))
+    whitening.save(tmp_path / "w.npz")
+    again = Whitening.load(tmp_path / "w.npz")
+    assert np.array_equal(again.mean, whitening.mean)
+    assert np.array_equal(again.projection, whitening.projection)
+
+
+def test_files_that_are_no_whitening_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    with pytest.raises(CheckpointError, match="no such file"):
+        Whitening.load(path)
+    path.write_bytes(b"PK nothing")
+    with pytest.raises(CheckpointError, match=r"w\.npz: not a whitening"):
+        Whitening.load(path)
+    np.savez(path, mean=np.array([object()]), projection=np.ones((1, 1)))
+    with pytest.raises(CheckpointError, match="not a whitening"):
+        Whitening.load(path)
+    np.savez(path, mean=np.ones(3), projection=np.ones((2, 2)))
+    with pytest.raises(CheckpointError, match=r"mean \(3,\)"):
+        Whitening.load(path)

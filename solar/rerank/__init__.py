@@ -1,0 +1,1 @@
+"""Better orders for what a search found."""
