@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 import solar
-from solar.cli import attend, describe, index, maintain, models, search
+from solar.cli import (
+    attend,
+    data,
+    describe,
+    evaluate,
+    evaluate_patches,
+    index,
+    maintain,
+    models,
+    search,
+)
 from solar.errors import SolarError, UsageError
 
 
@@ -28,8 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _room in (index, search, maintain, describe, attend, models):
+for _room in (index, search, maintain, describe, attend, models, evaluate, data):
     _room.register(app)
+evaluate_patches.register(evaluate.app)
 
 
 def _version(asked: bool) -> None:
