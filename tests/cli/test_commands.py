@@ -1,14 +1,11 @@
 """The command line as its user runs it: real processes, real photos."""
 
 import base64
-import io
 import json
 import re
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,44 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from solar.cli import main
 from solar.errors import SolarError
+from tests.cli.runner import process, solar, succeed
 from tests.photos import album, scene
-
-
-@dataclass
-class Done:
-    """What a command left."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def process(*arguments: object, folder: Path) -> Done:
-    """Run the command as a process of its own, as a user does."""
-    command = [sys.executable, "-c", "from solar.cli import main; main()", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-def solar(*arguments: object, folder: Path) -> Done:
-    """Run the command in this process: the same `main`, without another start of torch."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["solar", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as left:
-            code = left.code if isinstance(left.code, int) else int(left.code is not None)
-    return Done(code, out.getvalue(), err.getvalue())
-
-
-def succeed(*arguments: object, folder: Path) -> str:
-    done = solar(*arguments, folder=folder)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
