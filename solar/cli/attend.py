@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from solar.cli.console import err, numbers, out
+from solar.cli.console import err, numbers, out, ready
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def attend(
     from solar.pictures import attention_overlay
 
     x, y = numbers(at, "--at", 2)
-    network = load(model)
+    network = load(ready(model))
     weights = network.attention_map(photo, at=(x, y), stage=stage)
     if network.attention_is_identity(stage):
         err.print(f"note: {escape(network.name)} has not trained this block; its map is random")

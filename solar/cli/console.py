@@ -67,3 +67,14 @@ def numbers(text: str, option: str, count: int | None = None) -> tuple[float, ..
 def scales(text: str | None) -> tuple[float, ...] | None:
     """The option --scales."""
     return None if text is None else numbers(text, "--scales")
+
+
+def ready(model: str) -> str:
+    """Download a named model that is not on this machine yet, with a bar; returns its name."""
+    from solar.models.registry import MODELS, fetch
+
+    for known in MODELS:
+        if known.name == model and known.addresses and not known.path.exists():
+            with progress(f"fetching {model}") as show:
+                fetch(known, show)
+    return model

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from solar.cli.console import err, out, progress
+from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
 
 
@@ -35,7 +35,7 @@ def describe(
     from solar.export import describe_to_file
     from solar.models.checkpoints import load
 
-    network = load(model)
+    network = load(ready(model))
     with progress("describing") as show:
         report = describe_to_file(network, photos, to, image_size, parse_scales(scales), show)
     for reason in report.failed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from solar.cli.console import numbers, out, print_json, progress
+from solar.cli.console import numbers, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
 from solar.errors import UsageError
 
@@ -165,7 +165,7 @@ def _describer(
 
     whitening = None if whiten is None else Whitening.load(whiten)
     return from_model(
-        load(model), image_size=image_size, scales=parse_scales(scales), whitening=whitening
+        load(ready(model)), image_size=image_size, scales=parse_scales(scales), whitening=whitening
     )
 
 

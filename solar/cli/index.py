@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from solar.cli.console import err, out, print_json, progress
+from solar.cli.console import err, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def index(
     if to.exists():
         kept = Index.open(to, model, image_size, sizes)
     else:
-        kept = Index.create(to, model or "solar-r18", image_size, sizes)
+        kept = Index.create(to, ready(model or "solar-r18"), image_size, sizes)
     with progress("describing") as show:
         report = kept.add(photos, progress=show, retry_failed=retry)
     dropped = kept.remove(report.vanished) if prune else 0

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from solar.cli.console import out, print_json, progress
+from solar.cli.console import out, print_json, ready
 from solar.errors import UsageError
 
 
@@ -48,8 +48,7 @@ def convert(
 
     if target.exists():
         raise UsageError(f"{target}: exists already; choose another name or remove it first")
-    with progress("fetching") as show:
-        model = load(source, show)
+    model = load(ready(source))
     if target.suffix == ".pth":
         write_published(model, target)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,13 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 
 
-def load(
-    model: str | Path, progress: Callable[[int, int | None], None] | None = None
-) -> GlobalDescriptor:
+def load(model: str | Path) -> GlobalDescriptor:
     """A global network, ready to describe photos.
 
     Args:
         model: a name that `solar models` lists, a folder of `config.json` and
-            `model.safetensors`, or a published `.pth` file.
-        progress: called with bytes done and in all, if a named model must be downloaded.
+            `model.safetensors`, or a published `.pth` file. A named model that is not on this
+            machine is downloaded; `solar.models.registry.fetch` shows progress.
 
     Returns:
         The network in evaluation mode, float32, on the CPU.
@@ -49,7 +47,7 @@ def load(
         return from_published(read_published(path), path.stem)
     if path.is_file():
         raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
-    found = fetch(named(str(model)), progress)
+    found = fetch(named(str(model)))
     if found.is_dir():
         return load_folder(found)
     return from_published(read_published(found), str(model))
