@@ -1,0 +1,147 @@
+"""A writer that is killed leaves the last commit, wherever it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from solar.index import Index
+from tests.index.bytes_describer import SETTINGS, BytesDescriber, describe_bytes
+from tests.index.killed_writer import PHOTOS
+from tests.index.listing import paths
+
+KILLS = 50
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.index.killed_writer", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+
+
+def contents(index: Index, candidates: set[str]) -> dict[str, tuple[str, int]]:
+    """Of each path in the index, which of the candidate contents it was described with; its id."""
+    ordered = sorted(candidates)
+    queries = np.zeros((len(ordered), SETTINGS.dimensions), np.float32)
+    for row, text in enumerate(ordered):
+        queries[row] = describe_bytes(text.encode())
+    found: dict[str, tuple[str, int]] = {}
+    for text, hits in zip(ordered, index.search_descriptors(queries, 1), strict=True):
+        for hit in hits:
+            if hit.score > 0.99999:
+                assert text.startswith(f"{hit.path} ")
+                found[hit.path] = (text, hit.id)
+    unknown = paths(index).keys() - found.keys()
+    assert not unknown, f"described with no known content: {unknown}"
+    return found
+
+
+@dataclass
+class Model:
+    """What must be in the index, as far as the killed writers said."""
+
+    contents: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    interrupted: int = 0
+
+    def follow(self, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Take over what was done; returns the call that was begun and not done."""
+        begun = None
+        for line in lines:
+            if "begin" in line:
+                begun = line
+            elif "done" in line and begun is not None:
+                self.contents.update(begun.get("contents", {}))
+                for path in begun.get("paths", []):
+                    del self.contents[path]
+                    self.ids.pop(path, None)
+                begun = None
+        return begun
+
+    def check(self, index: Index, begun: dict[str, Any] | None) -> None:
+        """Compare, and take over what the begun call got done."""
+        new: dict[str, str] = begun.get("contents", {}) if begun else {}
+        removed = set(begun.get("paths", [])) if begun else set()
+        found = contents(index, {*self.contents.values(), *new.values()})
+        if removed and not removed & found.keys():
+            self.contents = {p: c for p, c in self.contents.items() if p not in removed}
+            self.ids = {p: i for p, i in self.ids.items() if p not in removed}
+        assert self.contents.keys() <= found.keys() <= self.contents.keys() | new.keys()
+        for path, (content, number) in found.items():
+            assert content in (self.contents.get(path), new.get(path))
+            assert self.ids.get(path, number) == number, "an id has changed"
+            assert self.owners.setdefault(number, path) == path, "an id was used again"
+            self.contents[path], self.ids[path] = content, number
+        self.interrupted += begun is not None
+
+
+@pytest.mark.slow
+def test_a_writer_killed_at_random_moments_leaves_the_last_commit(tmp_path: Path) -> None:
+    folder, photos = tmp_path / "my.index", tmp_path / "photos"
+    photos.mkdir()
+    for number in range(PHOTOS):
+        (photos / f"{number}.jpg").write_text(f"{photos / str(number)}.jpg as it was")
+    Index.create(folder, BytesDescriber())
+    chance = np.random.default_rng(20)
+    model = Model()
+    for kill in range(KILLS):
+        process = start("loop", folder, photos, kill)
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(chance.integers(1, 7))]
+        time.sleep(chance.uniform(0, 0.05))
+        process.kill()
+        lines += process.stdout.read().splitlines(keepends=True)
+        process.stdout.close()
+        assert process.wait() != 0
+        index = Index.open(folder, BytesDescriber())
+        assert index.verify() == []
+        model.check(index, model.follow([json.loads(line) for line in lines if line[-1] == "\n"]))
+    assert len(model.owners) >= PHOTOS  # The writers got things done,
+    assert model.interrupted >= KILLS / 4  # and were killed in the middle of others.
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) -> None:
+    folder, photos = tmp_path / "my.index", tmp_path / "photos"
+    (photos / "new").mkdir(parents=True)
+    known = [photos / f"{n}.jpg" for n in range(5)]
+    new = photos / "new" / "photo.jpg"
+    for path in [*known, new]:
+        path.write_text(str(path))
+    index = Index.create(folder, BytesDescriber())
+    index.add(known[:4])
+    index.remove([known[3]])
+    before = paths(index)
+    assert before == {str(path): number for number, path in enumerate(known[:3])}
+    after = {
+        "add": {str(path) for path in [*known, new]},
+        "remove": {str(known[2])},
+        "compact": before.keys(),
+    }
+    process = start("steps", folder, photos)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in output.splitlines()]
+    killed = {name: [line for line in lines if line["call"] == name] for name in after}
+    assert all(len(each) > 10 for each in killed.values())
+    for line in lines:
+        index = Index.open(line["folder"], BytesDescriber())
+        assert index.verify() == []
+        found = paths(index)
+        expected = after[line["call"]]
+        assert found.keys() == expected or (found == before and not line["survived"])
+        assert all(found.get(path, number) == number for path, number in before.items())
+        index.add([*known, new])
+        assert paths(index).keys() == after["add"]
+        assert index.verify() == []
+        assert len(list(Path(line["folder"]).iterdir())) == 5, "something was left over"
