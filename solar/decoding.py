@@ -142,12 +142,10 @@ def _why_unsupported(data: bytes) -> str:
     start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     known = [words for sign, words in _OTHERS.items() if start.startswith(sign)]
     text = data[:4096].decode("utf-8", errors="replace")
-    looks = "no known image"
-    if known:
-        looks = known[0]
-    elif not text.strip("\0"):
+    looks = known[0] if known else "no known image"
+    if not text.strip("\0"):
         looks = "zeros, as a failed copy leaves them"
-    elif all(letter.isprintable() or letter.isspace() for letter in text.rstrip("\ufffd")):
+    elif not known and all(c.isprintable() or c.isspace() for c in text.rstrip("\ufffd")):
         looks = "text"
     return f"not a supported format, it looks like {looks}: save it as JPEG or PNG"
 
@@ -173,11 +171,12 @@ def _load(data: bytes, kind: str) -> Image.Image:
     photo = _open(data, kind)
     _check_sides(*photo.size)
     _check_cost(photo, kind, data)
-    if kind == "TIFF":
+    if isinstance(photo, TiffImagePlugin.TiffImageFile):
         # Pillow turns a TIFF while loading it. Given this, it does so without reading the other
         # EXIF directories, whose damage would refuse the photo.
+        turn = photo.tag_v2.get(_ORIENTATION)
         exif = Image.Exif()
-        exif[_ORIENTATION] = _orientation(data)
+        exif[_ORIENTATION] = int(turn) if turn in _UPRIGHT else 1
         photo.info = {"exif": exif.tobytes()}
     photo.load()
     return photo
@@ -189,8 +188,7 @@ def _open(data: bytes, kind: str) -> Image.Image:
     except (UnidentifiedImageError, ValueError):
         if kind != "AVIF":
             raise
-        # Pillow refuses an AVIF whose EXIF is damaged: hide that item. The orientation that
-        # counts is a property of the picture.
+        # Damaged EXIF, perhaps: hide it. An AVIF keeps its orientation elsewhere too.
         return Image.open(io.BytesIO(data.replace(b"Exif", b"free", 1)), formats=(kind,))
 
 

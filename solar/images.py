@@ -54,16 +54,19 @@ def find_photos(root: str | Path) -> list[Path]:
         UsageError: root does not exist.
         PhotoError: a folder cannot be listed.
     """
-    root = Path(root)
-    if not root.is_dir():
-        if not root.exists():
-            raise UsageError(f"{printable(str(root))}: no such file or folder")
-        return [root]
 
     def refuse(error: OSError) -> None:
         reason = f"cannot list this folder ({error.strerror}): make it readable or move it away"
         raise PhotoError(f"{printable(str(error.filename))}: {reason}") from error
 
+    root = Path(root)
+    try:
+        if not root.is_dir():
+            if not root.exists():
+                raise UsageError(f"{printable(str(root))}: no such file or folder")
+            return [root]
+    except OSError as error:
+        refuse(error)
     photos = []
     for folder, folders, files in os.walk(root, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -149,6 +149,11 @@ def test_heic_opens_if_its_decoder_is_installed(monkeypatch: pytest.MonkeyPatch)
     assert "install solar-retrieval[heic]" in reason(data)
 
 
+def test_avif_without_a_decoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "registered_extensions", dict)
+    assert "AVIF needs Pillow 11.3" in reason(b"\0\0\0\x18ftypavif" + bytes(100))
+
+
 # ---------------------------------------------------------------- orientation
 
 TURNS = {  # what EXIF says must be done to the stored rows and columns
@@ -215,6 +220,11 @@ def scan_bomb() -> bytes:
     return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * 10_000 + data[-2:]
 
 
+def large_run_length_bmp() -> bytes:
+    data = run_length_bmp(PHOTO.quantize(8))
+    return data[:18] + struct.pack("<ii", 3000, 2000) + data[26:]
+
+
 TILED = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 324: 8, 325: 9}
 BAD = {
     "empty": (b"", "empty"),
@@ -232,6 +242,7 @@ BAD = {
     "tile bomb": (tiff(TILED | {322: 30_000, 323: 30_000}, bytes(9)), "too large"),
     "tag bomb": (tiff(TILED, bytes(2**20), {258: 2**19}), "damaged TIFF (tag 258"),
     "scan bomb": (scan_bomb(), "too long to decode"),
+    "run-length bomb": (large_run_length_bmp(), "too long to decode"),
     "lab": (encoded(Image.new("LAB", (20, 20)), "TIFF"), "mode LAB"),
 }
 

@@ -14,6 +14,8 @@ import sys
 import time
 import zlib
 from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,9 @@ def samples() -> dict[str, bytes]:
     }
     if ".avif" in Image.registered_extensions():
         files["avif"] = encoded(alpha, "AVIF", exif=turned["exif"])
+    if find_spec("pillow_heif"):
+        import_module("pillow_heif").register_heif_opener()
+        files["heic"] = encoded(photo, "HEIF", exif=turned["exif"])
     return files
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -38,13 +37,11 @@ def search(
     if box is not None:
         x1, y1, x2, y2 = numbers(box, "--box", 4)
         region = (x1, y1, x2, y2)
-    started = time.perf_counter()
     hits = opened.search(query, top=top, box=region)
-    seconds = time.perf_counter() - started
     if html is not None:
         from solar.web.page import Search, write_page
 
-        write_page(html, [Search(query, hits, region, seconds)], title=f"Solar: {query.name}")
+        write_page(html, [Search(query, hits, region)], title=f"Solar: {query.name}")
     if as_json:
         found = [{"path": hit.path, "score": hit.score, "id": hit.id} for hit in hits]
         print_json({"query": str(query), "box": region, "hits": found})

@@ -31,8 +31,8 @@ class Catalogue:
         self._superseded: set[int] = set()
         self._by_path: dict[bytes, int] = {}
         self._by_content: dict[bytes, tuple[int, ...]] = {}
-        for position in snapshot.current.tolist():
-            self._file(position, snapshot.entry(position))
+        for key in snapshot.known_files():
+            self._file(*key)
 
     def find(self, path: bytes) -> Entry | None:
         """The photo with a path, failed or not."""
@@ -83,12 +83,12 @@ class Catalogue:
         if entry.state == State.REMOVED:
             self._by_path.pop(entry.path, None)
         else:
-            self._file(position, entry)
+            self._file(position, entry.path, entry.sha256, entry.state == State.PHOTO)
 
-    def _file(self, position: int, entry: Entry) -> None:
-        self._by_path[entry.path] = position
-        if entry.state == State.PHOTO:
-            self._by_content[entry.sha256] = (*self._by_content.get(entry.sha256, ()), position)
+    def _file(self, position: int, path: bytes, sha256: bytes, described: bool) -> None:
+        self._by_path[path] = position
+        if described:
+            self._by_content[sha256] = (*self._by_content.get(sha256, ()), position)
 
     def _entry(self, position: int) -> Entry:
         committed = len(self._snapshot.records)

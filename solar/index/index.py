@@ -105,9 +105,8 @@ class Index:
             searcher: how descriptors are compared; None for exactly, by FAISS.
 
         Raises:
-            IndexFolderError: there is no index, it is damaged, or it was made with another model
-                or other settings.
-            CheckpointError: the model given cannot be loaded.
+            IndexFolderError: there is no index, it is damaged, it was made with another model or
+                other settings, or the model given cannot be loaded.
         """
         snapshot = Snapshot.open(Path(folder).absolute())
         settings = snapshot.manifest.settings
@@ -152,7 +151,9 @@ class Index:
             What became of each photo, by name. Vanished ones stay until they are removed.
 
         Raises:
-            IndexFolderError: another writes to the index, or it cannot be written.
+            IndexFolderError: another writes to the index, it cannot be written, or its model
+                cannot be loaded, or is another now.
+            PhotoError: a folder cannot be listed.
         """
         paths, given = list_photos(photos)
         with self._writing(), self._writer() as writer:

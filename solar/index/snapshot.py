@@ -20,6 +20,7 @@ DESCRIPTORS = "descriptors"
 RECORDS = "records"
 TEXTS = "texts"
 KINDS = (DESCRIPTORS, RECORDS, TEXTS)
+_PHOTOS_AT_ONCE = 1 << 16
 
 
 def data_file(folder: Path, kind: str, generation: int) -> Path:
@@ -119,6 +120,16 @@ class Snapshot:
     def entries(self) -> Iterator[Entry]:
         """All photos in the index, failed ones too, by ascending id."""
         return map(self.entry, self.current.tolist())
+
+    def known_files(self) -> Iterator[tuple[int, bytes, bytes, bool]]:
+        """Of each photo: position in the log, path, SHA-256, and whether it has a descriptor."""
+        for start in range(0, len(self.current), _PHOTOS_AT_ONCE):
+            part = self.current[start : start + _PHOTOS_AT_ONCE]
+            records = self.records[part]
+            names = ("text", "path_length", "sha256", "state")
+            columns = [records[name].tolist() for name in names]
+            for position, text, length, sha256, state in zip(part.tolist(), *columns, strict=True):
+                yield position, self._texts[text : text + length], sha256, state == State.PHOTO
 
     def find(self, number: int) -> Entry | None:
         """The photo with an id, None if there is none (any more)."""

@@ -75,7 +75,6 @@ def test_a_pickle_that_calls_something_is_refused_before_it_runs(
         b"\x80\x04cnumpy.core.multiarray\nscalar\n}X\x01\x00\x00\x00aK\x01sb.",
         pickle.dumps(np.array([{}], object)),
         pickle.dumps(np.zeros(2, "i4,f8")),
-        b"\x80\x04]r" + struct.pack("<I", 2**31) + b".",  # memo of 16 GB
         b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.",  # bytes of 1 TB
     ],
 )
@@ -83,6 +82,11 @@ def test_damaged_and_foreign_pickles_say_so_in_one_line(tmp_path: Path, data: by
     with pytest.raises(SolarError, match=r"gnd\.pkl: refused") as caught:
         load_plain(write(tmp_path, data))
     assert "\n" not in str(caught.value)
+
+
+def test_a_memo_number_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    with pytest.raises(SolarError, match="a memo number larger than the file"):
+        load_plain(write(tmp_path, b"\x80\x04]r" + struct.pack("<I", 2**31) + b"."))
 
 
 def test_an_array_of_many_empty_rows_takes_no_memory(tmp_path: Path) -> None:

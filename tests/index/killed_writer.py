@@ -6,7 +6,8 @@ is killed. It prints a JSON line before each call, with what it is about to do, 
 ``python -m tests.index.killed_writer steps INDEX PHOTOS`` does each kind of call many times over,
 on copies of the index, and kills itself before the first, the second, ... system call of each.
 
-``python -m tests.index.killed_writer hold INDEX PHOTO [fork]`` holds the lock until killed.
+``python -m tests.index.killed_writer hold INDEX PHOTOS [fork]`` adds photos, but never gets to the
+last one, and says when it hangs there; with fork, so does a process that it has forked.
 """
 
 from __future__ import annotations
@@ -110,14 +111,11 @@ class _Sleeper(BytesDescriber):
         self.fork = fork
 
     def describe(self, paths: Sequence[Path]) -> Iterator[tuple[int, Descriptor | str]]:
-        if self.fork:
-            child = os.fork()
-            if child != 0:
-                say(child=child)
-        else:
-            say(child=None)
+        yield from list(super().describe(paths))[:-1]
+        child = os.fork() if self.fork else None
+        if child != 0:
+            say(child=child)
         time.sleep(60)
-        return super().describe(paths)
 
 
 def main(job: str, folder: str, photos: str, *rest: str) -> None:

@@ -110,6 +110,28 @@ def test_a_writer_killed_at_random_moments_leaves_the_last_commit(tmp_path: Path
     assert model.interrupted >= KILLS / 4  # and were killed in the middle of others.
 
 
+def test_a_killed_run_does_not_describe_again_what_it_has_committed(tmp_path: Path) -> None:
+    folder, photos = tmp_path / "my.index", tmp_path / "photos"
+    photos.mkdir()
+    for number in range(600):
+        (photos / f"{number}.jpg").write_text(f"photo {number}")
+    Index.create(folder, BytesDescriber())
+    process = start("hold", folder, photos)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    describer = BytesDescriber()
+    index = Index.open(folder, describer)
+    assert len(index) >= 512
+    before = paths(index)
+    report = index.add(photos)
+    assert report.unchanged == sorted(before)
+    assert len(describer.described) == len(report.added) == 600 - len(before)
+    assert before.items() <= paths(index).items()
+    assert max(before.values()) < min(paths(index)[path] for path in report.added)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) -> None:
     folder, photos = tmp_path / "my.index", tmp_path / "photos"
