@@ -1,0 +1,74 @@
+"""Losses: the published code's values and gradients, by hand, wrong input."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from solar.errors import UsageError
+from solar.training.losses import contrastive_loss, sos_loss, triplet_loss
+from tests.shared import shared
+
+
+@pytest.mark.parametrize(
+    "name", ["triplet_m1_25", "triplet_m0_1", "contrastive_m0_7", "sos", "triplet_plus_10sos"]
+)
+def test_values_and_gradients_equal_the_published_code(name: str) -> None:
+    golden = np.load(shared("golden/losses.npz"))
+    x = torch.from_numpy(golden["x"].T.copy()).requires_grad_()
+    labels = torch.from_numpy(golden["label"])
+    loss = {
+        "triplet_m1_25": lambda: triplet_loss(x, labels, 1.25),
+        "triplet_m0_1": lambda: triplet_loss(x, labels, 0.1),
+        "contrastive_m0_7": lambda: contrastive_loss(x, labels, 0.7),
+        "sos": lambda: sos_loss(x, labels),
+        "triplet_plus_10sos": lambda: triplet_loss(x, labels, 1.25) + 10 * sos_loss(x, labels),
+    }[name]()
+    torch.autograd.backward(loss)
+    assert x.grad is not None
+    np.testing.assert_allclose(loss.item(), golden[name], rtol=1e-4)
+    gradient = golden[f"{name}_grad"].T
+    np.testing.assert_allclose(x.grad, gradient, rtol=1e-4, atol=1e-4 * np.abs(gradient).max())
+
+
+def batch(tuples: int, negatives: int) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(0)
+    labels = torch.tensor([-1, 1] + [0] * negatives).repeat(tuples)
+    return normalize(torch.randn(len(labels), 8), dim=1), labels
+
+
+def test_sos_variants_by_hand() -> None:
+    x, labels = batch(3, 2)
+    q, p, n1, n2 = x.reshape(3, 4, 8).unbind(1)
+    delta = torch.stack(
+        [((q - n) ** 2).sum(1) - ((p - n) ** 2).sum(1) for n in (n1, n2)], 1
+    )  # (3, 2)
+    torch.testing.assert_close(sos_loss(x, labels, "absolute"), delta.abs().sum())
+    torch.testing.assert_close(sos_loss(x, labels, "query"), delta.square().sum(1).sqrt().sum())
+    torch.testing.assert_close(sos_loss(x, labels), delta.square().sum().sqrt() / 3)
+
+
+def test_equal_query_and_positive_are_at_second_order_rest() -> None:
+    x, labels = batch(2, 3)
+    tuples = x.reshape(2, 5, 8).clone()
+    tuples[:, 1] = tuples[:, 0]
+    x = tuples.reshape(-1, 8).requires_grad_()
+    loss = sos_loss(x, labels) + contrastive_loss(x, labels)
+    torch.autograd.backward(loss)
+    assert sos_loss(x, labels).item() == 0
+    assert x.grad is not None and bool(x.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "labels", [[-1, 1], [1, -1, 0], [-1, 1, 0, -1, 0, 1], [-1, 1, 0, 0, -1, 1, 0], [0, 0, 0], []]
+)
+def test_labels_that_are_no_tuples_are_refused(labels: list[int]) -> None:
+    x = torch.randn(len(labels), 4)
+    with pytest.raises(UsageError, match="labels"):
+        triplet_loss(x, torch.tensor(labels))
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    with pytest.raises(UsageError, match="'mean'"):
+        sos_loss(*batch(1, 1), "mean")  # type: ignore[arg-type]
