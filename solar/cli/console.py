@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isclose, log2
 from typing import Any
 
 from rich.console import Console
@@ -65,8 +66,17 @@ def numbers(text: str, option: str, count: int | None = None) -> tuple[float, ..
 
 
 def scales(text: str | None) -> tuple[float, ...] | None:
-    """The option --scales."""
-    return None if text is None else numbers(text, "--scales")
+    """The option --scales; 1.4142 and 0.7071 mean the exact powers of the square root of 2."""
+    if text is None:
+        return None
+    return tuple(map(_exact, numbers(text, "--scales")))
+
+
+def _exact(scale: float) -> float:
+    if scale <= 0:
+        raise UsageError(f"--scales: {scale:g} is not positive")
+    power: float = 2 ** (round(2 * log2(scale)) / 2)
+    return power if isclose(scale, power, rel_tol=1e-4) else scale
 
 
 def ready(model: str) -> str:

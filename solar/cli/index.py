@@ -48,7 +48,7 @@ def index(
     from solar.index import Index
 
     sizes = parse_scales(scales)
-    if to.exists():
+    if to.is_file() or (to.is_dir() and any(to.iterdir())):
         kept = Index.open(to, model, image_size, sizes)
     else:
         kept = Index.create(to, ready(model or "solar-r18"), image_size, sizes)

@@ -142,6 +142,20 @@ def test_adding_again_describes_only_what_is_new(home: Path, model_folder: Path)
     assert (report["dropped"], report["photos"]) == (1, 3)
 
 
+def test_an_empty_folder_becomes_an_index_and_rounded_scales_are_the_same(
+    home: Path, model_folder: Path
+) -> None:
+    folder = home / "scales"
+    album(folder / "photos", 2)
+    (folder / "i").mkdir()
+    call = ["index", "photos", "--to", "i", "--model", model_folder, "--scales"]
+    succeed(*call, "1,1.41421356,0.70710678", folder=folder)
+    report = json.loads(succeed(*call, "1,1.4142,0.7071", "--json", folder=folder))
+    assert len(report["unchanged"]) == 2
+    assert solar(*call, "1,1.41", folder=folder).returncode == 1
+    assert solar(*call, "1,-1", folder=folder).returncode == 2
+
+
 def test_info_verify_compact_remove(home: Path, model_folder: Path) -> None:
     folder = home / "care"
     album(folder / "photos", 4)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solar.errors import IndexFolderError
@@ -26,6 +26,7 @@ from tests.index.listing import paths
 
 KINDS = ("manifest.json", "descriptors-000001.bin", "records-000001.bin", "texts-000001.bin")
 REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture
@@ -147,6 +148,7 @@ def test_a_hostile_manifest_is_refused(tmp_path: Path, raw: bytes, message: str)
     assert "manifest.json" in str(raised.value)
 
 
+@PATIENT
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -163,6 +165,7 @@ def test_no_manifest_makes_another_error(value: Any, data: st.DataObject) -> Non
         Manifest.from_bytes(json.dumps(content).encode(), Path("manifest.json"))
 
 
+@PATIENT
 @given(
     st.builds(
         Settings,
@@ -173,8 +176,8 @@ def test_no_manifest_makes_another_error(value: Any, data: st.DataObject) -> Non
         st.lists(st.floats(0, 100, exclude_min=True), min_size=1, max_size=9).map(tuple),
     )
 )
-def test_a_manifest_comes_back_as_it_was_written(settings: Settings) -> None:
-    manifest = Manifest(settings, generation=3, records=1, rows=2, text_bytes=3, next_id=4)
+def test_a_manifest_comes_back_as_it_was_written(made_with: Settings) -> None:
+    manifest = Manifest(made_with, generation=3, records=1, rows=2, text_bytes=3, next_id=4)
     assert Manifest.from_bytes(manifest.to_bytes(), Path("manifest.json")) == manifest
 
 
