@@ -186,7 +186,7 @@ def _open(data: bytes, kind: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=(kind,))
     except (UnidentifiedImageError, ValueError):
-        if True:
+        if kind != "AVIF":
             raise
         # Damaged EXIF, perhaps: hide it. An AVIF keeps its orientation elsewhere too.
         return Image.open(io.BytesIO(data.replace(b"Exif", b"free", 1)), formats=(kind,))
