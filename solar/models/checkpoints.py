@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
@@ -96,7 +97,8 @@ def save(model: GlobalDescriptor, folder: str | Path, dtype: torch.dtype = torch
             for key, tensor in model.state_dict().items()
             if not key.endswith("num_batches_tracked")
         }
-        save_file(state, partial / WEIGHTS)
+        with write_atomically(partial / WEIGHTS) as file:
+            file.write(serialise(state))
         config = _config_document(model, sha256(partial / WEIGHTS), dtype)
         with write_atomically(partial / CONFIG) as file:
             file.write(json.dumps(config, indent=2).encode() + b"\n")
