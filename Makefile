@@ -12,13 +12,13 @@ demo: .venv/installed
 	$(BIN)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 clean:
 	rm -rf .venv demo

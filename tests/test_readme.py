@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from solar.models.registry import named
 from tests.photos import album, scene
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -21,8 +20,6 @@ def snippets(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not named("solar-r18").path.exists():
-        pytest.skip("the bundled model is not in this checkout")
     folder = tmp_path_factory.mktemp("readme")
     album(folder / "photos", 6, (320, 300))
     scene(2, (320, 300)).save(folder / "query.jpg", quality=95)
