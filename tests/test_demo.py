@@ -18,7 +18,6 @@ from solar.errors import SolarError, UsageError
 from solar.index import AddReport, Hit, Index
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
-from solar.models.registry import named
 
 # Ends the process at the first attempt to reach another machine, even if that would be caught.
 OFFLINE = """
@@ -232,8 +231,6 @@ def test_a_wrong_call_ends_in_one_line_and_exit_code_2(tmp_path: Path) -> None:
 def test_the_whole_demo_with_the_bundled_model(tmp_path: Path) -> None:
     pytest.importorskip("skimage")
     pytest.importorskip("sklearn")
-    if not named("solar-r18").path.is_dir():
-        pytest.skip("the bundled model is not in this checkout")
     done = run_main("--to", tmp_path)
     assert done.returncode == 0, done.stderr
     found, queries, _ = summary(done.stdout)
