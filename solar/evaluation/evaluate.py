@@ -63,8 +63,9 @@ def revisited_photos(dataset: str, root: str | Path | None = None) -> Photos:
         SolarError: the ground truth or photos are missing; names them.
     """
     truth, place = open_dataset(dataset, root)
-    queries = locate([query.name for query in truth.queries], place)
-    return Photos(truth, locate(truth.database, place), queries)
+    found = locate([*truth.database, *(query.name for query in truth.queries)], place)
+    count = len(truth.database)
+    return Photos(truth, found[:count], found[count:])
 
 
 def folder_photos(root: str | Path, table: str | Path | None = None) -> Photos:

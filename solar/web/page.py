@@ -82,9 +82,9 @@ def write_page(path: str | Path, searches: Sequence[Search], title: str = "Solar
 
 
 def _section(search: Search) -> str:
-    took = f" in {search.seconds * 1000:.0f} ms" if search.seconds is not None else ""
+    took = "" if search.seconds is None else f"<br><span>in {search.seconds * 1000:.0f} ms</span>"
     figures = "".join(_hit(rank, hit) for rank, hit in enumerate(search.hits, 1))
-    caption = f"<b>query</b> {escape(search.query.name)}<br><span>searched{took}</span>"
+    caption = f"<b>query</b> {escape(search.query.name)}{took}"
     return (
         f'<section><figure class="query">{_picture(search.query, search.box)}'
         f"<figcaption>{caption}</figcaption></figure>"
