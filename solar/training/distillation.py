@@ -254,7 +254,10 @@ def _step(
 ) -> dict[str, float]:
     """One step of the optimiser; returns the losses."""
     device = student.device
-    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in _mean_std(student))
+    mean, std = (
+        torch.tensor(values, device=device)[:, None, None]
+        for values in (student.config.mean, student.config.std)
+    )
     images = (lit.to(device).float() / 255 - mean) / std
     images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
     images = images.contiguous(memory_format=torch.channels_last)
@@ -271,10 +274,6 @@ def _step(
     if not np.isfinite(sum(values.values())):
         raise FloatingPointError(f"the loss is no longer finite: {values}")
     return values
-
-
-def _mean_std(student: GlobalDescriptor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return student.config.mean, student.config.std
 
 
 def _save(
