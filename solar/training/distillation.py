@@ -1,10 +1,8 @@
 """Distillation: a network from random initial weights learns to see as a teacher does.
 
-The teacher is any callable from photos to feature maps. On random crops of any photos, three
-things are matched, each a cosine or a mean square: the whitened GeM descriptor, the feature map
-position by position, and the similarities of the crops of a batch to one another (Park et al.,
-"Relational Knowledge Distillation", CVPR 2019). Student and teacher see the same crop (Beyer et
-al., "A good teacher is patient and consistent", CVPR 2022); only the light differs.
+On random crops, three things are matched: the whitened GeM descriptor, the feature map position by
+position, and the similarities within a batch (Park et al., CVPR 2019). Student and teacher see the
+same crop (Beyer et al., CVPR 2022); only the light differs.
 """
 
 from __future__ import annotations

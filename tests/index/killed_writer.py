@@ -112,9 +112,9 @@ class _Sleeper(BytesDescriber):
 
     def describe(self, paths: Sequence[Path]) -> Iterator[tuple[int, Descriptor | str]]:
         yield from list(super().describe(paths))[:-1]
-        child = os.fork() if self.fork else None
-        if child != 0:
-            say(child=child)
+        forked = os.fork() == 0 if self.fork else False
+        if forked or not self.fork:  # The child speaks: by then it has let go of the lock.
+            say(child=os.getpid() if forked else None)
         time.sleep(60)
 
 
