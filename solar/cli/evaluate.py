@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +33,10 @@ ImageSize = Annotated[
 ]
 Scales = Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")]
 Whiten = Annotated[Path | None, typer.Option(help="A whitening applied after the model (.npz).")]
-To = Annotated[Path, typer.Option(help="Folder of descriptors, report.json and report.html.")]
+To = Annotated[
+    Path | None,
+    typer.Option(help="Folder of descriptors, report.json and report.html. [one in runs/eval/]"),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace descriptors made with other settings.")
 ]
@@ -61,7 +67,7 @@ def revisited(
     dataset: Annotated[
         str, typer.Option(help="oxford5k, paris6k, roxford5k, rparis6k, or a folder.")
     ],
-    to: To,
+    to: To = None,
     root: Annotated[
         Path | None, typer.Option(help="Folder of the photos; not for a folder.")
     ] = None,
@@ -82,12 +88,13 @@ def revisited(
     photos = revisited_photos(dataset, root)
     options = _options(distractors, dimensions, rerank)
     describer = _describer(model, image_size, scales, whiten)
-    _show(_run(describer, photos, to, options, crop, overwrite), to, as_json)
+    place = to or _place(dataset, describer, crop)
+    _show(_run(describer, photos, place, options, crop, overwrite), place, as_json)
 
 
 def folder(
     photos: Annotated[Path, typer.Argument(help="Sub-folders are places.")],
-    to: To,
+    to: To = None,
     pairs: Annotated[
         Path | None, typer.Option(help="CSV with the columns query and positive, instead.")
     ] = None,
@@ -107,7 +114,8 @@ def folder(
     found = folder_photos(photos, pairs)
     options = _options(distractors, dimensions, rerank)
     describer = _describer(model, image_size, scales, whiten)
-    _show(_run(describer, found, to, options, True, overwrite), to, as_json)
+    place = to or _place(str(photos), describer, crop=True)
+    _show(_run(describer, found, place, options, True, overwrite), place, as_json)
 
 
 def extract_distractors(
@@ -167,6 +175,14 @@ def _describer(
     return from_model(
         load(ready(model)), image_size=image_size, scales=parse_scales(scales), whitening=whitening
     )
+
+
+def _place(dataset: str, describer: Describer, crop: bool) -> Path:
+    """A folder that no other settings share, so that nothing is refused or described twice."""
+    settings = json.dumps([dict(describer.settings), crop], sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    model = re.sub(r"[^\w.-]", "_", str(describer.settings["model"]))
+    return Path("runs") / "eval" / f"{Path(dataset).resolve().name}-{model}-{digest}"
 
 
 def _options(distractors: Path | None, dimensions: str | None, rerank: str | None) -> Options:

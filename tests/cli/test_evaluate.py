@@ -54,6 +54,17 @@ def test_revisited_reports_and_repeats(home: Path, model_folder: Path) -> None:
     succeed(*call, "--image-size", "96", "--overwrite", folder=home)
 
 
+def test_without_a_folder_each_setting_gets_its_own(home: Path, model_folder: Path) -> None:
+    call = ["eval", "revisited", "--dataset", "rtiny", "--model", model_folder, "--json"]
+    first = json.loads(succeed(*call, folder=home))
+    again = json.loads(succeed(*call, folder=home))
+    succeed(*call, "--image-size", "96", folder=home)
+    succeed(*call, "--no-crop", folder=home)
+    assert again["easy"] == first["easy"]
+    reports = sorted((home / "runs" / "eval").glob("rtiny-untrained-*/report.html"))
+    assert len(reports) == 3
+
+
 def test_distractors_whitening_and_expansion(home: Path, model_folder: Path) -> None:
     random = np.random.default_rng(0)
     Whitening.pca(random.normal(size=(200, 32))).save(home / "w.npz")
