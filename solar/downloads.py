@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import urllib.error
 import urllib.request
@@ -54,11 +55,13 @@ def download(
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
     reasons = []
     for address in addresses:
         if urlsplit(address).scheme not in ("http", "https"):
             raise UsageError(f"{address}: only http and https addresses are fetched")
+        # mirrors may differ: without a checksum, one is never continued with another's bytes
+        source = "" if sha256 else f".{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+        partial = target.with_name(f"{target.name}{source}.partial")
         try:
             _fetch(address, partial, progress)
             _verify(partial, sha256, size)
@@ -69,8 +72,8 @@ def download(
         sync_folder(target.parent)
         return target
     tried = "; ".join(reasons) or "no address is known"
-    source = f" It can be had from {addresses[0]}" if addresses else ""
-    raise SolarError(f"{target.name} could not be fetched ({tried}). Put it at {target}.{source}")
+    place = f" It can be had from {addresses[0]}" if addresses else ""
+    raise SolarError(f"{target.name} could not be fetched ({tried}). Put it at {target}.{place}")
 
 
 def _fetch(address: str, partial: Path, progress: Progress | None) -> None:

@@ -81,6 +81,20 @@ def test_goes_on_where_the_connection_broke(server: Server, tmp_path: Path) -> N
     assert seen[-1] == ("/ranged", f"bytes={len(CONTENT) // 2}-")
 
 
+def test_without_a_checksum_only_the_same_address_is_continued(
+    server: Server, tmp_path: Path
+) -> None:
+    base, seen = server
+    with pytest.raises(SolarError):
+        download([f"{base}/cut"], tmp_path / "f")
+    with pytest.raises(SolarError):
+        download([f"{base}/cut"], tmp_path / "f", size=len(CONTENT) + 1)
+    download([f"{base}/ranged"], tmp_path / "f")
+    ranges = [None, f"bytes={len(CONTENT) // 2}-", None]
+    assert seen == list(zip(["/cut", "/cut", "/ranged"], ranges, strict=True))
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
 def test_a_server_without_ranges_begins_anew(server: Server, tmp_path: Path) -> None:
     base, _ = server
     (tmp_path / "f.partial").write_bytes(CONTENT[:1000])
