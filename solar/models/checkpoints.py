@@ -19,7 +19,7 @@ from torch import Tensor
 from solar.errors import CheckpointError, UsageError
 from solar.files import sha256, sync_folder, write_atomically
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.published import from_published, read_published
+from solar.models.published import from_published, read_published, rgb
 from solar.models.registry import fetch, named
 
 FORMAT = 1
@@ -154,8 +154,8 @@ def _read_config(path: Path) -> tuple[GlobalConfig, Provenance, str, str]:
             pooling=str(architecture["pooling"]),
             regional=bool(architecture["regional"]),
             whitening=None if whitening is None else int(whitening["out"]),
-            mean=_three(seeing["mean"]),
-            std=_three(seeing["std"]),
+            mean=rgb(seeing["mean"]),
+            std=rgb(seeing["std"]),
             image_size=int(seeing["image_size"]),
             scales=tuple(float(scale) for scale in seeing["scales"]),
         )
@@ -165,11 +165,6 @@ def _read_config(path: Path) -> tuple[GlobalConfig, Provenance, str, str]:
         raise CheckpointError(f"{path}: the entry {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-
-
-def _three(values: Any) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
 
 
 def _check_state(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:

@@ -182,13 +182,19 @@ def _config(meta: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
             pooling=_POOLINGS[pooling],
             regional=bool(meta.get("regional", False)),
             whitening=whitening,
-            mean=_rgb(meta.get("mean", GlobalConfig.mean)),
-            std=_rgb(meta.get("std", GlobalConfig.std)),
+            mean=rgb(meta.get("mean", GlobalConfig.mean)),
+            std=rgb(meta.get("std", GlobalConfig.std)),
         )
     except (UsageError, TypeError, ValueError) as error:
         raise CheckpointError(f"{name}: {error}") from error
 
 
-def _rgb(values: Any) -> tuple[float, float, float]:
+def rgb(values: Any) -> tuple[float, float, float]:
+    """Three numbers of a file, one per channel.
+
+    Raises:
+        TypeError: not numbers.
+        ValueError: more or fewer than three.
+    """
     red, green, blue = (float(v) for v in values)
     return red, green, blue
