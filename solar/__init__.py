@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from solar.errors import SolarError
     from solar.images import open_photo
     from solar.index import Index
+    from solar.matching.match import match
     from solar.models.attention import SecondOrderAttention
-    from solar.models.checkpoints import load, save
+    from solar.models.checkpoints import load, load_local, save
     from solar.models.global_descriptor import GlobalDescriptor
+    from solar.models.local_descriptor import LocalDescriptor
     from solar.models.whitening import Whitening
 
 __version__ = "0.1.0"
@@ -25,10 +27,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "GlobalDescriptor": "solar.models.global_descriptor",
     "Index": "solar.index",
+    "LocalDescriptor": "solar.models.local_descriptor",
     "SecondOrderAttention": "solar.models.attention",
     "SolarError": "solar.errors",
     "Whitening": "solar.models.whitening",
     "load": "solar.models.checkpoints",
+    "load_local": "solar.models.checkpoints",
+    "match": "solar.matching.match",
     "open_photo": "solar.images",
     "save": "solar.models.checkpoints",
 }
@@ -36,10 +41,13 @@ _HOMES = {
 __all__ = [
     "GlobalDescriptor",
     "Index",
+    "LocalDescriptor",
     "SecondOrderAttention",
     "SolarError",
     "Whitening",
     "load",
+    "load_local",
+    "match",
     "open_photo",
     "save",
 ]

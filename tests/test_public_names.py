@@ -8,10 +8,13 @@ import solar
 NAMES = {
     "GlobalDescriptor",
     "Index",
+    "LocalDescriptor",
     "SecondOrderAttention",
     "SolarError",
     "Whitening",
     "load",
+    "load_local",
+    "match",
     "open_photo",
     "save",
 }

@@ -25,7 +25,7 @@ from solar.extraction import Described, describe_photos
 from solar.images import find_photos
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.whitening import Whitening
+from solar.models.whitening import Whitening, with_whitening
 
 SCALES = (1.0, 2**0.5, 2**-0.5)
 Descriptors = NDArray[np.float32]
@@ -115,18 +115,11 @@ def whitened(
     name: str,
 ) -> GlobalDescriptor:
     """The network with its whitening as a layer, and attention blocks that are the identity."""
-    config = replace(
-        network.config,
-        attention=(4, 5),
-        whitening=len(whitening.projection),
-        image_size=size,
-        scales=SCALES,
-    )
+    config = replace(network.config, attention=(4, 5), image_size=size, scales=SCALES)
     torch.manual_seed(0)
     model = GlobalDescriptor(config, provenance, name)
     model.load_state_dict(network.state_dict(), strict=False)
-    model.whiten = whitening.linear()
-    return model.eval()
+    return with_whitening(model, whitening)
 
 
 def commit() -> str:

@@ -17,8 +17,11 @@ from solar.cli import (
     evaluate_patches,
     index,
     maintain,
+    match,
     models,
     search,
+    train,
+    whiten,
 )
 from solar.errors import SolarError, UsageError
 
@@ -38,7 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _room in (index, search, maintain, describe, attend, models, evaluate, data):
+_ROOMS = (index, search, maintain, describe, attend, match, models, evaluate, data, train, whiten)
+for _room in _ROOMS:
     _room.register(app)
 evaluate_patches.register(evaluate.app)
 

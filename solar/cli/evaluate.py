@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from solar.evaluation.evaluate import Options, Photos
     from solar.evaluation.report import Report
     from solar.evaluation.score import Reranking
+    from solar.rerank.describing import LocalDescriber
+
+GEOMETRIC = "geometric"
 
 app = typer.Typer(
     help="Measure a model: retrieval, patches, matching.",
@@ -44,7 +47,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Dimensions = Annotated[
     str | None, typer.Option(help="As 64,128: also the mAP of so many dimensions.")
 ]
-Rerank = Annotated[str | None, typer.Option(help="expansion: alpha query expansion.")]
+Rerank = Annotated[
+    str | None,
+    typer.Option(help="expansion: alpha query expansion; geometric: keypoints that agree."),
+]
+Local = Annotated[
+    str | None,
+    typer.Option(help="For geometric: rootsift, or a local model's name, folder or .pth file."),
+]
 Distractors = Annotated[Path | None, typer.Option(help="Shards made by eval extract-distractors.")]
 
 
@@ -77,6 +87,7 @@ def revisited(
     crop: Annotated[bool, typer.Option(help="Crop queries to their boxes.")] = True,
     whiten: Whiten = None,
     rerank: Rerank = None,
+    local: Local = None,
     distractors: Distractors = None,
     dimensions: Dimensions = None,
     overwrite: Overwrite = False,
@@ -86,10 +97,12 @@ def revisited(
     from solar.evaluation.evaluate import revisited_photos
 
     photos = revisited_photos(dataset, root)
+    keypoints = _local(rerank, local)
     options = _options(distractors, dimensions, rerank)
     describer = _describer(model, image_size, scales, whiten)
     place = to or _place(dataset, describer, crop)
-    _show(_run(describer, photos, place, options, crop, overwrite), place, as_json)
+    report = _run(describer, photos, place, options, keypoints, crop, overwrite)
+    _show(report, place, as_json)
 
 
 def folder(
@@ -103,6 +116,7 @@ def folder(
     scales: Scales = None,
     whiten: Whiten = None,
     rerank: Rerank = None,
+    local: Local = None,
     distractors: Distractors = None,
     dimensions: Dimensions = None,
     overwrite: Overwrite = False,
@@ -112,10 +126,12 @@ def folder(
     from solar.evaluation.evaluate import folder_photos
 
     found = folder_photos(photos, pairs)
+    keypoints = _local(rerank, local)
     options = _options(distractors, dimensions, rerank)
     describer = _describer(model, image_size, scales, whiten)
     place = to or _place(str(photos), describer, crop=True)
-    _show(_run(describer, found, place, options, True, overwrite), place, as_json)
+    report = _run(describer, found, place, options, keypoints, True, overwrite)
+    _show(report, place, as_json)
 
 
 def extract_distractors(
@@ -198,11 +214,20 @@ def _reranking(name: str | None) -> Reranking | None:
     from solar.evaluation.score import Reranking
     from solar.rerank.expansion import rank_expanded
 
-    if name is None:
+    if name is None or name == GEOMETRIC:
         return None
     if name != "expansion":
-        raise UsageError(f"--rerank {name}: use expansion")
+        raise UsageError(f"--rerank {name}: use expansion or {GEOMETRIC}")
     return Reranking("alpha query expansion, 10 neighbours, alpha 3", rank_expanded)
+
+
+def _local(rerank: str | None, local: str | None) -> LocalDescriber | None:
+    """What describes keypoints for geometric re-ranking."""
+    from solar.rerank.describing import load_local_describer
+
+    if (rerank == GEOMETRIC) != (local is not None):
+        raise UsageError(f"--rerank {GEOMETRIC} and --local go together, such as --local rootsift")
+    return None if local is None else load_local_describer(local)
 
 
 def _run(
@@ -210,6 +235,7 @@ def _run(
     photos: Photos,
     to: Path,
     options: Options,
+    local: LocalDescriber | None,
     crop: bool,
     overwrite: bool,
 ) -> Report:
@@ -223,6 +249,7 @@ def _run(
             crop=crop,
             overwrite=overwrite,
             options=options,
+            local=local,
             progress=lambda _, done, total: show(done, total),
         )
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from solar.cli.console import out, print_json
+from solar.cli.console import out, print_json, progress
 from solar.cli.evaluate import AsJson, Overwrite
 
+if TYPE_CHECKING:
+    from solar.matching.describe import Describer
+
 Descriptor = Annotated[
-    str, typer.Option(help="raw (pixels), or a published .pth of SOLAR's or SOSNet's network.")
+    str,
+    typer.Option(
+        help="raw (pixels), random (weights), solar-local, a model folder, a published .pth file "
+        "of SOLAR's or SOSNet's network, or TFeat's .params file."
+    ),
 ]
 To = Annotated[Path, typer.Option(help="Folder of descriptors, report.json and report.md.")]
 
@@ -109,7 +116,8 @@ def homographies(
     root: Annotated[Path, typer.Argument(help="A sequence, or a folder of sequences.")],
     to: To,
     descriptor: Annotated[
-        list[str], typer.Option(help="rootsift, raw or a .pth file; may be given again.")
+        list[str],
+        typer.Option(help="rootsift, orb, or as of eval hpatches; may be given again."),
     ] = ["rootsift"],  # noqa: B006 - typer copies it
     keypoints: Annotated[int, typer.Option(min=1, help="At most so many in a photo.")] = 2000,
     upright: Annotated[bool, typer.Option("--upright", help="Ignore orientations.")] = False,
@@ -120,24 +128,55 @@ def homographies(
 ) -> None:
     """Match sequences of photos with known homographies: accuracy, AP, homography error."""
     from solar.datasets.sequences import open_sequences
-    from solar.evaluation.homographies import evaluate_sequences
+    from solar.evaluation.homographies import CORRECT, evaluate_sequences
     from solar.evaluation.homography_results import markdown
-    from solar.evaluation.patch_descriptors import keypoint_describer
     from solar.evaluation.patch_report import accuracy_chart, write_report
+    from solar.matching.describe import PatchDescriber
     from solar.matching.keypoints import SiftDetector
 
     sequences = open_sequences(root)
     detector = SiftDetector(keypoints, upright)
     results = {}
-    for name in descriptor:
-        title, describer = keypoint_describer(name)
-        results[title] = evaluate_sequences(sequences, detector, describer, ratio=ratio)
-    protocol = {"detector": "SIFT", "keypoints": keypoints, "upright": upright, "ratio": ratio}
+    for title, describer in _describers(descriptor).items():
+        with progress(title) as show:
+            results[title] = evaluate_sequences(
+                sequences, detector, describer, ratio=ratio, progress=show
+            )
+    protocol = {
+        "detector": "SIFT",
+        "keypoints": keypoints,
+        "upright": upright,
+        "magnification": PatchDescriber.magnification,
+        "ratio": ratio,
+        "correct_px": CORRECT,
+    }
     found = {name: result.to_json() for name, result in results.items()}
     document = {"protocol": protocol, "descriptors": found}
-    text = markdown(results)
+    text = markdown(results) + "\n" + _in_words(protocol)
     write_report(to, document, text, {"accuracy.svg": accuracy_chart(results)})
     _show(document, text, to, as_json)
+
+
+def _describers(names: list[str]) -> dict[str, Describer]:
+    """By title; two of one title are told apart by what was typed."""
+    from solar.evaluation.patch_descriptors import keypoint_describer
+
+    describers: dict[str, Describer] = {}
+    for name in dict.fromkeys(names):
+        title, describer = keypoint_describer(name)
+        describers[f"{title} ({name})" if title in describers else title] = describer
+    return describers
+
+
+def _in_words(protocol: Mapping[str, object]) -> str:
+    turned = "upright" if protocol["upright"] else "turned with their keypoints"
+    ratio = "" if protocol["ratio"] is None else f", ratio test {protocol['ratio']:g}"
+    return (
+        f"{protocol['detector']} keypoints, at most {protocol['keypoints']} a photo; every patch "
+        f"{protocol['magnification']:g} keypoint sizes wide, {turned}; mutual nearest "
+        f"neighbours{ratio}; correct within {protocol['correct_px']:g} px for repeatability and "
+        "AP. patches/s: described; photos/s: detected and described, on this machine.\n"
+    )
 
 
 def _show(document: Mapping[str, object], text: str, to: Path, as_json: bool) -> None:

@@ -33,6 +33,13 @@ def index(
         int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
     ] = None,
     scales: Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")] = None,
+    local: Annotated[
+        str | None,
+        typer.Option(
+            help="Also keep local descriptors, for `solar search --rerank geometric`: rootsift, "
+            "or a local model's name, folder or .pth file; once is enough. [none]"
+        ),
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Drop photos whose files are gone.")
     ] = False,
@@ -52,6 +59,8 @@ def index(
         kept = Index.open(to, model, image_size, sizes)
     else:
         kept = Index.create(to, ready(model or "solar-r18"), image_size, sizes)
+    if local is not None:
+        kept.keep_local(local)
     with progress("describing") as show:
         report = kept.add(photos, progress=show, retry_failed=retry)
     dropped = kept.remove(report.vanished) if prune else 0
@@ -77,5 +86,7 @@ def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
         out.print(f"  same bytes: {escape(path)} = {escape(same)}", soft_wrap=True)
     for _, reason in report.failed[:SHOWN]:
         err.print(f"  skipped {escape(reason)}", soft_wrap=True)
+    for _, reason in report.without_codes[:SHOWN]:
+        err.print(f"  no local descriptors: {escape(reason)}", soft_wrap=True)
     if len(report.failed) > SHOWN:
         err.print(f"  ... {len(report.failed)} skipped in all; see: solar info {escape(str(to))}")

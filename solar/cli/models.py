@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,9 @@ from rich.table import Table
 
 from solar.cli.console import out, print_json, ready
 from solar.errors import UsageError
+
+if TYPE_CHECKING:
+    from solar.models.checkpoints import AnyDescriptor
 
 
 def register(app: typer.Typer) -> None:
@@ -30,10 +33,10 @@ def models(
         rows = [{**asdict(m), "path": str(m.path), "here": m.path.exists()} for m in MODELS]
         print_json({"models": rows})
         return
-    table = Table("name", "D", "what", "trained on", "licence", "here", box=None)
+    table = Table("name", "kind", "D", "what", "trained on", "licence", "here", box=None)
     for m in MODELS:
         here = "yes" if m.path.exists() else "no"
-        row = (m.name, str(m.dimensions), m.description, m.training_data, m.licence, here)
+        row = (m.name, m.kind, str(m.dimensions), m.description, m.training_data, m.licence, here)
         table.add_row(*map(escape, row))
     out.print(table)
 
@@ -43,16 +46,36 @@ def convert(
     target: Annotated[Path, typer.Argument(help="A new folder, or a file that ends in .pth.")],
 ) -> None:
     """Turn a published .pth file into a folder of safetensors and JSON, or back."""
-    from solar.models.checkpoints import load, save
-    from solar.models.published import missing_parts, write_published
+    from solar.models.checkpoints import load_any, save
 
     if target.exists():
         raise UsageError(f"{target}: exists already; choose another name or remove it first")
-    model = load(ready(source))
+    model = load_any(ready(source))
     if target.suffix == ".pth":
-        write_published(model, target)
+        _write_published(model, target)
     else:
         save(model, target)
+    out.print(escape(f"{target}: {_summary(model)}"))
+
+
+def _write_published(model: AnyDescriptor, target: Path) -> None:
+    from solar.models.local_descriptor import LocalDescriptor
+    from solar.models.published import write_published
+    from solar.models.published_local import write_published_local
+
+    if isinstance(model, LocalDescriptor):
+        write_published_local(model, target)
+    else:
+        write_published(model, target)
+
+
+def _summary(model: AnyDescriptor) -> str:
+    from solar.models.local_descriptor import DIMENSIONS, LocalDescriptor
+    from solar.models.published import missing_parts
+
+    if isinstance(model, LocalDescriptor):
+        layers = ", ".join(map(str, model.attention))
+        return f"local, {DIMENSIONS}-D; attention after layers: {layers or 'none'}"
     lacks = ", ".join(missing_parts(model.config))
     what = f"{model.config.backbone}, {model.dimensions}-D"
-    out.print(escape(f"{target}: {what}{f'; {lacks}' if lacks else ''}"))
+    return f"{what}; {lacks}" if lacks else what

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from solar.errors import UsageError
 from solar.evaluation.describer import Describer
 from solar.evaluation.export import Export, export
 from solar.evaluation.folder import pairs, places
 from solar.evaluation.ground_truth import GroundTruth
+from solar.evaluation.local_codes import geometric
 from solar.evaluation.pages import write_page
 from solar.evaluation.photos import locate, open_dataset
 from solar.evaluation.report import Report
 from solar.evaluation.score import Reranking, score
+from solar.rerank.describing import LocalDescriber
 
 Progress = Callable[[str, int, int], None]
 
@@ -87,6 +90,7 @@ def evaluate(
     crop: bool = True,
     overwrite: bool = False,
     options: Options | None = None,
+    local: LocalDescriber | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Describe a data set into a folder, score it, and write the report.
@@ -100,22 +104,22 @@ def evaluate(
         crop: crop each query to its box.
         overwrite: replace descriptors that were made with other settings.
         options: how to score.
-        progress: told ``("database" | "queries", photos done, photos in all)``.
+        local: what describes keypoints, to re-rank the first hits geometrically; None for not.
+        progress: told ``("database" | "queries" | "keypoints", photos done, photos in all)``.
 
     Raises:
-        UsageError: the folder's or the distractors' descriptors were made with other settings.
+        UsageError: the folder's or the distractors' descriptors were made with other settings, or
+            there are two ways to re-rank.
         SolarError: photos cannot be described; names them.
     """
-    exported = export(
-        describer,
-        photos.ground_truth,
-        photos.database,
-        photos.queries,
-        folder,
-        crop=crop,
-        overwrite=overwrite,
-        progress=progress,
-    )
+    options = options or Options()
+    if local is not None and options.reranking is not None:
+        raise UsageError(f"geometric re-ranking and {options.reranking.name}: choose one")
+    files = photos.ground_truth, photos.database, photos.queries, folder
+    exported = export(describer, *files, crop=crop, overwrite=overwrite, progress=progress)
+    if local is not None:
+        reranking = geometric(local, *files, crop=crop, overwrite=overwrite, progress=progress)
+        options = replace(options, reranking=reranking)
     return score_folder(exported, options, photos)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from solar.datasets.sequences import HomographySequence
 from solar.evaluation.homography_results import (
     ACCURACY_THRESHOLDS,
     HomographyResult,
+    Pace,
     PairResult,
 )
 from solar.evaluation.patch_metrics import ranked_average_precision
 from solar.matching.describe import Describer, Descriptors
 from solar.matching.geometry import corner_error, fit_homography, project
-from solar.matching.keypoints import Detector, Keypoints
+from solar.matching.keypoints import Detector, GrayImage, Keypoints
 from solar.matching.nearest import mutual_nearest, nearest
 
 CORRECT = 3.0
@@ -43,6 +45,7 @@ def evaluate_sequences(
     describer: Describer,
     *,
     ratio: float | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> HomographyResult:
     """Detect, describe and match; photo 1 of every sequence against each of the others.
 
@@ -51,32 +54,44 @@ def evaluate_sequences(
         detector: finds keypoints.
         describer: describes them.
         ratio: of Lowe's test on top of mutual nearest neighbours; None for none.
+        progress: called with the photos done and all.
 
     Raises:
         SolarError: a photo is damaged.
     """
-    return HomographyResult(
-        tuple(
-            pair
-            for sequence in sequences
-            for pair in _sequence_pairs(sequence, detector, describer, ratio)
-        )
-    )
+    pace = Pace(0, 0, 0.0, 0.0)
+    total = sum(len(sequence.photos) for sequence in sequences)
+    pairs: list[PairResult] = []
+    for sequence in sequences:
+        first = None
+        for number in range(len(sequence.photos)):
+            described, seconds = _described(sequence.photo(number), detector, describer)
+            pace = pace.plus(len(described.keypoints), *seconds)
+            if first is None:
+                first = described
+            else:
+                homography = sequence.homographies[number - 1]
+                scored = score_pair(
+                    first, described, homography, sequence.name, number + 1, ratio=ratio
+                )
+                pairs.append(scored)
+            if progress is not None:
+                progress(pace.photos, total)
+    return HomographyResult(tuple(pairs), pace)
 
 
-def _sequence_pairs(
-    sequence: HomographySequence, detector: Detector, describer: Describer, ratio: float | None
-) -> Iterator[PairResult]:
-    def described(number: int) -> DescribedPhoto:
-        photo = sequence.photo(number)
-        keypoints = detector(photo)
-        height, width = photo.shape
-        return DescribedPhoto((height, width), keypoints, describer(photo, keypoints))
-
-    first = described(0)
-    for number, homography in enumerate(sequence.homographies, start=1):
-        other = described(number)
-        yield score_pair(first, other, homography, sequence.name, number + 1, ratio=ratio)
+def _described(
+    photo: GrayImage, detector: Detector, describer: Describer
+) -> tuple[DescribedPhoto, tuple[float, float]]:
+    """A photo's keypoints and descriptors; the seconds of finding and of describing them."""
+    start = perf_counter()
+    keypoints = detector(photo)
+    found = perf_counter()
+    descriptors = describer(photo, keypoints)
+    done = perf_counter()
+    height, width = photo.shape
+    described = DescribedPhoto((height, width), keypoints, descriptors)
+    return described, (found - start, done - found)
 
 
 def score_pair(

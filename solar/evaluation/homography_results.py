@@ -49,10 +49,52 @@ class PairResult:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long a descriptor took, on the machine that measured it.
+
+    Attributes:
+        photos: how many were described.
+        patches: their keypoints.
+        detecting: seconds in which keypoints were found.
+        describing: seconds in which they were described, cutting patches included.
+    """
+
+    photos: int
+    patches: int
+    detecting: float
+    describing: float
+
+    def plus(self, patches: int, detecting: float, describing: float) -> Pace:
+        """With one photo more."""
+        return Pace(
+            self.photos + 1,
+            self.patches + patches,
+            self.detecting + detecting,
+            self.describing + describing,
+        )
+
+    @property
+    def patches_per_second(self) -> float:
+        """Described, from the photo to the rows."""
+        return self.patches / max(self.describing, 1e-9)
+
+    @property
+    def photos_per_second(self) -> float:
+        """Detected and described."""
+        return self.photos / max(self.detecting + self.describing, 1e-9)
+
+
+@dataclass(frozen=True)
 class HomographyResult:
-    """All pairs of some sequences, at least one; every figure is a mean over pairs."""
+    """All pairs of some sequences, at least one; every figure is a mean over pairs.
+
+    Attributes:
+        pairs: in the order of the sequences.
+        pace: of all photos; None where only some pairs of a run are meant.
+    """
 
     pairs: tuple[PairResult, ...]
+    pace: Pace | None = None
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -84,6 +126,7 @@ class HomographyResult:
 
     def to_json(self) -> dict[str, object]:
         """Plain values for a report."""
+        pace = self.pace
         return {
             "accuracy": dict(zip(map(str, ACCURACY_THRESHOLDS), self.accuracy, strict=True)),
             "repeatability": self.repeatability,
@@ -91,6 +134,8 @@ class HomographyResult:
             "homography_auc": dict(
                 zip(map(str, HOMOGRAPHY_THRESHOLDS), self.homography_auc, strict=True)
             ),
+            "patches_per_second": pace and pace.patches_per_second,
+            "photos_per_second": pace and pace.photos_per_second,
             "pairs": [pair.to_json() for pair in self.pairs],
         }
 
@@ -118,11 +163,14 @@ def error_auc(errors: Sequence[float], threshold: float) -> float:
 def markdown(results: dict[str, HomographyResult]) -> str:
     """A table of means, in per cent: a line a name, and lines for illumination and viewpoint.
 
+    The last two columns are what `Pace` measured.
+
     Args:
         results: by name of the method.
     """
     heads = [f"MMA {t} px" for t in (1, 3, 5, 10)] + ["repeatability", "AP"]
-    heads += [f"AUC {t} px" for t in HOMOGRAPHY_THRESHOLDS] + ["pairs"]
+    heads += [f"AUC {t} px" for t in HOMOGRAPHY_THRESHOLDS]
+    heads += ["pairs", "patches/s", "photos/s"]
     lines = ["| homographies, % | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
     for name, result in results.items():
         parts = {name: result}
@@ -133,5 +181,12 @@ def markdown(results: dict[str, HomographyResult]) -> str:
             accuracy = [part.accuracy[t - 1] for t in (1, 3, 5, 10)]
             figures = [*accuracy, part.repeatability, part.matching_ap, *part.homography_auc]
             cells = [f"{100 * figure:.1f}" for figure in figures] + [str(len(part.pairs))]
+            cells += _paces(part.pace)
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _paces(pace: Pace | None) -> list[str]:
+    if pace is None:
+        return ["", ""]
+    return [f"{pace.patches_per_second:,.0f}", f"{pace.photos_per_second:.2f}"]

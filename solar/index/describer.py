@@ -123,10 +123,11 @@ def load_describer(
         image_size=config.image_size if image_size is None else image_size,
         scales=tuple(map(float, config.scales if scales is None else scales)),
     )
-    return ModelDescriber(loaded.to(_fastest_device()), settings)
+    return ModelDescriber(loaded.to(fastest_device()), settings)
 
 
-def _fastest_device() -> str:
+def fastest_device() -> str:
+    """Where networks run: the graphics processor if there is one."""
     import torch
 
     if torch.cuda.is_available():

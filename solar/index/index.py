@@ -9,52 +9,32 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from solar.errors import CheckpointError, IndexFolderError, UsageError
 from solar.index import maintenance
 from solar.index.adding import Addition, Progress
 from solar.index.catalogue import Catalogue
+from solar.index.datafile import remove_leftovers
 from solar.index.describer import Describer, load_describer, model_name, refuse_other
 from solar.index.listing import AnyPath, list_photos
 from solar.index.lock import writer_lock
-from solar.index.records import NO_ROW, State, path_to_text
-from solar.index.results import AddReport, Hit, IndexInfo
-from solar.index.search import FaissSearcher, Searcher, checked_queries
-from solar.index.snapshot import Snapshot
-from solar.index.writer import Writer, remove_leftovers
+from solar.index.reading import Reader
+from solar.index.records import NO_ROW, State
+from solar.index.results import AddReport
+from solar.index.search import Searcher
+from solar.index.snapshot import KINDS, Snapshot
+from solar.index.writer import Writer
 
 if TYPE_CHECKING:
-    from solar.images import Box
+    pass
+
+    from solar.rerank.describing import LocalDescriber
 
 
-class Index:
+class Index(Reader):
     """A folder of descriptors. `Index.create` makes one, `Index.open` opens one.
 
     An opened index stays at the commit that it was opened at, or that it last wrote itself.
     Any number of processes may read; `add`, `remove` and `compact` lock out other writers.
     """
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        describer: Describer | None = None,
-        model: str | None = None,
-        searcher: Searcher | None = None,
-    ) -> None:
-        """Use `Index.open` or `Index.create`.
-
-        Args:
-            snapshot: the commit to read.
-            describer: of the photos, with the settings of the index; None to load it when needed.
-            model: to load then; None for the one that the index names.
-            searcher: how descriptors are compared; None for exactly, by FAISS.
-        """
-        self._snapshot = snapshot
-        self._describer = describer
-        self._model = model
-        self._searcher: Searcher = searcher or FaissSearcher()
 
     @classmethod
     def create(
@@ -125,10 +105,6 @@ class Index:
             index._loaded()  # To refuse another model now, not after an hour of reading photos.
         return index
 
-    def __len__(self) -> int:
-        """How many photos can be found."""
-        return int(np.count_nonzero(self._snapshot.row_ids >= 0))
-
     def add(
         self,
         photos: AnyPath | Iterable[AnyPath],
@@ -144,7 +120,8 @@ class Index:
 
         Args:
             photos: a folder, with all folders in it, a photo, or a list of these.
-            progress: called with the number of photos dealt with, and of all.
+            progress: called with the number of photos dealt with, and of all; then once more with
+                those of which local codes are made.
             retry_failed: also try photos again that failed before and have not changed.
 
         Returns:
@@ -156,16 +133,38 @@ class Index:
             PhotoError: a folder cannot be listed.
         """
         paths, given = list_photos(photos)
-        with self._writing(), self._writer() as writer:
-            addition = Addition(
-                writer,
-                Catalogue(self._snapshot, writer),
-                self._loaded,
-                retry_failed=retry_failed,
-                progress=progress,
-            )
-            addition.run(paths)
-            return addition.finish(given)
+        with self._writing():
+            with self._writer() as writer:
+                addition = Addition(
+                    writer,
+                    Catalogue(self._snapshot, writer),
+                    self._loaded,
+                    retry_failed=retry_failed,
+                    progress=progress,
+                )
+                addition.run(paths)
+                report = addition.finish(given)
+            if self._local.kept:
+                last = Snapshot.open(self._snapshot.folder)
+                report.without_codes = self._local.add(last, paths, progress)
+        return report
+
+    def keep_local(self, local: AnyPath | LocalDescriber) -> None:
+        """Keep local codes beside the descriptors from now on, for geometric re-ranking.
+
+        They take about 70 KB for each photo. Photos that are in the index already get theirs the
+        next time that they are given to `add`.
+
+        Args:
+            local: `rootsift`, what `solar.load_local` takes, or a describer of keypoints.
+
+        Raises:
+            IndexFolderError: the index keeps codes of another descriptor, another writes to it, or
+                it cannot be written.
+            CheckpointError: the network cannot be loaded.
+        """
+        with self._writing():
+            self._local.keep(local)
 
     def remove(self, photos: AnyPath | Iterable[AnyPath | int]) -> int:
         """Take photos out of the index; their files stay.
@@ -198,60 +197,7 @@ class Index:
         """
         with self._writing():
             maintenance.compact(self._snapshot)
-
-    def verify(self) -> list[str]:
-        """Check every byte of the last commit on disk against its checksums.
-
-        Returns:
-            One line for each damaged thing; empty if all is well.
-        """
-        return maintenance.find_problems(self._snapshot.folder)
-
-    def info(self) -> IndexInfo:
-        """What the index holds, and which photos could not be used and why."""
-        return maintenance.summary(self._snapshot)
-
-    def search(self, photo: AnyPath, top: int = 10, box: Box | None = None) -> list[Hit]:
-        """Find photos of the same place.
-
-        Args:
-            photo: the query's file; it need not be in the index.
-            top: how many to find.
-            box: x1, y1, x2, y2 in pixels of the photo: the part of it to search for.
-
-        Returns:
-            The best first; fewer than `top` if the index holds fewer.
-
-        Raises:
-            PhotoError: the photo cannot be used.
-            UsageError: `top` is not positive, or the box lies outside the photo.
-            IndexFolderError: the index's model cannot be loaded, or is another now.
-        """
-        descriptor = self._loaded().describe_query(Path(photo), box)
-        return self.search_descriptors(descriptor[None], top)[0]
-
-    def search_descriptors(self, descriptors: ArrayLike, top: int = 10) -> list[list[Hit]]:
-        """Find the photos whose descriptors have the largest inner product with each query.
-
-        Args:
-            descriptors: (Q, D) of the queries, by the index's own model and settings.
-            top: how many to find for each.
-
-        Returns:
-            For each query its hits, the best first, and of equal scores the lower id.
-
-        Raises:
-            UsageError: the shape is not (Q, D), a number is not finite, or `top` not positive.
-        """
-        snapshot = self._snapshot
-        queries = checked_queries(descriptors, snapshot.manifest.settings.dimensions)
-        if top < 1:
-            raise UsageError(f"top is {top}: ask for 1 or more")
-        found = self._searcher.search(queries, snapshot.descriptors, snapshot.row_ids, top)
-        return [
-            [_hit(snapshot, *pair) for pair in zip(scores.tolist(), ids.tolist(), strict=True)]
-            for scores, ids in zip(*found, strict=True)
-        ]
+            self._local.compact(self._snapshot)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -259,7 +205,7 @@ class Index:
         folder = self._snapshot.folder
         with writer_lock(folder):
             self._snapshot = Snapshot.open(folder)
-            remove_leftovers(folder)
+            remove_leftovers(folder, KINDS, self._snapshot.manifest.generation)
             try:
                 yield
             finally:
@@ -267,26 +213,3 @@ class Index:
 
     def _writer(self) -> Writer:
         return Writer(self._snapshot.folder, self._snapshot.manifest)
-
-    def _loaded(self) -> Describer:
-        """What describes photos for this index, loaded on first use."""
-        if self._describer is None:
-            folder, settings = self._snapshot.folder, self._snapshot.manifest.settings
-            name = self._model or settings.model
-            try:
-                found = load_describer(name, settings.image_size, settings.scales)
-            except CheckpointError as error:
-                raise IndexFolderError(
-                    f"{folder} needs the model that it was made with, {settings.model} "
-                    f"({error}): say where it is now when opening the index"
-                ) from error
-            refuse_other(folder, settings, found.settings)
-            self._describer = found
-        return self._describer
-
-
-def _hit(snapshot: Snapshot, score: float, number: int) -> Hit:
-    entry = snapshot.find(number)
-    if entry is None:
-        raise LookupError(f"the searcher found id {number}, which the index does not hold")
-    return Hit(path_to_text(entry.path), score, number)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from solar.errors import IndexFolderError, UsageError
 from solar.files import sync_folder
+from solar.index.datafile import MANIFEST_NAME, data_file, is_leftover, remove_leftovers
 from solar.index.lock import LOCK_NAME, writer_lock
-from solar.index.manifest import MANIFEST_NAME, Manifest, Settings
+from solar.index.manifest import Manifest, Settings
 from solar.index.records import RECORD, State, checksum, path_to_text
-from solar.index.results import IndexInfo
-from solar.index.snapshot import RECORDS, Snapshot, committed_bytes, data_file
-from solar.index.writer import Writer, is_leftover, remove_leftovers
+from solar.index.results import IndexInfo, LocalInfo
+from solar.index.snapshot import KINDS, RECORDS, Snapshot, committed_bytes
+from solar.index.writer import Writer
 
 _ENTRIES_PER_FLUSH = 1024
 
@@ -76,7 +77,7 @@ def compact(snapshot: Snapshot) -> None:
             if writer.pending >= _ENTRIES_PER_FLUSH:
                 writer.flush()
         writer.commit()
-    remove_leftovers(snapshot.folder)
+    remove_leftovers(snapshot.folder, KINDS, empty.generation)
 
 
 def find_problems(folder: Path) -> list[str]:
@@ -107,8 +108,13 @@ def find_problems(folder: Path) -> list[str]:
     return problems
 
 
-def summary(snapshot: Snapshot) -> IndexInfo:
-    """What an index holds, and which photos could not be used and why."""
+def summary(snapshot: Snapshot, local: LocalInfo | None) -> IndexInfo:
+    """What an index holds, and which photos could not be used and why.
+
+    Args:
+        snapshot: of the index.
+        local: of the codes beside it.
+    """
     manifest, records, current = snapshot.manifest, snapshot.records, snapshot.current
     failed = current[records["state"][current] == State.FAILED]
     photos = len(current) - len(failed)
@@ -124,4 +130,5 @@ def summary(snapshot: Snapshot) -> IndexInfo:
         size=sum(committed_bytes(manifest).values()),
         reclaimable=unused_rows * manifest.settings.dimensions * 4
         + unused_records * RECORD.itemsize,
+        local=local,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from solar.index.manifest import Settings
+from solar.rerank.describing import LocalSettings
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,33 @@ class Hit:
         path: of the photo: absolute, with forward slashes.
         score: inner product of its descriptor and the query's, -1 to 1.
         id: its number in the index.
+        inliers: how many of its keypoints agree with the query's; None if it was not verified.
+        lines: of each inlier x1, y1 in the query and x2, y2 in this photo, as parts of their
+            widths and heights.
     """
 
     path: str
     score: float
     id: int
+    inliers: int | None = None
+    lines: tuple[tuple[float, float, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class LocalInfo:
+    """The local codes beside an index.
+
+    Attributes:
+        settings: how they are made.
+        photos: how many photos of the index have them.
+        size: of their data files, in bytes.
+        reclaimable: how many of their sets of codes belong to no photo any more.
+    """
+
+    settings: LocalSettings
+    photos: int
+    size: int
+    reclaimable: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,7 @@ class IndexInfo:
         failed: (path, reason) of those that could not be used.
         size: of the data files, in bytes.
         reclaimable: how many of these bytes `Index.compact` would free, about.
+        local: of local codes, None if the index keeps none.
     """
 
     folder: Path
@@ -42,6 +66,7 @@ class IndexInfo:
     failed: list[tuple[str, str]]
     size: int
     reclaimable: int
+    local: LocalInfo | None = None
 
 
 @dataclass
@@ -57,6 +82,8 @@ class AddReport:
             photo: (path, that other photo's path).
         failed: (path, reason) of photos that could not be used, now or earlier; the reason
             names the file.
+        without_codes: (path, reason) of photos of which no local codes could be made, in an index
+            that keeps them; they can be found, but not verified.
     """
 
     added: list[str] = field(default_factory=list)
@@ -65,3 +92,4 @@ class AddReport:
     vanished: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    without_codes: list[tuple[str, str]] = field(default_factory=list)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
+from solar.index.datafile import data_file, map_file
 from solar.index.manifest import Manifest
 from solar.index.records import NO_ROW, RECORD, Descriptor, Entry, Records, State, unpack
 
@@ -21,11 +20,6 @@ RECORDS = "records"
 TEXTS = "texts"
 KINDS = (DESCRIPTORS, RECORDS, TEXTS)
 _PHOTOS_AT_ONCE = 1 << 16
-
-
-def data_file(folder: Path, kind: str, generation: int) -> Path:
-    """Where the data of one kind lie: their names follow from the manifest's generation."""
-    return folder / f"{kind}-{generation:06d}.bin"
 
 
 def committed_bytes(manifest: Manifest) -> dict[str, int]:
@@ -86,7 +80,7 @@ class Snapshot:
     @classmethod
     def _of(cls, folder: Path, manifest: Manifest) -> Snapshot:
         maps = {
-            kind: _map(data_file(folder, kind, manifest.generation), length)
+            kind: map_file(data_file(folder, kind, manifest.generation), length)
             for kind, length in committed_bytes(manifest).items()
         }
         descriptors = np.frombuffer(maps[DESCRIPTORS], "<f4")
@@ -141,21 +135,6 @@ class Snapshot:
     def descriptor(self, entry: Entry) -> Descriptor | None:
         """The descriptor (D,) of an entry, None if it has none."""
         return None if entry.row == NO_ROW else self.descriptors[entry.row]
-
-
-def _map(file: Path, length: int) -> mmap.mmap | bytes:
-    if length == 0:
-        return b""  # Nothing can be mapped, and before the first commit there is no file.
-    if not stat.S_ISREG(file.lstat().st_mode):
-        raise IndexFolderError(f"{file} is not a regular file, as all in an index folder are")
-    with file.open("rb") as opened:
-        found = os.fstat(opened.fileno()).st_size
-        if found < length:
-            raise IndexFolderError(
-                f"{file} has {found} bytes where the manifest says {length}: it was cut short; "
-                "restore it from a copy, or make the index anew"
-            )
-        return mmap.mmap(opened.fileno(), length, access=mmap.ACCESS_READ)
 
 
 def _current(records: Records) -> NDArray[np.int64]:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
 
 from solar.errors import IndexFolderError
 from solar.files import sync_folder
-from solar.index.manifest import MANIFEST_NAME, Manifest
+from solar.index.datafile import data_file, open_data, write_at
+from solar.index.manifest import Manifest
 from solar.index.records import NO_ROW, Descriptor, Entry, pack
-from solar.index.snapshot import DESCRIPTORS, KINDS, RECORDS, TEXTS, committed_bytes, data_file
-
-_DATA_NAME = re.compile(rf"({'|'.join(KINDS)})-(\d+)\.bin")
-_PARTIAL_NAME = re.compile(rf"\.{re.escape(MANIFEST_NAME)}\.[0-9a-f]+\.partial")
+from solar.index.snapshot import DESCRIPTORS, KINDS, RECORDS, TEXTS, committed_bytes
 
 
 class Writer:
@@ -52,7 +48,7 @@ class Writer:
         with self._plain_errors(), contextlib.ExitStack() as opened:
             self._files = {
                 kind: opened.enter_context(
-                    _open(data_file(folder, kind, manifest.generation), lengths[kind])
+                    open_data(data_file(folder, kind, manifest.generation), lengths[kind])
                 )
                 for kind in KINDS
             }
@@ -128,9 +124,9 @@ class Writer:
         starts = committed_bytes(self.manifest)
         with self._plain_errors():
             data = b"".join(row.astype("<f4", copy=False).tobytes() for row in rows)
-            _write(self._files[DESCRIPTORS], starts[DESCRIPTORS], data)
-            _write(self._files[RECORDS], starts[RECORDS], records.tobytes())
-            _write(self._files[TEXTS], starts[TEXTS], texts)
+            write_at(self._files[DESCRIPTORS], starts[DESCRIPTORS], data)
+            write_at(self._files[RECORDS], starts[RECORDS], records.tobytes())
+            write_at(self._files[TEXTS], starts[TEXTS], texts)
         self.manifest = replace(
             self.manifest,
             records=self.manifest.records + len(entries),
@@ -164,36 +160,3 @@ class Writer:
                 f"{self.folder} could not be written ({error}): everything up to its last commit "
                 "is safe; make room or repair the disk, and run the same again"
             ) from error
-
-
-def is_leftover(name: str) -> bool:
-    """Whether a file is one that a killed commit of the manifest left."""
-    return _PARTIAL_NAME.fullmatch(name) is not None
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Delete what killed writers and compaction left behind; only for who holds the lock."""
-    manifest = Manifest.read(folder)
-    for file in folder.iterdir():
-        data = _DATA_NAME.fullmatch(file.name)
-        if is_leftover(file.name) or (data and int(data[2]) != manifest.generation):
-            # Windows keeps what a reader has mapped: then a later writer deletes it.
-            with contextlib.suppress(OSError):
-                file.unlink()
-
-
-def _open(file: Path, length: int) -> FileIO:
-    """Open a data file for writing after its committed length, without what lies beyond."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    opened = FileIO(os.open(file, flags, 0o666), "r+")
-    # Windows refuses while a reader maps the file: then what lies beyond is written over.
-    with contextlib.suppress(OSError):
-        opened.truncate(length)
-    return opened
-
-
-def _write(file: FileIO, start: int, data: bytes) -> None:
-    file.seek(start)
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]

@@ -1,4 +1,4 @@
-"""Homographies between two photos of one plane."""
+"""Two photos of one plane or of one rigid scene: homographies and fundamental matrices."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from solar.matching.opencv import opencv
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Matrix = npt.NDArray[np.float64]
+
+MAX_SCALE = 10.0
+"""A plausible homography enlarges or shrinks by at most so much."""
+MAX_STRETCH = 10.0
+"""A plausible homography enlarges in one direction at most so many times as much as across it.
+
+A plane that turns from facing the camera to 84 degrees away is stretched so; SIFT's keypoints and
+their likes are found again up to about 60 degrees, which is 2.
+"""
 
 
 def project(homography: FloatArray, xy: FloatArray) -> npt.NDArray[np.float64]:
@@ -34,9 +43,8 @@ def fit_homography(
         The matrix (3, 3), None where none was found (always below four matches), and the (N,)
         mask of inliers. The same points give the same matrix.
     """
-    outliers = np.zeros(len(first), bool)
     if len(first) < 4:
-        return None, outliers
+        return None, np.zeros(len(first), bool)
     cv2 = opencv()
     matrix, mask = cv2.findHomography(
         first.astype(np.float64),
@@ -46,9 +54,67 @@ def fit_homography(
         maxIters=10_000,
         confidence=0.9999,
     )
-    if matrix is None:
-        return None, outliers
+    return _checked(matrix, mask, len(first))
+
+
+def fit_fundamental(
+    first: FloatArray, second: FloatArray, *, threshold: float = 3.0
+) -> tuple[Matrix | None, npt.NDArray[np.bool_]]:
+    """The fundamental matrix of two photos of one rigid scene, by MAGSAC++ in OpenCV.
+
+    Args:
+        first: points (N, 2) of photo 1, pixels.
+        second: their matches in photo 2.
+        threshold: upper bound of an inlier's distance from its epipolar line, pixels.
+
+    Returns:
+        F (3, 3), where `[x2, y2, 1] F [x1, y1, 1]` is 0 for a match, None where none was found
+        (always below eight matches), and the (N,) mask of inliers. The same points give the same
+        matrix.
+    """
+    if len(first) < 8:
+        return None, np.zeros(len(first), bool)
+    cv2 = opencv()
+    matrix, mask = cv2.findFundamentalMat(
+        first.astype(np.float64),
+        second.astype(np.float64),
+        method=cv2.USAC_MAGSAC,
+        ransacReprojThreshold=threshold,
+        confidence=0.9999,
+        maxIters=10_000,
+    )
+    return _checked(matrix, mask, len(first))
+
+
+def _checked(matrix: Any, mask: Any, count: int) -> tuple[Matrix | None, npt.NDArray[np.bool_]]:
+    """What OpenCV found; a matrix that is missing or not finite has no inlier."""
+    if matrix is None or not np.isfinite(matrix).all():
+        return None, np.zeros(count, bool)
     return np.asarray(matrix, np.float64), mask.ravel().astype(bool)
+
+
+def plausible_homography(homography: Matrix, xy: FloatArray) -> bool:
+    """Whether a camera could see one plane in two such ways.
+
+    The derivative of the mapping at every point must keep its handedness (no mirror, no point
+    beyond the horizon), and enlarge by 1 / `MAX_SCALE` to `MAX_SCALE`, in one direction at most
+    `MAX_STRETCH` times as much as in the other. A mapping that collapses many points into one, or
+    onto a line, fails.
+
+    Args:
+        homography: (3, 3), finite.
+        xy: (N, 2) points of photo 1 where it must hold: its inliers.
+    """
+    x, y = xy.astype(np.float64).T
+    across, down, w = homography @ np.stack([x, y, np.ones_like(x)])
+    with np.errstate(all="ignore"):  # what is not finite is not plausible
+        mapped = np.stack([across, down]) / w  # (2, N)
+        slopes = (homography[:2, :2, None] - mapped[:, None] * homography[2, :2, None]) / w
+        area = slopes[0, 0] * slopes[1, 1] - slopes[0, 1] * slopes[1, 0]  # s t of stretches s, t
+        stretch = (slopes**2).sum(axis=(0, 1)) / area  # s / t + t / s
+    plausible = (area >= MAX_SCALE**-2) & (area <= MAX_SCALE**2)
+    plausible &= stretch <= MAX_STRETCH + 1 / MAX_STRETCH
+    return bool(plausible.all())
 
 
 def corner_error(estimate: Matrix | None, truth: Matrix, shape: tuple[int, int]) -> float:

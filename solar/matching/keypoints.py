@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,11 +68,33 @@ class SiftDetector:
 
     def __call__(self, photo: GrayImage) -> Keypoints:
         """At most `max_keypoints` keypoints, the strongest first."""
-        found = opencv().SIFT_create(nfeatures=self.max_keypoints).detect(photo, None)
+        # Without the precise upscale every point would lie 1/4 px too far right and down.
+        sift = opencv().SIFT_create(nfeatures=self.max_keypoints, enable_precise_upscale=True)
+        found = sift.detect(photo, None)
         keypoints = _from_opencv(found)
         strongest = np.argsort(-keypoints.response, kind="stable")[: self.max_keypoints]
         keypoints = keypoints.take(strongest)
         return keypoints.upright() if self.upright else keypoints
+
+
+@dataclass(frozen=True)
+class OrbDetector:
+    """OpenCV's oriented FAST corners on a pyramid (Rublee et al., ICCV 2011): quicker than SIFT's.
+
+    ORB describes 31 px at its finest level; sizes are stated so that patches of the usual 6 sizes
+    (see `PhotoPyramid.patches`) cover the same.
+
+    Attributes:
+        max_keypoints: the strongest so many are kept.
+    """
+
+    max_keypoints: int = 2000
+
+    def __call__(self, photo: GrayImage) -> Keypoints:
+        """At most `max_keypoints` keypoints, the strongest first."""
+        found = _from_opencv(opencv().ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
+        strongest = np.argsort(-found.response, kind="stable")[: self.max_keypoints]
+        return replace(found, size=found.size / np.float32(6)).take(strongest)
 
 
 def _from_opencv(found: Sequence[Any]) -> Keypoints:

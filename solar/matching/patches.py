@@ -59,20 +59,22 @@ class PhotoPyramid:
         step = torch.from_numpy(keypoints.size * np.float32(magnification / size)).to(device)
         levels = step.log2().round().long().clamp(0, len(self._origins) - 1)
         angle = torch.from_numpy(np.deg2rad(keypoints.angle)).to(device)
-        centre = torch.from_numpy(keypoints.xy).to(device)
 
-        ticks = (torch.arange(size, device=device) - (size - 1) / 2) * step[:, None]  # (N, size)
-        across, down = ticks[:, None, :], ticks[:, :, None]
-        cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-        x = centre[:, 0, None, None] + cos * across - sin * down  # (N, size, size)
-        y = centre[:, 1, None, None] + sin * across + cos * down
-        xy = torch.stack([x, y], dim=-1) / 2.0 ** levels[:, None, None, None]
+        # From here on in pixels of the atlas; sums stay (N, size) for as long as they can.
+        shrink = 0.5 ** levels[:, None]
+        first = self._origins[levels]  # (N, 2)
+        last = first + self._last[levels]
+        centre = first + torch.from_numpy(keypoints.xy).to(device) * shrink
+        ticks = (torch.arange(size, device=device) - (size - 1) / 2) * (step[:, None] * shrink)
+        along, across = ticks * angle.cos()[:, None], ticks * angle.sin()[:, None]
+        x = (centre[:, :1] + along)[:, None, :] - across[:, :, None]  # (N, size, size)
+        y = (centre[:, 1:] + across)[:, None, :] + along[:, :, None]
 
-        last = self._last[levels][:, None, None, :]
-        xy = torch.minimum(xy.clamp(min=0), last) + self._origins[levels][:, None, None, :]
         height, width = self._atlas.shape[-2:]
-        extent = torch.tensor([width - 1, height - 1], device=device)
-        grid = (2 * xy / extent - 1).reshape(1, -1, size, 2)  # all patches in one column
+        grid = torch.empty(1, len(keypoints) * size, size, 2, device=device)  # all in one column
+        for axis, (places, extent) in enumerate(((x, width - 1), (y, height - 1))):
+            inside = places.clamp_(first[:, axis, None, None], last[:, axis, None, None])
+            torch.sub(inside.mul_(2 / extent).view(1, -1, size), 1, out=grid[..., axis])
         sampled = F.grid_sample(self._atlas, grid, mode="bilinear", align_corners=True)
         return sampled.reshape(-1, 1, size, size)
 

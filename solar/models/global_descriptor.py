@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from torchvision.models import resnet
 from solar.errors import UsageError
 from solar.models.attention import SecondOrderAttention
 from solar.models.pooling import POOLINGS, build_pooling
+from solar.models.state import fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,15 +202,9 @@ class GlobalDescriptor(nn.Module):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the architecture and every weight: equal if and only if descriptors are."""
-        digest = hashlib.sha256()
         c = self.config
         parts = (c.backbone, c.attention, c.pooling, c.regional, c.whitening, c.mean, c.std)
-        digest.update(repr(parts).encode())
-        for key, tensor in self.state_dict().items():
-            if not key.endswith("num_batches_tracked"):
-                digest.update(key.encode())
-                digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(self, parts)
 
     def preprocess(self, photo: Image, image_size: int | None = None) -> Tensor:
         """A decoded photo as the network's input.

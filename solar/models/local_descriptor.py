@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from solar.errors import UsageError
 from solar.models.attention import SecondOrderAttention
 from solar.models.global_descriptor import Provenance
+from solar.models.state import fingerprint
 
 # Channels after layers 1 to 6; layers 3 and 5 halve the resolution.
 CHANNELS = (32, 32, 64, 64, 128, 128)
@@ -85,6 +86,11 @@ class LocalDescriptor(nn.Module):
         for block in self.attention.values():
             assert isinstance(block, SecondOrderAttention)  # noqa: S101 - narrows the type
             block.reset_parameters()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the architecture and every weight: equal if and only if descriptors are."""
+        return fingerprint(self, tuple(self.attention))
 
     def forward(self, patches: Tensor) -> Tensor:
         """Describe patches.

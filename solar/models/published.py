@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
 from solar.files import write_atomically
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
+from solar.models.state import fill
 
 # (published key, our key); `features.4` and so on are Radenović's, the named stages are SOLAR's.
 _LAYOUTS = (
@@ -44,30 +44,17 @@ _UNREADABLE = (
 _POOLINGS = {"gem": "gem", "gemmp": "gem-channel", "mac": "mac", "spoc": "spoc", "rmac": "rmac"}
 
 
-def read_published(path: str | Path) -> dict[str, Any]:
-    """A published global network's file, read without running any code that it may carry.
+def read_tensors(path: str | Path) -> dict[str, Any]:
+    """A dictionary that torch saved, read without running any code that it may carry.
 
     Args:
         path: of the .pth file.
 
     Returns:
-        `{"meta": plain values, "state_dict": tensors}`.
+        Tensors and plain values.
 
     Raises:
         CheckpointError: unreadable, or anything but tensors and plain values inside.
-    """
-    content = read_tensors(path)
-    for part in ("meta", "state_dict"):
-        if not isinstance(content.get(part), Mapping):
-            raise CheckpointError(f"{path}: no '{part}' inside, as SOLAR's published files have")
-    return content
-
-
-def read_tensors(path: str | Path) -> dict[str, Any]:
-    """A dictionary that torch saved: tensors and plain values, nothing else.
-
-    Raises:
-        CheckpointError: as for `read_published`.
     """
     try:
         with warnings.catch_warnings():
@@ -89,36 +76,26 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def from_published(content: Mapping[str, Any], name: str) -> GlobalDescriptor:
-    """A model from a published file's content.
+def from_published(content: Mapping[str, Any], source: str | Path) -> GlobalDescriptor:
+    """A global network from a published file's content, in evaluation mode.
 
     Args:
-        content: what `read_published` returns.
-        name: for the model and for messages.
+        content: `{"meta": plain values, "state_dict": tensors}`, as `read_tensors` returns it.
+        source: the file, for messages; its stem names the model.
 
     Raises:
         CheckpointError: a part is missing, superfluous or of another shape; the line says which.
     """
-    state = {_our_key(key): value for key, value in content["state_dict"].items()}
-    for key, value in state.items():
-        if not isinstance(value, Tensor):
-            raise CheckpointError(f"{name}: '{key}' is no tensor")
+    for part in ("meta", "state_dict"):
+        if not isinstance(content.get(part), Mapping):
+            raise CheckpointError(f"{source}: no '{part}' inside, as SOLAR's published files have")
+    state = {_our_key(str(key)): value for key, value in content["state_dict"].items()}
     if "pool.whiten.weight" in state:
-        raise CheckpointError(f"{name}: regional whitening inside the pooling is not supported")
-    config = _config(content["meta"], state, name)
-    model = GlobalDescriptor(config, Provenance(trained_on="see its publication"), name)
-    wanted = model.state_dict()
-    lacking = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
-    extra = [k for k in state if k not in wanted]
-    if lacking or extra:
-        what = f"lacks {lacking[0]}" if lacking else f"has {extra[0]} besides"
-        count = len(lacking) + len(extra)
-        raise CheckpointError(f"{name}: no {config.backbone} network: {what} ({count} such keys)")
-    for key, tensor in state.items():
-        if tensor.shape != wanted[key].shape:
-            shapes = f"{tuple(tensor.shape)}, not {tuple(wanted[key].shape)}"
-            raise CheckpointError(f"{name}: '{key}' has shape {shapes}")
-    model.load_state_dict({**wanted, **state})
+        raise CheckpointError(f"{source}: regional whitening inside the pooling is not supported")
+    config = _config(content["meta"], state, source)
+    provenance = Provenance(trained_on="see its publication")
+    model = GlobalDescriptor(config, provenance, Path(source).stem)
+    fill(model, state, source)
     return model.eval()
 
 
@@ -170,12 +147,12 @@ def _published_key(key: str) -> str:
     return re.sub(r"^(conv\d|soa\d)", r"features.\1", key)
 
 
-def _config(meta: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> GlobalConfig:
+def _config(meta: Mapping[str, Any], state: Mapping[str, Any], source: str | Path) -> GlobalConfig:
     pooling = str(meta.get("pooling", "gem"))
     if pooling not in _POOLINGS:
-        raise CheckpointError(f"{name}: pooling '{pooling}' is not supported")
-    whitening = state["whiten.weight"].shape[0] if "whiten.weight" in state else None
+        raise CheckpointError(f"{source}: pooling '{pooling}' is not supported")
     try:
+        whitening = state["whiten.weight"].shape[0] if "whiten.weight" in state else None
         return GlobalConfig(
             backbone=str(meta.get("architecture")),
             attention=tuple(stage for stage in (4, 5) if f"soa{stage}.v.weight" in state),
@@ -185,8 +162,8 @@ def _config(meta: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
             mean=rgb(meta.get("mean", GlobalConfig.mean)),
             std=rgb(meta.get("std", GlobalConfig.std)),
         )
-    except (UsageError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{name}: {error}") from error
+    except (UsageError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise CheckpointError(f"{source}: {error}") from error
 
 
 def rgb(values: Any) -> tuple[float, float, float]:

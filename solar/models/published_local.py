@@ -1,18 +1,18 @@
-"""Published .pth files of the local network: SOLAR's and SOSNet's."""
+"""Published .pth files of the local network: SOLAR's and SOSNet's, both ways."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
 
-from solar.errors import CheckpointError
+from solar.files import write_atomically
 from solar.models.global_descriptor import Provenance
-from solar.models.local_descriptor import LocalConfig, LocalDescriptor
-from solar.models.published import read_tensors
+from solar.models.local_descriptor import MIDS, LocalConfig, LocalDescriptor
+from solar.models.state import fill
 
 # (published key, our key): the first layer carries the parameterless input norm as its number 0.
 _LAYOUT = (
@@ -21,49 +21,61 @@ _LAYOUT = (
     (r"layer7\.", lambda m: "describe."),
     (r"soa([3-6])\.", lambda m: f"attention.{m[1]}."),
 )
+# The same, back.
+_BACK = (
+    (r"layers\.0\.([01])\.", lambda m: f"layer1.{int(m[1]) + 1}."),
+    (r"layers\.([1-5])\.", lambda m: f"layer{int(m[1]) + 1}."),
+    (r"describe\.", lambda m: "layer7."),
+    (r"attention\.([3-6])\.", lambda m: f"soa{m[1]}."),
+)
 
 
-def load_published_local(path: str | Path) -> LocalDescriptor:
-    """The local network of a published file, such as `local-solar-345-liberty.pth`.
+def is_local(content: Mapping[str, Any]) -> bool:
+    """Whether a file's content is a local network's state dict, alone or under `state_dict`."""
+    return any(
+        re.fullmatch(r"layer[1-7]\.[012]\.(weight|running_mean|running_var)", str(key))
+        for key in _state(content)
+    )
+
+
+def local_from_published(content: Mapping[str, Any], source: str | Path) -> LocalDescriptor:
+    """A local network from a published file's content, in evaluation mode.
 
     Args:
-        path: of the .pth file: a state dict, alone or under `state_dict`.
-
-    Raises:
-        CheckpointError: unreadable, or not that network.
-    """
-    path = Path(path)
-    content = read_tensors(path)
-    inner = content.get("state_dict", content)
-    if not isinstance(inner, Mapping):
-        raise CheckpointError(f"{path}: its 'state_dict' is no dictionary")
-    return local_from_published(inner, path.stem)
-
-
-def local_from_published(published: Mapping[str, Any], name: str) -> LocalDescriptor:
-    """A local network from a published state dict.
+        content: the state dict, alone or under `state_dict`.
+        source: the file, for messages; its stem names the model.
 
     Raises:
         CheckpointError: a tensor is missing, superfluous or of another shape; the line says which.
     """
-    state = {_our_key(key): value for key, value in published.items()}
-    layers = sorted({int(key.split(".")[1]) for key in state if key.startswith("attention.")})
-    model = LocalDescriptor(LocalConfig(tuple(layers)), Provenance("see its publication"), name)
-    wanted = model.state_dict()
-    needed = {key for key in wanted if not key.endswith("num_batches_tracked")}
-    if odd := sorted((needed - state.keys()) | (state.keys() - wanted.keys())):
-        what = "lacks" if odd[0] in needed else "has besides"
-        raise CheckpointError(f"{name}: no local network of SOLAR or SOSNet: {what} '{odd[0]}'")
-    for key, value in state.items():
-        if not isinstance(value, Tensor) or value.shape != wanted[key].shape:
-            raise CheckpointError(f"{name}: '{key}' is not of shape {tuple(wanted[key].shape)}")
-    model.load_state_dict({**wanted, **state})
+    state = {_renamed(str(key), _LAYOUT): value for key, value in _state(content).items()}
+    layers = tuple(layer for layer in MIDS if f"attention.{layer}.v.weight" in state)
+    provenance = Provenance(trained_on="see its publication")
+    model = LocalDescriptor(LocalConfig(layers), provenance, Path(source).stem)
+    fill(model, state, source)
     return model.eval()
 
 
-def _our_key(key: str) -> str:
-    for pattern, ours in _LAYOUT:
-        new, count = re.subn(f"^{pattern}", ours, str(key))
+def write_published_local(model: LocalDescriptor, path: str | Path) -> None:
+    """Write a local network in SOLAR's published layout, atomically.
+
+    Args:
+        model: any local network.
+        path: of the .pth file; replaced if it exists.
+    """
+    state = {_renamed(key, _BACK): value for key, value in model.state_dict().items()}
+    with write_atomically(path) as file:
+        torch.save(state, file)
+
+
+def _state(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = content.get("state_dict", content)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _renamed(key: str, layout: tuple[tuple[str, Callable[[re.Match[str]], str]], ...]) -> str:
+    for pattern, new in layout:
+        renamed, count = re.subn(f"^{pattern}", new, key)
         if count:
-            return new
-    return str(key)
+            return renamed
+    return key

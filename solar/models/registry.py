@@ -10,6 +10,7 @@ from solar.downloads import cache_folder, download
 from solar.errors import CheckpointError
 
 BUNDLED = Path(__file__).resolve().parents[1] / "weights"
+GLOBAL, LOCAL = "global", "local"
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class NamedModel:
     """A model that has a name.
 
     Attributes:
-        name: what `solar.load` takes.
+        name: what `solar.load` takes, or `solar.load_local` if the model is local.
         description: in a few words.
         dimensions: of its descriptors.
         licence: of the weights.
@@ -25,6 +26,7 @@ class NamedModel:
         addresses: in the order in which they are tried; empty for a model inside the package.
         size: of the file in bytes, where known.
         sha256: of the file, where known.
+        kind: `GLOBAL` describes photos, `LOCAL` patches.
     """
 
     name: str
@@ -35,6 +37,7 @@ class NamedModel:
     addresses: tuple[str, ...] = ()
     size: int | None = None
     sha256: str | None = None
+    kind: str = GLOBAL
 
     @property
     def path(self) -> Path:
@@ -71,6 +74,14 @@ MODELS = (
         256,
         "MIT",
         "see recipes/solar-r18",
+    ),
+    NamedModel(
+        "solar-local",
+        "SOSNet's layers with attention after 3, 4 and 5, for patches; comes with this package",
+        128,
+        "MIT",
+        "see recipes/solar-local",
+        kind=LOCAL,
     ),
     NamedModel(
         "solar-r101",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from solar.arrays import read_arrays, read_settings
 from solar.errors import CheckpointError, UsageError
 from solar.files import write_atomically
+from solar.models.global_descriptor import GlobalDescriptor
 
 Descriptors = NDArray[np.floating]
 
@@ -24,10 +29,12 @@ class Whitening:
     Attributes:
         mean: (D,) float64, subtracted first.
         projection: (D', D) float64, rows by falling importance.
+        settings: what it was learned from, as JSON values; empty if that is not known.
     """
 
     mean: NDArray[np.float64]
     projection: NDArray[np.float64]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def pca(cls, descriptors: Descriptors) -> Whitening:
@@ -51,7 +58,12 @@ class Whitening:
 
     @classmethod
     def learned(
-        cls, descriptors: Descriptors, queries: NDArray[np.integer], positives: NDArray[np.integer]
+        cls,
+        descriptors: Descriptors,
+        queries: NDArray[np.integer],
+        positives: NDArray[np.integer],
+        *,
+        shrink: bool = False,
     ) -> Whitening:
         """Whitening learned from matching pairs (Mikolajczyk, Matas, ICCV 2007; Radenović 2019).
 
@@ -61,6 +73,10 @@ class Whitening:
             descriptors: (N, D).
             queries: (P,) rows of descriptors.
             positives: (P,) rows that match them.
+            shrink: draw the covariance of the differences towards a multiple of the identity, by
+                as much as P pairs leave it uncertain (Ledoit, Wolf, JMVA 2004). The published
+                code does not; without it, directions in which few pairs happen to differ little
+                are magnified, so that P should be many times D.
 
         Raises:
             UsageError: no pairs, or rows out of range.
@@ -73,7 +89,8 @@ class Whitening:
             raise UsageError(f"learned whitening: a pair names a row outside 0 to {len(x) - 1}")
         mean = x[queries].mean(0)
         differences = x[queries] - x[positives]
-        within = _inverse_cholesky(differences.T @ differences / len(queries))
+        covariance = differences.T @ differences / len(differences)
+        within = _inverse_cholesky(_shrunk(covariance, differences) if shrink else covariance)
         spread = (x - mean) @ within.T
         _, axes = _eigen(spread.T @ spread)
         return cls(mean, axes.T @ within)
@@ -87,8 +104,15 @@ class Whitening:
 
         Returns:
             (N, dimensions), unit rows, of the type of the input.
+
+        Raises:
+            UsageError: the descriptors are not (N, D), or have fewer dimensions than asked for.
         """
         kept = self.reduced(dimensions).projection
+        if descriptors.ndim != 2 or descriptors.shape[1] != len(self.mean):
+            raise UsageError(
+                f"a whitening of {len(self.mean)}-D descriptors cannot take {descriptors.shape}"
+            )
         whitened = (np.asarray(descriptors, np.float64) - self.mean) @ kept.T
         norms = np.linalg.norm(whitened, axis=1, keepdims=True)
         result: Descriptors = (whitened / np.maximum(norms, 1e-6)).astype(descriptors.dtype)
@@ -101,33 +125,35 @@ class Whitening:
             return self
         if not 1 <= dimensions <= available:
             raise UsageError(f"{dimensions} dimensions asked for; there are 1 to {available}")
-        return Whitening(self.mean, self.projection[:dimensions])
+        return replace(self, projection=self.projection[:dimensions])
 
     def save(self, path: str | Path) -> None:
-        """Write `mean` and `projection` to an .npz file, atomically."""
+        """Write `mean`, `projection` and `settings` (JSON) to an .npz file, atomically."""
+        settings = np.array(json.dumps(dict(self.settings)))
         with write_atomically(path) as file:
-            np.savez(file, mean=self.mean, projection=self.projection)
+            np.savez(file, mean=self.mean, projection=self.projection, settings=settings)
 
     @classmethod
     def load(cls, path: str | Path) -> Whitening:
-        """Read what `save` wrote.
+        """Read what `save` wrote; any .npz file of `mean` and `projection` will do.
 
         Raises:
             CheckpointError: no such file, or not a whitening.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                mean = np.asarray(data["mean"], np.float64)
-                projection = np.asarray(data["projection"], np.float64)
+            arrays = read_arrays(path)
+            mean = np.asarray(arrays["mean"], np.float64)
+            projection = np.asarray(arrays["projection"], np.float64)
+            settings = read_settings(arrays["settings"]) if "settings" in arrays else {}
         except FileNotFoundError as error:
             raise CheckpointError(f"{path}: no such file") from error
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path}: not a whitening ({error})") from error
         if mean.ndim != 1 or projection.ndim != 2 or projection.shape[1] != len(mean):
             raise CheckpointError(f"{path}: mean {mean.shape}, projection {projection.shape}")
         if not (np.isfinite(mean).all() and np.isfinite(projection).all()):
             raise CheckpointError(f"{path}: holds values that are not finite")
-        return cls(mean, projection)
+        return cls(mean, projection, settings)
 
     def linear(self) -> nn.Linear:
         """The same map as a layer: weight = projection, bias = −projection · mean."""
@@ -136,6 +162,31 @@ class Whitening:
             layer.weight.copy_(torch.from_numpy(self.projection))
             layer.bias.copy_(torch.from_numpy(-self.projection @ self.mean))
         return layer
+
+
+def with_whitening(model: GlobalDescriptor, whitening: Whitening | None) -> GlobalDescriptor:
+    """A copy of a model whose linear layer is this whitening, whatever layer the model has.
+
+    The layer whitens the descriptor of each scale, before the scales are averaged.
+
+    Args:
+        model: is left as it is.
+        whitening: of the model's pooled descriptors; None for a copy without the layer.
+
+    Raises:
+        UsageError: the whitening is of descriptors of other dimensions.
+    """
+    if whitening is not None and len(whitening.mean) != model.channels:
+        raise UsageError(
+            f"a whitening of {len(whitening.mean)}-D descriptors does not fit model {model.name}, "
+            f"which pools {model.channels}-D ones: learn one with 'solar whiten fit'"
+        )
+    made = copy.deepcopy(model)
+    dimensions = None if whitening is None else len(whitening.projection)
+    made.config = replace(model.config, whitening=dimensions)
+    made.whiten = nn.Identity() if whitening is None else whitening.linear().to(model.device)
+    made.dimensions = dimensions or model.channels
+    return made.eval()
 
 
 def _checked(descriptors: Descriptors) -> NDArray[np.float64]:
@@ -153,6 +204,17 @@ def _eigen(symmetric: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     falling: NDArray[np.float64] = values[::-1]
     columns: NDArray[np.float64] = vectors[:, ::-1]
     return falling, columns
+
+
+def _shrunk(covariance: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The covariance of (N, D) rows of mean 0, shrunk (Ledoit, Wolf, 2004, section 3.2)."""
+    target = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    distance = np.square(covariance - target).sum()
+    fourth = np.square(np.square(rows).sum(1)).mean()
+    error = (fourth - np.square(covariance).sum()) / len(rows)
+    weight = min(error / distance, 1.0) if distance > 0 else 1.0
+    shrunk: NDArray[np.float64] = (1 - weight) * covariance + weight * target
+    return shrunk
 
 
 def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

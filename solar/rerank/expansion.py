@@ -9,9 +9,12 @@ from solar.errors import UsageError
 
 Descriptors = NDArray[np.float32]
 
+NEIGHBOURS = 10
+"""Hits that a query moves towards."""
+
 
 def expand(
-    queries: Descriptors, database: Descriptors, neighbours: int = 10, alpha: float = 3.0
+    queries: Descriptors, database: Descriptors, neighbours: int = NEIGHBOURS, alpha: float = 3.0
 ) -> Descriptors:
     """Alpha query expansion (Radenović, Tolias, Chum, TPAMI 2019, section 3.4).
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw
-
-from solar.errors import PhotoError
 from solar.files import write_atomically
-from solar.images import Box, open_photo
+from solar.images import Box
+from solar.rerank.geometric import CHANCE
+from solar.web.matches import match_figures
+from solar.web.thumbnails import Thumbnail, thumbnail
 
 if TYPE_CHECKING:
     from solar.index import Hit
-
-THUMBNAIL = 320
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; --frame: #f59e0b; }
@@ -36,6 +32,12 @@ figcaption { font-size: 13px; margin-top: 5px; overflow-wrap: anywhere; }
 figcaption b { font-variant-numeric: tabular-nums; } figcaption span { color: var(--soft); }
 .gone { aspect-ratio: 4/3; border: 1px dashed var(--line); border-radius: 6px; display: grid;
   place-items: center; color: var(--soft); font-size: 13px; text-align: center; padding: 8px; }
+.matches { grid-column: 1 / -1; display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 360px), 1fr)); align-items: start; }
+.matches svg { width: 100%; height: auto; display: block; border-radius: 6px;
+  background: var(--line); }
+.matches path { stroke: #28eb6e; stroke-width: 1; stroke-opacity: .8; fill: none; }
+.matches circle { fill: #28eb6e; stroke: #0008; stroke-width: .5; }
 a { color: inherit; text-decoration: none; }
 @media (max-width: 640px) { section { grid-template-columns: 1fr; } }
 """
@@ -68,13 +70,17 @@ def write_page(path: str | Path, searches: Sequence[Search], title: str = "Solar
     """
     hits = sum(len(search.hits) for search in searches)
     count = f"{len(searches)} search{'es' if len(searches) != 1 else ''}, {hits} photos"
+    verified = any(hit.inliers is not None for search in searches for hit in search.hits)
+    inliers = (
+        f"; hits with more than {CHANCE} inliers, keypoints that agree with the query's, first"
+    )
     body = "\n".join(_section(search) for search in searches)
     document = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(title)}</h1><p>{count}, best first; the score is the cosine of the "
-        f"descriptors.</p>\n{body}\n</body></html>\n"
+        f"descriptors{inliers if verified else ''}.</p>\n{body}\n</body></html>\n"
     )
     with write_atomically(path) as file:
         # a file name need not be UTF-8
@@ -83,41 +89,31 @@ def write_page(path: str | Path, searches: Sequence[Search], title: str = "Solar
 
 def _section(search: Search) -> str:
     took = "" if search.seconds is None else f"<br><span>in {search.seconds * 1000:.0f} ms</span>"
-    figures = "".join(_hit(rank, hit) for rank, hit in enumerate(search.hits, 1))
+    query = thumbnail(search.query, search.box)
+    shown = [(hit, thumbnail(Path(hit.path))) for hit in search.hits]
+    figures = "".join(_hit(rank, hit, photo) for rank, (hit, photo) in enumerate(shown, 1))
     caption = f"<b>query</b> {escape(search.query.name)}{took}"
     return (
-        f'<section><figure class="query">{_picture(search.query, search.box)}'
+        f'<section><figure class="query">{_picture(search.query, query)}'
         f"<figcaption>{caption}</figcaption></figure>"
-        f'<div class="hits">{figures or "<p>The index holds no photo.</p>"}</div></section>'
+        f'<div class="hits">{figures or "<p>The index holds no photo.</p>"}</div>'
+        f"{match_figures(query, shown)}</section>"
     )
 
 
-def _hit(rank: int, hit: Hit) -> str:
+def _hit(rank: int, hit: Hit, photo: Thumbnail | None) -> str:
     name = escape(Path(hit.path).name)
+    inliers = "" if hit.inliers is None else f" · {hit.inliers} inliers"
     return (
-        f'<figure title="{escape(str(hit.path))}">{_picture(Path(hit.path))}'
-        f"<figcaption><b>{rank}. {hit.score:.3f}</b><br><span>{name}</span></figcaption></figure>"
+        f'<figure title="{escape(str(hit.path))}">{_picture(Path(hit.path), photo)}'
+        f"<figcaption><b>{rank}. {hit.score:.3f}{inliers}</b><br><span>{name}</span></figcaption>"
+        "</figure>"
     )
 
 
-def _picture(path: Path, box: Box | None = None) -> str:
-    try:
-        photo = open_photo(path)
-    except PhotoError:
+def _picture(path: Path, photo: Thumbnail | None) -> str:
+    if photo is None:
         return f'<div class="gone">{escape(path.name)}<br>cannot be opened any more</div>'
-    data = base64.b64encode(_thumbnail(photo, box)).decode()
-    image = f'<img alt="{escape(path.name)}" src="data:image/jpeg;base64,{data}">'
+    image = f'<img alt="{escape(path.name)}" src="{photo.source}">'
     address = escape(path.resolve().as_uri())
     return f'<a href="{address}">{image}</a>'
-
-
-def _thumbnail(photo: Image.Image, box: Box | None) -> bytes:
-    """JPEG with the box drawn in."""
-    scale = THUMBNAIL / max(photo.size)
-    photo.thumbnail((THUMBNAIL, THUMBNAIL))
-    if box:
-        drawn = [value * min(scale, 1.0) for value in box]
-        ImageDraw.Draw(photo).rectangle(drawn, outline="#f59e0b", width=3)
-    buffer = io.BytesIO()
-    photo.save(buffer, "JPEG", quality=82)
-    return buffer.getvalue()

@@ -17,6 +17,7 @@ from PIL import Image
 from solar.errors import SolarError
 from tests.cli.runner import process, solar, succeed
 from tests.photos import album, scene
+from tests.rerank.views import street
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,75 @@ def test_a_box_changes_the_answer_and_a_wrong_one_is_refused(home: Path) -> None
         done = solar("search", "my.index", "photos/02.png", "--box", box, folder=home)
         assert done.returncode == 2
         assert done.stderr.startswith("solar: ") and done.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def verified(home: Path, model_folder: Path) -> Path:
+    """A folder with views of places, an index of them that keeps local descriptors, and a page."""
+    pytest.importorskip("cv2", reason="needs opencv-python-headless")
+    folder = home / "verified"
+    street(folder / "photos", 3, 3)
+    call = ["index", "photos", "--to", "i", "--model", model_folder]
+    succeed(*call, folder=folder)
+    done = solar("search", "i", "photos/1_0.png", "--rerank", "geometric", folder=folder)
+    assert done.returncode == 1 and "--local" in done.stderr and done.stderr.count("\n") == 1
+    succeed(*call, "--local", "rootsift", folder=folder)
+    return folder
+
+
+def test_geometric_reranking_tells_inliers_and_draws_them(verified: Path) -> None:
+    call = ["search", "i", "photos/1_0.png", "--rerank", "geometric", "--top", 4]
+    hits = json.loads(succeed(*call, "--json", folder=verified))["hits"]
+    assert {Path(hit["path"]).name[0] for hit in hits[:3]} == {"1"}
+    inliers = [hit["inliers"] for hit in hits]
+    assert inliers == sorted(inliers, reverse=True)
+    assert inliers[2] > 20 > inliers[3]
+    table = succeed(*call, "--html", "page.html", folder=verified)
+    assert "inliers" in table and str(inliers[1]) in table
+    text = (verified / "page.html").read_text()
+    assert text.count("<svg") == 3 and "<script" not in text
+    assert f"{inliers[1]} inliers" in text
+    assert 20 < text.partition("<svg")[2].partition("</svg>")[0].count("<circle") <= 160
+    for place in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text):
+        assert 0 <= float(place[0]) <= 700 and 0 <= float(place[1]) <= 320
+
+
+def test_a_page_without_a_verified_hit_says_so(verified: Path) -> None:
+    scene(70).save(verified / "elsewhere.png")
+    call = ["search", "i", "elsewhere.png", "--rerank", "geometric", "--html", "none.html"]
+    succeed(*call, folder=verified)
+    text = (verified / "none.html").read_text()
+    assert "<svg" not in text and "No hit has more than" in text
+    succeed("search", "i", "elsewhere.png", "--html", "plain.html", folder=verified)
+    assert "inliers" not in (verified / "plain.html").read_text()
+
+
+def test_expansion_searches_again(verified: Path) -> None:
+    call = ["search", "i", "photos/1_0.png", "--json"]
+    plain, expanded = (
+        json.loads(succeed(*call, *more, folder=verified))["hits"]
+        for more in ([], ["--rerank", "expansion"])
+    )
+    assert {hit["id"] for hit in plain} == {hit["id"] for hit in expanded}
+    assert [hit["score"] for hit in plain] != [hit["score"] for hit in expanded]
+    assert "inliers" not in expanded[0]
+    done = solar(*call, "--rerank", "magic", folder=verified)
+    assert done.returncode == 2 and "magic" in done.stderr and "geometric" in done.stderr
+
+
+def test_info_and_care_of_local_descriptors(verified: Path) -> None:
+    info = json.loads(succeed("info", "i", "--json", folder=verified))
+    assert info["local"]["settings"]["name"] == "rootsift" and info["local"]["photos"] == 9
+    assert "9 photos" in succeed("info", "i", folder=verified)
+    other = solar("index", "photos", "--to", "i", "--local", "no-model", folder=verified)
+    assert other.returncode == 1 and "no-model" in other.stderr
+    succeed("verify", "i", folder=verified)
+    file = max((verified / "i" / "local").glob("keypoints-*"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:99] + bytes([whole[99] ^ 1]) + whole[100:])
+    done = solar("verify", "i", folder=verified)
+    assert done.returncode == 1 and "local" in done.stderr
+    file.write_bytes(whole)
 
 
 def test_adding_again_describes_only_what_is_new(home: Path, model_folder: Path) -> None:

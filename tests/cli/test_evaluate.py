@@ -9,6 +9,8 @@ import pytest
 
 from solar.datasets.hpatches import KINDS
 from solar.datasets.rephotograph import Visit, rephotograph
+from solar.models.checkpoints import save
+from solar.models.local_descriptor import LocalDescriptor
 from solar.models.whitening import Whitening
 from tests.cli.runner import solar, succeed
 from tests.datasets.builders import noise, write_hpatches, write_phototour, write_sequence
@@ -87,6 +89,23 @@ def test_distractors_whitening_and_expansion(home: Path, model_folder: Path) -> 
     assert "whitening" in solar(*plain, folder=home).stderr
 
 
+def test_geometric_reranking(home: Path, model_folder: Path) -> None:
+    pytest.importorskip("cv2", reason="needs opencv-python-headless")
+    call = ["eval", "revisited", "--dataset", "rtiny", "--model", model_folder, "--to", "geo"]
+    again = ["--rerank", "geometric", "--local", "rootsift", "--json"]
+    plain = json.loads(succeed(*call, "--json", folder=home))
+    report = json.loads(succeed(*call, *again, "--dimensions", "8", folder=home))
+    assert "rootsift" in report["protocol"]["rerank"]
+    assert report["medium"]["map"] >= plain["medium"]["map"]
+    store = home / "geo" / "local"
+    before = {file.name: file.stat().st_mtime_ns for file in store.iterdir()}
+    assert json.loads(succeed(*call, *again, folder=home))["medium"] == report["medium"]
+    assert {file.name: file.stat().st_mtime_ns for file in store.iterdir()} == before
+    for options in (["--rerank", "geometric"], ["--local", "rootsift"]):
+        done = solar(*call, *options, folder=home)
+        assert done.returncode == 2 and "--local rootsift" in done.stderr
+
+
 def test_folders_pairs_and_comparison(home: Path, model_folder: Path) -> None:
     call = ["eval", "folder", "places", "--model", model_folder]
     places = json.loads(succeed(*call, "--to", "f", "--json", folder=home))
@@ -134,7 +153,14 @@ def test_homographies(home: Path) -> None:
     call = ["eval", "homographies", "seq", "--to", "hom", "--descriptor"]
     report = json.loads(succeed(*call, "rootsift", "--descriptor", "raw", "--json", folder=home))
     assert set(report["descriptors"]) == {"RootSIFT", "raw pixels"}
+    assert report["protocol"]["magnification"] == 6
+    assert report["descriptors"]["raw pixels"]["patches_per_second"] > 0
+    assert "every patch 6 keypoint sizes wide" in (home / "hom" / "report.md").read_text()
     assert (home / "hom" / "accuracy.svg").read_text().startswith("<svg")
+    for name in ("a", "b"):  # two models of one name keep a row each
+        save(LocalDescriptor(name="mine"), home / name)
+    report = json.loads(succeed(*call, "a", "--descriptor", "b", "--json", folder=home))
+    assert set(report["descriptors"]) == {"mine", "mine (b)"}
     done = solar(*call, "magic", folder=home)
     assert done.returncode == 2 and "magic" in done.stderr
 

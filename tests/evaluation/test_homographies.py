@@ -17,12 +17,14 @@ from solar.evaluation.homographies import (
 )
 from solar.evaluation.homography_results import (
     HomographyResult,
+    Pace,
     PairResult,
     error_auc,
     markdown,
 )
 from solar.matching.describe import PatchDescriber, root_sift
 from solar.matching.keypoints import Keypoints, SiftDetector
+from solar.models.tfeat import load_tfeat
 from tests.datasets.builders import write_sequence
 from tests.matching.test_patches import smooth_photo
 from tests.shared import shared
@@ -87,8 +89,11 @@ def pair(name: str, accuracy: float, error: float) -> PairResult:
     return PairResult(name, 2, (5, 5), 4, (accuracy,) * 10, accuracy, accuracy, error)
 
 
+PACE = Pace(0, 0, 0.0, 0.0).plus(1000, 3.0, 0.5).plus(1000, 0.0, 0.5)
+
+
 def test_means_and_the_table() -> None:
-    result = HomographyResult((pair("i_dome", 1.0, 0.0), pair("v_wall", 0.5, float("inf"))))
+    result = HomographyResult((pair("i_dome", 1.0, 0.0), pair("v_wall", 0.5, float("inf"))), PACE)
     assert result.accuracy == (0.75,) * 10
     assert result.homography_auc == (0.5, 0.5, 0.5)
     viewpoint = result.of("v_")
@@ -101,7 +106,8 @@ def test_means_and_the_table() -> None:
         "| ours, illumination",
         "| ours, viewpoint",
     ]
-    assert lines[2].endswith("| 50.0 | 50.0 | 50.0 | 2 |")
+    assert lines[2].endswith("| 50.0 | 50.0 | 50.0 | 2 | 2,000 | 0.50 |")
+    assert lines[4].endswith("| 1 |  |  |")  # a part of a run has no pace of its own
     assert len(markdown({"ours": viewpoint}).splitlines()) == 3
 
 
@@ -118,7 +124,13 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
         return nn.functional.normalize(rows - rows.mean(dim=1, keepdim=True), eps=1e-6)
 
     for describer in (root_sift, PatchDescriber(raw_pixels)):
-        result = evaluate_sequences([sequence], SiftDetector(500), describer)
+        shown: list[tuple[int, int | None]] = []
+        result = evaluate_sequences(
+            [sequence], SiftDetector(500), describer, progress=lambda *n, to=shown: to.append(n)
+        )
+        assert shown == [(1, 2), (2, 2)]
+        assert result.pace is not None
+        assert (result.pace.photos, result.pace.patches) == (2, sum(result.pairs[0].keypoints))
         assert result.accuracy[0] > 0.9
         assert result.repeatability > 0.8
         assert result.homography_auc[0] > 0.9
@@ -134,32 +146,9 @@ def test_root_sift_on_the_real_sequence() -> None:
     assert result.accuracy[2] == pytest.approx(0.62, abs=0.01)  # within 3 px
 
 
-class TFeat(nn.Module):
-    """The published network's layers, as the notes on the shared data list them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.InstanceNorm2d(1, affine=False),
-            nn.Conv2d(1, 32, 7),
-            nn.Tanh(),
-            nn.MaxPool2d(2, 2),
-            nn.Conv2d(32, 64, 6),
-            nn.Tanh(),
-        )
-        self.descr = nn.Sequential(nn.Linear(4096, 128), nn.Tanh())
-
-    def forward(self, patches: torch.Tensor) -> torch.Tensor:
-        rows: torch.Tensor = self.descr(self.features(patches).flatten(1))
-        return nn.functional.normalize(rows)
-
-
 @pytest.mark.slow
 def test_tfeat_on_the_real_sequence() -> None:
     weights = shared("data/tfeat/tfeat-liberty.params")
-    network = TFeat()
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    network.eval()
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
-    result = evaluate_sequences([sequence], SiftDetector(2000), PatchDescriber(network, 3.0))
-    assert result.accuracy[2] == pytest.approx(0.50, abs=0.01)  # within 3 px
+    result = evaluate_sequences([sequence], SiftDetector(2000), PatchDescriber(load_tfeat(weights)))
+    assert result.accuracy[2] == pytest.approx(0.61, abs=0.02)  # within 3 px

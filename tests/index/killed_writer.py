@@ -1,7 +1,8 @@
 """Processes that write to an index, for the tests to kill.
 
-``python -m tests.index.killed_writer loop INDEX PHOTOS SEED`` adds, removes and compacts until it
-is killed. It prints a JSON line before each call, with what it is about to do, and one after it.
+``python -m tests.index.killed_writer loop INDEX PHOTOS SEED`` adds, removes and compacts, in an
+index with local codes, until it is killed. It prints a JSON line before each call, with what it is
+about to do, and one after it.
 
 ``python -m tests.index.killed_writer steps INDEX PHOTOS`` does each kind of call many times over,
 on copies of the index, and kills itself before the first, the second, ... system call of each.
@@ -28,6 +29,7 @@ from solar.index import Index
 from solar.index.records import Descriptor, path_to_text
 from solar.index.snapshot import Snapshot
 from tests.index.bytes_describer import BytesDescriber
+from tests.index.bytes_local import BytesLocal
 
 PHOTOS = 400  # More than one commit's worth.
 # What changes the disk, by the names that Python gives to these calls.
@@ -42,6 +44,7 @@ def say(**what: object) -> None:
 def loop(folder: Path, photos: Path, seed: int) -> None:
     chance = np.random.default_rng(seed)
     index = Index.open(folder, BytesDescriber())
+    index.keep_local(BytesLocal())
     say(ready=True)
     for turn in range(1_000_000):
         held = [path_to_text(entry.path) for entry in Snapshot.open(folder).entries()]
@@ -67,11 +70,17 @@ def loop(folder: Path, photos: Path, seed: int) -> None:
 
 def steps(folder: Path, photos: Path) -> None:
     known = sorted(photos.glob("*.jpg"))
+
+    def keep(index: Index) -> None:
+        index.keep_local(BytesLocal())
+        index.add(known[:3])
+
     new = photos / "new" / "photo.jpg"
     calls: dict[str, Callable[[Index], object]] = {
         "add": lambda index: index.add([new, *known]),
         "remove": lambda index: index.remove(known[:2]),
         "compact": lambda index: index.compact(),
+        "keep": keep,
     }
     for name, call in calls.items():
         survived = False
@@ -80,9 +89,13 @@ def steps(folder: Path, photos: Path) -> None:
             step += 1
             copy = folder.with_name(f"{name}-{step}")
             shutil.copytree(folder, copy)
+            if name == "keep":
+                shutil.rmtree(copy / "local")
             child = os.fork()
             if child == 0:
                 index = Index.open(copy, BytesDescriber())
+                if name != "keep":
+                    index.keep_local(BytesLocal())
                 sys.setprofile(_killer(step))
                 call(index)
                 sys.setprofile(None)

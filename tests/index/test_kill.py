@@ -16,6 +16,7 @@ import pytest
 
 from solar.index import Index
 from tests.index.bytes_describer import SETTINGS, BytesDescriber, describe_bytes
+from tests.index.bytes_local import BytesLocal, bytes_codes
 from tests.index.killed_writer import PHOTOS
 from tests.index.listing import paths
 
@@ -45,6 +46,19 @@ def contents(index: Index, candidates: set[str]) -> dict[str, tuple[str, int]]:
     return found
 
 
+def coded(index: Index, held: dict[str, str]) -> set[str]:
+    """The paths that have codes, which must be those of the content that each is held with."""
+    if index.info().local is None:
+        return set()
+    known = paths(index)
+    found = dict(zip(known, index.codes(known.values()), strict=True))
+    for path, codes in found.items():
+        if codes is not None:
+            expected = bytes_codes(held[path].encode())
+            assert np.array_equal(codes.rows(), expected.rows()), path
+    return {path for path, codes in found.items() if codes is not None}
+
+
 @dataclass
 class Model:
     """What must be in the index, as far as the killed writers said."""
@@ -52,6 +66,7 @@ class Model:
     contents: dict[str, str] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     owners: dict[int, str] = field(default_factory=dict)
+    coded: dict[str, str] = field(default_factory=dict)
     interrupted: int = 0
 
     def follow(self, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -62,9 +77,11 @@ class Model:
                 begun = line
             elif "done" in line and begun is not None:
                 self.contents.update(begun.get("contents", {}))
+                self.coded.update(begun.get("contents", {}))
                 for path in begun.get("paths", []):
                     del self.contents[path]
                     self.ids.pop(path, None)
+                    self.coded.pop(path, None)
                 begun = None
         return begun
 
@@ -82,6 +99,8 @@ class Model:
             assert self.ids.get(path, number) == number, "an id has changed"
             assert self.owners.setdefault(number, path) == path, "an id was used again"
             self.contents[path], self.ids[path] = content, number
+        self.coded = {p: c for p, c in self.coded.items() if self.contents.get(p) == c}
+        assert self.coded.keys() <= coded(index, self.contents), "codes were lost"
         self.interrupted += begun is not None
 
 
@@ -141,6 +160,7 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
     for path in [*known, new]:
         path.write_text(str(path))
     index = Index.create(folder, BytesDescriber())
+    index.keep_local(BytesLocal())
     index.add(known[:4])
     index.remove([known[3]])
     before = paths(index)
@@ -149,6 +169,7 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
         "add": {str(path) for path in [*known, new]},
         "remove": {str(known[2])},
         "compact": before.keys(),
+        "keep": before.keys(),
     }
     process = start("steps", folder, photos)
     output, _ = process.communicate()
@@ -163,7 +184,12 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
         expected = after[line["call"]]
         assert found.keys() == expected or (found == before and not line["survived"])
         assert all(found.get(path, number) == number for path, number in before.items())
+        kept = coded(index, {path: path for path in found})
+        lasting = before.keys() & found.keys()
+        assert lasting <= kept or (line["call"] == "keep" and not line["survived"])
+        index.keep_local(BytesLocal())
         index.add([*known, new])
-        assert paths(index).keys() == after["add"]
+        assert paths(index).keys() == after["add"] == coded(index, {p: p for p in after["add"]})
         assert index.verify() == []
-        assert len(list(Path(line["folder"]).iterdir())) == 5, "something was left over"
+        assert len(list(Path(line["folder"]).iterdir())) == 6, "something was left over"
+        assert len(list(Path(line["folder"], "local").iterdir())) == 4, "something was left over"

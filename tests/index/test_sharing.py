@@ -17,7 +17,7 @@ import pytest
 from solar.errors import IndexFolderError
 from solar.index import Index
 from solar.index.lock import writer_lock
-from solar.index.manifest import patiently
+from solar.index.signed import patiently
 from tests.index.bytes_describer import BytesDescriber
 from tests.index.killed_writer import PHOTOS
 from tests.index.listing import paths

@@ -9,7 +9,8 @@ import torch
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
 from solar.matching.describe import PatchDescriber, describe_patches, root_sift
-from solar.matching.keypoints import GrayImage, Keypoints, SiftDetector
+from solar.matching.keypoints import GrayImage, Keypoints, OrbDetector, SiftDetector
+from solar.matching.nearest import nearest
 from tests.datasets.builders import noise
 from tests.matching.test_patches import smooth_photo
 from tests.shared import shared
@@ -29,7 +30,8 @@ def churchill() -> GrayImage:
 
 def test_root_sift_equals_opencv_on_its_own_keypoints() -> None:
     photo = churchill()
-    found, sift = cv2.SIFT_create(nfeatures=500).detectAndCompute(photo, None)
+    reference = cv2.SIFT_create(nfeatures=500, enable_precise_upscale=True)
+    found, sift = reference.detectAndCompute(photo, None)
     expected = {
         (*point.pt, point.size, point.angle): np.sqrt(row / row.sum())
         for point, row in zip(found, sift, strict=True)
@@ -52,6 +54,24 @@ def test_the_detector_keeps_the_strongest() -> None:
     assert (
         keypoints.response[-1] >= np.partition(SiftDetector(300)(photo).response, 200)[200] - 1e-9
     )
+
+
+def test_sift_keypoints_turn_with_the_photo() -> None:
+    photo = churchill()
+    turned = SiftDetector(300)(np.ascontiguousarray(photo[::-1, ::-1]))
+    height, width = photo.shape
+    expected = np.array([width - 1, height - 1]) - SiftDetector(300)(photo).xy
+    index, distance = nearest(expected, turned.xy)
+    close = distance < 1
+    assert close.mean() > 0.8
+    assert np.abs((expected - turned.xy[index])[close].mean(axis=0)).max() < 0.05
+
+
+def test_orb_keypoints_cover_the_region_that_orb_describes() -> None:
+    keypoints = OrbDetector(200)(churchill())
+    assert len(keypoints) == 200
+    assert (np.diff(keypoints.response) <= 0).all()
+    assert 6 * keypoints.size.min() == pytest.approx(31)
 
 
 def test_upright_keypoints_are_distinct_and_unturned() -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.published import missing_parts, read_published, write_published
+from solar.models.published import missing_parts, read_tensors, write_published
 
 SMALL = GlobalConfig("resnet18", whitening=32, image_size=224, scales=(1.0, 0.7))
 
@@ -115,10 +115,15 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
         (lambda c: c["meta"].update(architecture="vgg16"), "unknown backbone 'vgg16'"),
         (lambda c: c["meta"].update(pooling="crow"), "pooling 'crow'"),
         (lambda c: c["meta"].update(mean=[1, 2]), "not enough values"),
-        (lambda c: c["state_dict"].pop("pool.p"), r"lacks pool\.p"),
-        (lambda c: c["state_dict"].update(more=torch.ones(1)), "has more besides"),
+        (lambda c: c["state_dict"].pop("pool.p"), r"lacks 'pool\.p'"),
+        (lambda c: c["state_dict"].update(more=torch.ones(1)), "does not, 'more'"),
         (lambda c: c["state_dict"].update({"pool.p": torch.ones(3)}), r"shape \(3,\)"),
-        (lambda c: c["state_dict"].update({"pool.p": 3}), "no tensor"),
+        (lambda c: c["state_dict"].update({"pool.p": 3}), "'pool.p' is no tensor"),
+        (lambda c: c["state_dict"].update({"pool.p": torch.ones(1).int()}), "no tensor of fl"),
+        (lambda c: c["state_dict"].update({"pool.p": torch.ones(1).to_sparse()}), "no tensor"),
+        (lambda c: c["state_dict"].update({"pool.p": torch.tensor([torch.inf])}), "not finite"),
+        (lambda c: c["state_dict"].update({7: torch.ones(1)}), "does not, '7'"),
+        (lambda c: c["state_dict"].update({"whiten.weight": 3}), "no attribute"),
         (lambda c: c.pop("meta"), "no 'meta'"),
         (lambda c: c.update(state_dict=1), "no 'state_dict'"),
     ],
@@ -213,7 +218,7 @@ def test_damaged_published_files_are_refused_in_one_line(tmp_path: Path) -> None
             damaged = damaged[: int(random.integers(len(damaged)))]
         (tmp_path / "m.pth").write_bytes(damaged)
         try:
-            read_published(tmp_path / "m.pth")
+            read_tensors(tmp_path / "m.pth")
         except CheckpointError as error:
             refused += 1
             assert "\n" not in str(error) and "m.pth" in str(error)

@@ -34,7 +34,7 @@ def golden_model(case: str) -> tuple[GlobalDescriptor, dict[str, Any], Any]:
         },
         "state_dict": filled(spec["state_dict"], spec["weight_seed"]),
     }
-    model = from_published(published, name=case).eval()
+    model = from_published(published, source=case).eval()
     return model, spec, np.load(shared(f"golden/global_{case}.npz"))
 
 

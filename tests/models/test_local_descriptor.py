@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from solar.errors import CheckpointError, UsageError
+from solar.models.checkpoints import load_local
 from solar.models.local_descriptor import LocalConfig, LocalDescriptor
-from solar.models.published_local import load_published_local
 from tests.shared import shared
 
 
@@ -21,21 +21,25 @@ def published(case: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return spec, filled(spec["state_dict"], spec["weight_seed"])
 
 
-# On patch 4 of the second case the published float32 lies 1.6e-4 from float64: nearly tied
-# attention. Its cosine is held, its single components to that.
-@pytest.mark.parametrize(("case", "tolerance"), [("sosnet", 1e-6), ("solar345", 3e-4)])
+# Nearly tied attention makes the second case hang on the last bits of float32: the published code
+# itself gives other numbers where its convolutions have no AVX-512 (by up to 2.2e-4; float64 by
+# 1.6e-4). There, single components are held to that; the cosine is held everywhere.
+AS_RECORDED = "AVX512" in torch.backends.cpu.get_cpu_capability()
+
+
+@pytest.mark.parametrize(
+    ("case", "tolerance"), [("sosnet", 1e-6), ("solar345", 1e-4 if AS_RECORDED else 3e-4)]
+)
 @torch.inference_mode()
 def test_descriptors_equal_the_published_code(case: str, tolerance: float, tmp_path: Path) -> None:
     spec, state = published(case)
     torch.save({"state_dict": state} if case == "sosnet" else state, tmp_path / "m.pth")
-    model = load_published_local(tmp_path / "m.pth")
+    model = load_local(tmp_path / "m.pth")
     generator = torch.Generator().manual_seed(spec["patches"]["seed"])
     ours = model(torch.rand(spec["patches"]["n"], 1, 32, 32, generator=generator) * 255).numpy()
     golden = np.load(shared(f"golden/local_{case}.npz"))["descriptors"]
     assert ((ours * golden).sum(1) >= 0.99999).all()
-    differences = np.abs(ours - golden)
-    assert differences.max() <= tolerance
-    assert (differences <= 1e-4).mean() > 0.99
+    assert np.abs(ours - golden).max() <= tolerance
 
 
 def test_light_changes_nothing() -> None:
@@ -50,7 +54,7 @@ def test_a_fresh_network_with_attention_is_its_twin_without() -> None:
     full = LocalDescriptor(LocalConfig((3, 4, 5, 6))).eval()
     full.load_state_dict(plain.state_dict(), strict=False)
     patches = torch.rand(3, 1, 32, 32)
-    assert torch.equal(full(patches), plain(patches))
+    torch.testing.assert_close(full(patches), plain(patches), atol=1e-6, rtol=0)
 
 
 def test_wrong_shapes_and_files_are_refused(tmp_path: Path) -> None:
@@ -60,7 +64,7 @@ def test_wrong_shapes_and_files_are_refused(tmp_path: Path) -> None:
         LocalConfig((2,))
     torch.save({"layer2.0.weight": torch.ones(2)}, tmp_path / "m.pth")
     with pytest.raises(CheckpointError, match="lacks"):
-        load_published_local(tmp_path / "m.pth")
+        load_local(tmp_path / "m.pth")
     torch.save([1], tmp_path / "m.pth")
     with pytest.raises(CheckpointError, match="no dictionary"):
-        load_published_local(tmp_path / "m.pth")
+        load_local(tmp_path / "m.pth")

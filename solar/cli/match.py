@@ -1,0 +1,71 @@
+"""solar match: whether two photos show the same place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from solar.cli.console import out, print_json, progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("match", epilog="Example: solar match a.jpg b.jpg --to matches.png")(match)
+
+
+def match(
+    first: Annotated[Path, typer.Argument(help="A photo.")],
+    second: Annotated[Path, typer.Argument(help="Another photo.")],
+    to: Annotated[
+        Path | None, typer.Option(help="Draw the matches into this .png or .jpg file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    descriptor: Annotated[
+        str, typer.Option(help="Named local model, model folder, .pth file, or rootsift.")
+    ] = "solar-local",
+    detector: Annotated[str, typer.Option(help="Of keypoints: sift or orb.")] = "sift",
+    fundamental: Annotated[
+        bool,
+        typer.Option("--fundamental", help="Fit a fundamental matrix instead of a homography."),
+    ] = False,
+    keypoints: Annotated[int, typer.Option(min=1, help="At most so many in a photo.")] = 2000,
+    upright: Annotated[bool, typer.Option("--upright", help="Ignore orientations.")] = False,
+    ratio: Annotated[
+        float, typer.Option(min=0, max=1, help="Of Lowe's test, on top of mutual; 1 for none.")
+    ] = 0.9,
+    image_size: Annotated[
+        int, typer.Option(min=1, help="Longest side of the copies that are matched, pixels.")
+    ] = 1600,
+) -> None:
+    """Say whether two photos show the same place, and draw what they have in common."""
+    from solar.matching.drawing import draw_match, picture_format, save_picture
+    from solar.matching.match import match as match_photos
+
+    if to is not None:
+        picture_format(to)
+    with progress("matching") as show:
+        found = match_photos(
+            first,
+            second,
+            model=descriptor,
+            geometry="fundamental" if fundamental else "homography",
+            detector=detector,
+            keypoints=keypoints,
+            upright=upright,
+            ratio=None if ratio == 1 else ratio,
+            image_size=image_size,
+            progress=show,
+        )
+    if to is not None:
+        from solar.images import open_photo
+
+        save_picture(draw_match(open_photo(first), open_photo(second), found), to)
+    if as_json:
+        print_json({"photos": [str(first), str(second)], **found.to_json()})
+        return
+    out.print(escape(found.summary), soft_wrap=True)
+    if to is not None:
+        out.print(f"picture: {escape(str(to))}", soft_wrap=True)

@@ -1,0 +1,155 @@
+"""solar whiten: learn whitening, apply it to descriptors, fold it into a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from solar.cli.console import err, out, progress, ready
+from solar.cli.console import scales as parse_scales
+from solar.errors import UsageError
+
+if TYPE_CHECKING:
+    from solar.whitening.learn import Learned
+
+app = typer.Typer(
+    help="Learn whitening, apply it to descriptors, fold it into a model.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+WhiteningFile = Annotated[Path, typer.Argument(help="A whitening made by `solar whiten fit`.")]
+Dimensions = Annotated[int | None, typer.Option(min=1, help="Keep the first of them. [all]")]
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group and its commands."""
+    app.command("fit", epilog="Example: solar whiten fit photos/ --to w.npz --dimensions 128")(fit)
+    app.command("apply", epilog="Example: solar whiten apply w.npz d.npz --to whitened.npz")(apply)
+    app.command("fold", epilog="Example: solar whiten fold w.npz --to my-model --dimensions 128")(
+        fold
+    )
+    parent.add_typer(app, name="whiten")
+
+
+def fit(
+    source: Annotated[
+        Path, typer.Argument(help="Photos, or a file made by `solar describe`.", metavar="PHOTOS")
+    ],
+    to: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    model: Annotated[
+        str | None, typer.Option(help="Named model, model folder or .pth file. [solar-r18]")
+    ] = None,
+    learned: Annotated[
+        bool,
+        typer.Option(
+            "--learned",
+            help="Learn from matching pairs: PHOTOS is a folder of places or a list of labels.",
+        ),
+    ] = False,
+    dimensions: Dimensions = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
+    ] = None,
+    scales: Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")] = None,
+) -> None:
+    """Learn whitening: PCA from any photos, or, better, from pairs of photos of one place.
+
+    The model's own whitening layer, if it has one, is left out: `fold` puts this one in its place.
+    PCA wants several times as many photos as dimensions.
+    """
+    _require_npz(to)
+    if source.suffix == ".npz":
+        if learned or any(option is not None for option in (model, image_size, scales)):
+            raise UsageError(
+                f"{source}: holds descriptors as they are: only --to and --dimensions go with it"
+            )
+        found = _from_file(source, dimensions)
+    else:
+        found = _from_photos(
+            source, model or "solar-r18", learned, dimensions, image_size, parse_scales(scales)
+        )
+    to.parent.mkdir(parents=True, exist_ok=True)
+    found.whitening.save(to)
+    for reason in found.failed:
+        err.print(f"skipped {escape(reason)}", soft_wrap=True)
+    kept, width = found.whitening.projection.shape
+    if kept < width and dimensions is None:
+        err.print(f"{found.photos} photos differ in {kept} directions only: more give more")
+    pairs = f", {found.pairs} pairs" if found.pairs else ""
+    line = f"{to}: {width}-D to {kept}-D, learned from {found.photos} photos{pairs}"
+    out.print(escape(line), soft_wrap=True)
+
+
+def apply(
+    whitening: WhiteningFile,
+    descriptors: Annotated[Path, typer.Argument(help="A file made by `solar describe`.")],
+    to: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    dimensions: Dimensions = None,
+) -> None:
+    """Whiten a file of descriptors into another."""
+    from solar.models.whitening import Whitening
+    from solar.whitening.use import apply_to_file
+
+    _require_npz(to)
+    rows = apply_to_file(Whitening.load(whitening), descriptors, to, dimensions).descriptors
+    out.print(escape(f"{to}: {len(rows)} descriptors, {rows.shape[1]}-D"), soft_wrap=True)
+
+
+def fold(
+    whitening: WhiteningFile,
+    to: Annotated[Path, typer.Option(help="The new model folder.")],
+    model: Annotated[
+        str, typer.Option(help="Named model, model folder or .pth file.")
+    ] = "solar-r18",
+    dimensions: Dimensions = None,
+) -> None:
+    """Make a model whose linear layer is the whitening, in place of any it has.
+
+    The layer whitens each scale's descriptor before they are averaged; `apply` whitens the average.
+    """
+    from solar.models.checkpoints import load, save
+    from solar.models.whitening import Whitening
+    from solar.whitening.use import fold as folded
+
+    made = folded(load(ready(model)), Whitening.load(whitening), to.name, dimensions)
+    save(made, to)
+    out.print(escape(f"{to}: {made.config.backbone}, {made.dimensions}-D"), soft_wrap=True)
+
+
+def _from_photos(
+    source: Path,
+    model: str,
+    learned: bool,
+    dimensions: int | None,
+    image_size: int | None,
+    scales: tuple[float, ...] | None,
+) -> Learned:
+    from solar.datasets.places import open_places
+    from solar.images import find_photos
+    from solar.models.checkpoints import load
+    from solar.whitening.learn import learn_from_places, learn_pca
+
+    places = open_places(source) if learned else None
+    photos = [] if learned else find_photos(source)
+    if not learned and not photos:
+        raise UsageError(f"{source}: holds no photos")
+    network = load(ready(model))
+    with progress("describing") as show:
+        if places is not None:
+            return learn_from_places(network, places, dimensions, image_size, scales, show)
+        return learn_pca(network, photos, dimensions, image_size, scales, show)
+
+
+def _from_file(source: Path, dimensions: int | None) -> Learned:
+    from solar.whitening.learn import learn_pca_from_file
+
+    return learn_pca_from_file(source, dimensions)
+
+
+def _require_npz(to: Path) -> None:
+    if to.suffix != ".npz":
+        raise UsageError(f"{to}: the name must end in .npz")

@@ -1,0 +1,235 @@
+"""The local codes of an index: what makes them, and which photos lack them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from solar.errors import CheckpointError, IndexFolderError
+from solar.index.adding import Progress
+from solar.index.describer import model_name
+from solar.index.listing import AnyPath
+from solar.index.local_store import LocalStore
+from solar.index.records import Entry, path_to_bytes, path_to_text
+from solar.index.results import LocalInfo
+from solar.index.snapshot import Snapshot
+from solar.rerank.codes import Codes
+from solar.rerank.describing import (
+    LocalDescriber,
+    LocalSettings,
+    describe_photos,
+    load_local_describer,
+)
+
+FOLDER = "local"
+_SECONDS_PER_COMMIT = 10.0  # What a killed run has to do again, at most.
+
+Missing = dict[bytes, Entry]
+
+
+class LocalCodes:
+    """The codes beside an index; they are made only if `keep` has once been called for it.
+
+    They are read as of the first use, or of the last write through this object.
+    """
+
+    def __init__(self, index: Path) -> None:
+        """Use `Index`.
+
+        Args:
+            index: its folder.
+        """
+        self._index = index
+        self._folder = index / FOLDER
+        self._opened: LocalStore | None = None
+        self._describer: LocalDescriber | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the index keeps codes."""
+        return LocalStore.exists(self._folder)
+
+    def keep(self, local: AnyPath | LocalDescriber) -> None:
+        """Keep codes from now on.
+
+        Args:
+            local: `rootsift`, what `solar.load_local` takes, or a describer.
+
+        Raises:
+            CheckpointError: the network cannot be loaded.
+            IndexFolderError: codes of another descriptor are kept, or nothing can be written.
+        """
+        if isinstance(local, LocalDescriber):
+            self._describer = local
+        else:
+            name = model_name(local)
+            if self.kept and self._store.settings.name == name:
+                return
+            self._describer = load_local_describer(name)
+        settings = self._describer.settings
+        if not self.kept:
+            self._opened = LocalStore.create(self._folder, settings)
+            return
+        self._refuse_other(settings)
+        if self._store.settings.name != settings.name:
+            self._store.rename(settings.name)
+            self._opened = None
+
+    def add(
+        self, snapshot: Snapshot, photos: Iterable[Path], progress: Progress | None
+    ) -> list[tuple[str, str]]:
+        """Describe those of some photos that have a descriptor and no codes.
+
+        Args:
+            snapshot: of the index.
+            photos: absolute paths.
+            progress: called with the number of photos dealt with, and of all.
+
+        Returns:
+            (path, reason) of the photos that still have none.
+
+        Raises:
+            IndexFolderError: nothing can be written, or the descriptor not be loaded. Like an
+                interruption, this leaves what was done in the store.
+        """
+        missing = self._missing(snapshot, photos)
+        failed: list[tuple[str, str]] = []
+        if not missing:
+            return failed
+        with self._store.writer() as writer:
+            committed = time.monotonic()
+            try:
+                for done, (key, entry, outcome) in enumerate(self._describe(missing), 1):
+                    if isinstance(outcome, str):
+                        failed.append((path_to_text(entry.path), outcome))
+                    else:
+                        writer.put(key, outcome)
+                    if time.monotonic() - committed >= _SECONDS_PER_COMMIT:
+                        writer.commit()
+                        committed = time.monotonic()
+                    if progress is not None:
+                        progress(done, len(missing))
+            finally:
+                writer.commit()
+                self._opened = None
+        return failed
+
+    def _describe(self, missing: Missing) -> Iterator[tuple[bytes, Entry, Codes | str]]:
+        """Key, photo, and its codes or why it has none."""
+        entries = list(missing.items())
+        photos = [(Path(path_to_text(entry.path)), None) for _, entry in entries]
+        for position, outcome in describe_photos(self._loaded(), photos):
+            key, entry = entries[position]
+            path = photos[position][0]
+            if not isinstance(outcome, str) and _has_changed(path, entry):
+                outcome = f"{path}: has just changed: add it again"
+            yield key, entry, outcome
+
+    def find(self, sha256: bytes) -> Codes | None:
+        """The codes of a photo whose file has this SHA-256, None if there are none.
+
+        Raises:
+            IndexFolderError: the index keeps no codes, or they are damaged.
+        """
+        return self._store.find(sha256)
+
+    def describe(self, photo: Path, box: tuple[float, float, float, float] | None) -> Codes:
+        """The codes of a query.
+
+        Raises:
+            PhotoError: it cannot be used.
+            UsageError: the box lies outside the photo.
+            IndexFolderError: the index keeps no codes, or their descriptor cannot be loaded.
+        """
+        return self._loaded().describe(photo, box)
+
+    def compact(self, snapshot: Snapshot) -> None:
+        """Free the room of codes that belong to no photo of the index."""
+        if self.kept:
+            self._store.compact(_described(snapshot))
+            self._opened = None
+
+    def problems(self) -> list[str]:
+        """One line for each damaged thing on disk; empty if all is well."""
+        if not self.kept:
+            return []
+        try:
+            return LocalStore.open(self._folder).problems()
+        except IndexFolderError as error:
+            return [str(error)]
+
+    def info(self, snapshot: Snapshot) -> LocalInfo | None:
+        """What is kept, None for nothing."""
+        if not self.kept:
+            return None
+        store, keys = self._store, self._store.keys()
+        described = [sha256 for _, _, sha256, found in snapshot.known_files() if found]
+        return LocalInfo(
+            settings=store.settings,
+            photos=sum(sha256 in keys for sha256 in described),
+            size=store.size,
+            reclaimable=len(keys - set(described)),
+        )
+
+    @property
+    def _store(self) -> LocalStore:
+        if self._opened is None:
+            if not self.kept:
+                raise IndexFolderError(
+                    f"{self._index} keeps no local codes: describe its photos with "
+                    f"`solar index PHOTOS --to {self._index} --local rootsift`"
+                )
+            self._opened = LocalStore.open(self._folder)
+        return self._opened
+
+    def _missing(self, snapshot: Snapshot, photos: Iterable[Path]) -> Missing:
+        """By SHA-256, a photo that has it."""
+        wanted = {path_to_bytes(path) for path in photos}
+        keys = self._store.keys()
+        missing: Missing = {}
+        for position, path, sha256, described in snapshot.known_files():
+            if described and path in wanted and sha256 not in keys:
+                missing.setdefault(sha256, snapshot.entry(position))
+        return missing
+
+    def _loaded(self) -> LocalDescriber:
+        """What describes photos, loaded on first use."""
+        if self._describer is None:
+            name = self._store.settings.name
+            try:
+                found = load_local_describer(name)
+            except CheckpointError as error:
+                raise IndexFolderError(
+                    f"{self._index} needs the local descriptor that its codes were made with, "
+                    f"{name} ({error}): say where it is now with `solar index … --local`"
+                ) from error
+            self._refuse_other(found.settings)
+            self._describer = found
+        return self._describer
+
+    def _refuse_other(self, offered: LocalSettings) -> None:
+        own = self._store.settings
+        if replace(offered, name=own.name) != own:
+            raise IndexFolderError(
+                f"{self._index} keeps local codes of {own.name} ({own.fingerprint[:12]}, "
+                f"{own.keypoints} keypoints, {own.image_size} px), not of {offered.name} "
+                f"({offered.fingerprint[:12]}, {offered.keypoints} keypoints, "
+                f"{offered.image_size} px): use what they were made with, or delete "
+                f"{self._folder} and make them anew"
+            )
+
+
+def _described(snapshot: Snapshot) -> set[bytes]:
+    """SHA-256 of all photos that can be found."""
+    return {sha256 for _, _, sha256, described in snapshot.known_files() if described}
+
+
+def _has_changed(path: Path, entry: Entry) -> bool:
+    """Whether a file is another than the one that the index knows."""
+    try:
+        found = path.stat()
+    except OSError:
+        return True
+    return (found.st_size, found.st_mtime_ns) != (entry.size, entry.mtime_ns)

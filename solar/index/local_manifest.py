@@ -1,0 +1,109 @@
+"""The manifest of local codes: what their folder holds at its last commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from solar.errors import IndexFolderError
+from solar.index.datafile import MANIFEST_NAME
+from solar.index.signed import parse, read_file, refuse_damaged, sign, write_file
+from solar.rerank.codes import KEYPOINT
+from solar.rerank.describing import LocalSettings
+
+FORMAT = "solar-local-codes"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class LocalManifest:
+    """The state of a folder of local codes at one commit; see `solar.index.manifest`.
+
+    Attributes:
+        settings: how the codes are made.
+        generation: number in the data files' names; compaction starts the next one.
+        records: committed length of the records file, in records.
+        keypoints: committed length of the keypoints file, in keypoints.
+    """
+
+    settings: LocalSettings
+    generation: int = 1
+    records: int = 0
+    keypoints: int = 0
+
+    @property
+    def keypoint_bytes(self) -> int:
+        """Of each keypoint with its descriptor."""
+        return KEYPOINT.itemsize + self.settings.dimensions
+
+    def to_bytes(self) -> bytes:
+        """The manifest file."""
+        content: dict[str, object] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "descriptor": {
+                "name": self.settings.name,
+                "fingerprint": self.settings.fingerprint,
+                "dimensions": self.settings.dimensions,
+            },
+            "extraction": {
+                "image_size": self.settings.image_size,
+                "keypoints": self.settings.keypoints,
+            },
+            "files": {
+                "generation": self.generation,
+                "records": self.records,
+                "keypoints": self.keypoints,
+            },
+        }
+        return sign(content)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, file: Path) -> LocalManifest:
+        """Parse and check a manifest that anyone may have written.
+
+        Args:
+            raw: its bytes.
+            file: where they come from, for messages.
+
+        Raises:
+            IndexFolderError: it is not one, is damaged, or was written by a newer Solar.
+        """
+        fields = parse(raw, file, FORMAT, VERSION, "the manifest of local codes")
+        descriptor, extraction, files = map(fields.inner, ("descriptor", "extraction", "files"))
+        manifest = cls(
+            settings=LocalSettings(
+                name=descriptor.text("name"),
+                fingerprint=descriptor.fingerprint("fingerprint"),
+                dimensions=descriptor.integer("dimensions", 1, 1 << 12),
+                keypoints=extraction.integer("keypoints", 1, 1 << 20),
+                image_size=extraction.integer("image_size", 1, 1 << 16),
+            ),
+            generation=files.integer("generation", 1),
+            records=files.integer("records"),
+            keypoints=files.integer("keypoints"),
+        )
+        refuse_damaged(manifest.to_bytes(), raw, file)
+        return manifest
+
+    @classmethod
+    def read(cls, folder: Path) -> LocalManifest:
+        """The manifest of the last commit.
+
+        Raises:
+            IndexFolderError: there is none, or it cannot be used.
+        """
+        file = folder / MANIFEST_NAME
+        try:
+            raw = read_file(file)
+        except FileNotFoundError as error:
+            raise IndexFolderError(f"{file} is missing: there are no local codes") from error
+        return cls.from_bytes(raw, file)
+
+    def write(self, folder: Path) -> None:
+        """Commit: put this manifest in the place of the last one, at once and on disk.
+
+        Raises:
+            OSError: it could not be written; the last one is untouched.
+        """
+        write_file(folder / MANIFEST_NAME, self.to_bytes())

@@ -1,0 +1,135 @@
+"""The writer of local codes: appends to their data files, and commits."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solar.errors import IndexFolderError
+from solar.files import sync_folder
+from solar.index.datafile import data_file, open_data, write_at
+from solar.index.local_manifest import LocalManifest
+from solar.rerank.codes import Codes
+
+KEY_BYTES = 32
+RECORDS = "records"
+KEYPOINTS = "keypoints"
+KINDS = (RECORDS, KEYPOINTS)
+_CHECKSUM_BYTES = 16
+RECORD = np.dtype(
+    [
+        ("key", f"V{KEY_BYTES}"),
+        ("first", "<i8"),  # In the keypoints file.
+        ("count", "<i4"),
+        ("width", "<u2"),  # Of the copy that was described.
+        ("height", "<u2"),
+        ("checksum", f"V{_CHECKSUM_BYTES}"),  # Of this record and its keypoints.
+    ]
+)
+
+
+def committed_bytes(manifest: LocalManifest) -> dict[str, int]:
+    """How much of each data file the commit of a manifest covers."""
+    return {
+        RECORDS: manifest.records * RECORD.itemsize,
+        KEYPOINTS: manifest.keypoints * manifest.keypoint_bytes,
+    }
+
+
+def checksum(record: np.void, rows: NDArray[np.uint8]) -> bytes:
+    """BLAKE2b over everything that is stored of one photo, but the checksum itself."""
+    content = record.tobytes()[:-_CHECKSUM_BYTES]
+    digest = hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES)
+    digest.update(rows.tobytes())
+    return digest.digest()
+
+
+class LocalWriter:
+    """Appends codes after a commit. Whoever makes one holds the lock; see `Writer`."""
+
+    def __init__(self, folder: Path, manifest: LocalManifest) -> None:
+        """Open the data files to go on after the lengths of a manifest."""
+        self._folder = folder
+        self._manifest = manifest
+        lengths = committed_bytes(manifest)
+        with self._plain_errors(), contextlib.ExitStack() as opened:
+            self._files = {
+                kind: opened.enter_context(
+                    open_data(data_file(folder, kind, manifest.generation), lengths[kind])
+                )
+                for kind in KINDS
+            }
+            sync_folder(folder)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> LocalWriter:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close; what was not committed is lost."""
+        self._opened.close()
+
+    def put(self, key: bytes, codes: Codes) -> None:
+        """Write codes; they count only once they are committed.
+
+        Raises:
+            IndexFolderError: they do not fit the settings, or could not be written.
+        """
+        rows = codes.rows()
+        if rows.shape[1] != self._manifest.keypoint_bytes:
+            raise IndexFolderError(
+                f"{self._folder} holds descriptors of {self._manifest.settings.dimensions} "
+                f"dimensions, not {codes.descriptors.shape[1]}: use what it was made with"
+            )
+        places = self._manifest.keypoints, len(rows), codes.width, codes.height
+        record = np.array([(key, *places, b"")], RECORD)
+        record["checksum"] = np.void(checksum(record[0], rows))
+        starts = committed_bytes(self._manifest)
+        with self._plain_errors():
+            write_at(self._files[KEYPOINTS], starts[KEYPOINTS], rows.tobytes())
+            write_at(self._files[RECORDS], starts[RECORDS], record.tobytes())
+        self._manifest = replace(
+            self._manifest,
+            records=self._manifest.records + 1,
+            keypoints=self._manifest.keypoints + len(rows),
+        )
+
+    def rename(self, name: str) -> None:
+        """Commit another name of the same descriptor.
+
+        Raises:
+            IndexFolderError: it could not be written.
+        """
+        settings = replace(self._manifest.settings, name=name)
+        self._manifest = replace(self._manifest, settings=settings)
+        self.commit()
+
+    def commit(self) -> None:
+        """Make everything that was put so far count, at once and on disk.
+
+        Raises:
+            IndexFolderError: it could not be written; the last commit stands.
+        """
+        with self._plain_errors():
+            for file in self._files.values():
+                os.fsync(file.fileno())
+            self._manifest.write(self._folder)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise IndexFolderError(
+                f"{self._folder} could not be written ({error}): everything up to its last commit "
+                "is safe; make room or repair the disk, and run the same again"
+            ) from error

@@ -1,0 +1,228 @@
+"""Whether two photos show the same place: keypoints, descriptors, matches, geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from solar.errors import UsageError
+from solar.images import open_photo, prepare
+from solar.matching.describe import Describer, Descriptors
+from solar.matching.geometry import FloatArray, Matrix, project
+from solar.matching.keypoints import Detector, Keypoints
+from solar.matching.named import named_describer, named_detector, network_describer
+from solar.matching.nearest import Matches, mutual_nearest
+from solar.matching.verification import Geometry, chance_inliers, distinct_matches, verify_matches
+
+if TYPE_CHECKING:
+    from solar.models.local_descriptor import LocalDescriptor
+
+IMAGE_SIZE = 1600
+"""Pixels: keypoints are looked for in copies of at most this longest side."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What two photos have in common; everything in pixels of the upright originals.
+
+    Attributes:
+        keypoints: of photo 1, of photo 2.
+        matches: K pairs of their rows that are each other's nearest, no two at the same places.
+        inliers: (K,) mask of the matches that agree with `geometry`.
+        geometry: (3, 3), the homography that maps photo 1 to photo 2, or their fundamental
+            matrix; None where no plausible one was found.
+        kind: which of the two.
+        sizes: (width, height) of photo 1, of photo 2.
+    """
+
+    keypoints: tuple[Keypoints, Keypoints]
+    matches: Matches
+    inliers: npt.NDArray[np.bool_]
+    geometry: Matrix | None
+    kind: Geometry
+    sizes: tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def xy(self) -> tuple[FloatArray, FloatArray]:
+        """(K, 2) and (K, 2): where the matches lie in photo 1 and in photo 2."""
+        first, second = self.keypoints
+        return first.xy[self.matches.first], second.xy[self.matches.second]
+
+    @property
+    def chance(self) -> int:
+        """So many inliers may be chance."""
+        return chance_inliers(self.kind, len(self.matches))
+
+    @property
+    def same_place(self) -> bool:
+        """Whether more matches agree than chance explains; see `chance_inliers`."""
+        return int(self.inliers.sum()) > self.chance
+
+    @property
+    def summary(self) -> str:
+        """What was found, in a sentence."""
+        if bare := [n for n, found in enumerate(self.keypoints, 1) if len(found) == 0]:
+            return f"no keypoint in photo {' and photo '.join(map(str, bare))}: nothing to compare"
+        kind = {"homography": "homography", "fundamental": "fundamental matrix"}[self.kind]
+        if self.geometry is None:
+            return f"no plausible {kind} in {len(self.matches)} matches: no sign of the same place"
+        agree = f"{self.inliers.sum()} of {len(self.matches)} matches agree with one {kind}"
+        verdict = "likely" if self.same_place else "not enough to call it"
+        return f"{agree}, up to {self.chance} may be chance: {verdict} the same place"
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values: one entry a match, the matrix by rows."""
+        first, second = (xy.astype(float).round(2).tolist() for xy in self.xy)
+        rows = zip(first, second, self.matches.distance, self.inliers, strict=True)
+        return {
+            "sizes": self.sizes,
+            "keypoints": [len(found) for found in self.keypoints],
+            "matches": [
+                {"first": a, "second": b, "distance": round(float(d), 4), "inlier": bool(agrees)}
+                for a, b, d, agrees in rows
+            ],
+            "inliers": int(self.inliers.sum()),
+            "chance": self.chance,
+            "geometry": None if self.geometry is None else self.geometry.tolist(),
+            "kind": self.kind,
+            "same_place": self.same_place,
+            "summary": self.summary,
+        }
+
+
+def match(
+    first: str | Path,
+    second: str | Path,
+    *,
+    model: str | Path | LocalDescriptor | Describer = "solar-local",
+    geometry: Geometry = "homography",
+    detector: str | Detector = "sift",
+    keypoints: int = 2000,
+    upright: bool = False,
+    ratio: float | None = 0.9,
+    image_size: int = IMAGE_SIZE,
+    threshold: float = 3.0,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Match:
+    """Match two photos.
+
+    Args:
+        first: a photo file.
+        second: another, or the same.
+        model: what describes keypoints: a local network or its name, folder or published `.pth`
+            file, `rootsift`, or any `Describer`.
+        geometry: `homography` for planes and for cameras that only turn, `fundamental` for
+            any rigid scene.
+        detector: `sift`, `orb`, or any `Detector`.
+        keypoints: at most so many of a photo, the strongest.
+        upright: ignore orientations: better where both cameras were held alike.
+        ratio: of Lowe's test, on top of mutual nearest neighbours; None for none.
+        image_size: keypoints are found and described in copies of at most this longest side.
+        threshold: pixels of those copies that a match may be off; `chance_inliers` holds for 3.
+        progress: called with steps done and their number.
+
+    Raises:
+        UsageError: an option out of its range.
+        PhotoError: a file is no photo that can be used.
+        CheckpointError: there is no such model.
+    """
+    _check(geometry, keypoints, ratio, threshold)
+    if isinstance(detector, str):
+        detector = named_detector(detector, keypoints)
+    eye = _Eye(detector, _describer(model), image_size, keypoints, upright)
+    step = progress or (lambda done, total: None)
+    step(0, 3)
+    one = eye.see(first)
+    step(1, 3)
+    two = eye.see(second)
+    step(2, 3)
+    found = mutual_nearest(one.descriptors, two.descriptors, ratio=ratio)
+    result = _agreeing(one, two, found, geometry, threshold)
+    step(3, 3)
+    return result
+
+
+def _check(geometry: str, keypoints: int, ratio: float | None, threshold: float) -> None:
+    if geometry not in get_args(Geometry):
+        raise UsageError(f"geometry {geometry}: use {' or '.join(get_args(Geometry))}")
+    if keypoints < 1:
+        raise UsageError(f"keypoints {keypoints}: give at least 1")
+    if ratio is not None and not 0 < ratio <= 1:
+        raise UsageError(f"ratio {ratio:g}: give more than 0 and at most 1")
+    if not 0 < threshold < float("inf"):
+        raise UsageError(f"threshold {threshold:g}: give a positive number of pixels")
+
+
+def _describer(model: str | Path | LocalDescriptor | Describer) -> Describer:
+    if isinstance(model, (str, Path)):
+        return named_describer(model)
+    from solar.models.local_descriptor import LocalDescriptor
+
+    return network_describer(model) if isinstance(model, LocalDescriptor) else model
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A photo's keypoints in pixels of its working copy, their descriptors, and its size."""
+
+    keypoints: Keypoints
+    descriptors: Descriptors
+    size: tuple[int, int]
+    scale: tuple[float, float]
+
+    @property
+    def to_original(self) -> Matrix:
+        """(3, 3): pixels of the copy to those of the original; centres have whole coordinates."""
+        x, y = self.scale
+        return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+
+    def in_original(self) -> Keypoints:
+        """The keypoints in pixels of the original."""
+        xy = project(self.to_original, self.keypoints.xy).astype(np.float32)
+        size = self.keypoints.size * np.float32(np.prod(self.scale) ** 0.5)
+        return replace(self.keypoints, xy=xy, size=size)
+
+
+@dataclass(frozen=True)
+class _Eye:
+    """How photos are looked at; see `match`."""
+
+    detector: Detector
+    describer: Describer
+    image_size: int
+    keypoints: int
+    upright: bool
+
+    def see(self, path: str | Path) -> _Seen:
+        photo = open_photo(path)
+        copy = np.array(prepare(photo, self.image_size).convert("L"))
+        scale = photo.width / copy.shape[1], photo.height / copy.shape[0]
+        size = photo.size
+        del photo  # before the detector's pyramids
+        found = self.detector(copy)
+        found = found.take(np.arange(min(len(found), self.keypoints)))
+        if self.upright:
+            found = found.upright()
+        return _Seen(found, self.describer(copy, found), size, scale)
+
+
+def _agreeing(
+    one: _Seen, two: _Seen, matches: Matches, geometry: Geometry, threshold: float
+) -> Match:
+    """The matches that agree with a geometry, and it, in pixels of the originals."""
+    xy = one.keypoints.xy, two.keypoints.xy
+    matches = distinct_matches(*xy, matches)
+    found = verify_matches(*xy, matches, geometry=geometry, threshold=threshold)
+    matrix = found.matrix
+    if matrix is not None:
+        left, right = two.to_original, np.linalg.inv(one.to_original)
+        if geometry == "fundamental":
+            left = np.linalg.inv(left).T
+        matrix = left @ matrix @ right
+    keypoints = one.in_original(), two.in_original()
+    return Match(keypoints, matches, found.inliers, matrix, geometry, (one.size, two.size))

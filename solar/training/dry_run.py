@@ -1,0 +1,86 @@
+"""Ten steps of a training, to know what the rest will take."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from solar.training.processes import Processes
+from solar.training.recipe import Recipe
+from solar.training.run_folder import RunFolder
+from solar.training.training import Training, Watcher
+
+STEPS = 10
+POOL = 256  # photos of each source, enough to know how fast they are described
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training takes on this machine.
+
+    Attributes:
+        mined_per_second: photos described for the pool.
+        images_per_second: of tuples, trained on.
+        memory: peak in bytes, of the GPU if there is one, else of this process; None on Windows.
+        seconds: for the whole recipe, without validation.
+    """
+
+    mined_per_second: float
+    images_per_second: float
+    memory: int | None
+    seconds: float
+
+
+def dry_run(
+    recipe: Recipe, processes: Processes | None = None, watcher: Watcher | None = None
+) -> Estimate:
+    """Mine a small pool, train ten steps, keep nothing.
+
+    Args:
+        recipe: of the training.
+        processes: this process among all.
+        watcher: told about everything.
+    """
+    processes = processes or Processes()
+    queries = -(-STEPS * recipe.optimiser.tuples // len(recipe.photos))
+    small = replace(
+        recipe,
+        photos=tuple(
+            replace(s, queries=min(s.queries, queries), pool=min(s.pool, POOL))
+            for s in recipe.photos
+        ),
+    )
+    with TemporaryDirectory() as folder:
+        run = RunFolder(Path(folder) / "run", small, resume=False)
+        run.open()
+        training = Training(small, run, processes, [watcher] if watcher else [])
+        mined = training.mine()
+        started = time.monotonic()
+        steps = sum(1 for _ in islice(training.steps(mined.tuples), STEPS))
+        seconds = time.monotonic() - started
+    size = 2 + recipe.tuples.negatives
+    per_image = seconds / (min(steps * recipe.optimiser.tuples, len(mined.tuples)) * size)
+    per_photo = mined.seconds / mined.photos
+    epoch = sum(
+        (2 * s.queries + s.pool) * per_photo + s.queries * size * per_image for s in recipe.photos
+    )
+    return Estimate(
+        1 / per_photo, 1 / per_image, _peak_memory(processes), epoch * recipe.optimiser.epochs
+    )
+
+
+def _peak_memory(processes: Processes) -> int | None:
+    if processes.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(processes.device)
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,93 @@
+"""One training over several processes, GPUs or machines, as `torchrun` starts them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all.
+
+    Attributes:
+        rank: number of this one.
+        count: of all.
+        device: that this one computes on.
+    """
+
+    rank: int = 0
+    count: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes and reports."""
+        return self.rank == 0
+
+    def share(self, total: int) -> slice:
+        """This process's part of so many things: in one piece, sizes differ by one at most."""
+        return slice(*(total * k // self.count for k in (self.rank, self.rank + 1)))
+
+    def gather(self, rows: Tensor, total: int) -> Tensor:
+        """The rows of all processes in order, the same everywhere.
+
+        Args:
+            rows: this process's `share` of them, (share, ...).
+            total: of all processes.
+
+        Returns:
+            (total, ...).
+        """
+        if self.count == 1:
+            return rows
+        sizes = [total * (k + 1) // self.count - total * k // self.count for k in range(self.count)]
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in sizes]
+        distributed.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by its sum over all processes, in one message."""
+        trained = [p for p in parameters if p.requires_grad]
+        if self.count == 1:
+            return
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        parts = torch.split(flat, [p.numel() for p in trained])
+        for p, part in zip(trained, parts, strict=True):
+            p.grad = part.view_as(p).clone()
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def join_processes(device: str | None = None) -> Iterator[Processes]:
+    """Take this process's place among those that `torchrun` started; alone without it.
+
+    Args:
+        device: such as `cpu` or `cuda`; None for a GPU where there is one.
+    """
+    kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Processes(device=torch.device(kind))
+        return
+    distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
+    try:
+        local = int(os.environ["LOCAL_RANK"])
+        if kind == "cuda":
+            torch.cuda.set_device(local)
+        chosen = torch.device(kind, local) if kind == "cuda" else torch.device(kind)
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), chosen)
+    finally:
+        distributed.destroy_process_group()

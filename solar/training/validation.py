@@ -1,0 +1,57 @@
+"""How good a network is on places that it was not trained on: what chooses the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from solar.errors import SolarError
+from solar.evaluation.evaluate import folder_photos
+from solar.evaluation.ranking import evaluate_ranks
+from solar.evaluation.score import protocols
+from solar.extraction import Described, describe_photos
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.training.recipe import ValidationSettings
+
+
+def validate(
+    model: GlobalDescriptor,
+    settings: ValidationSettings,
+    base: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> float:
+    """Mean average precision on a folder of places, every photo a query in turn.
+
+    Args:
+        model: the network.
+        settings: the folder, and how its photos are seen.
+        base: the folder that relative paths refer to.
+        progress: called with photos done and in all.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        SolarError: there is nothing to measure, or a photo cannot be read.
+    """
+    photos = folder_photos(base / settings.places)
+    truth = photos.ground_truth
+    descriptors = np.zeros((len(photos.database), model.dimensions), np.float32)
+    results = describe_photos(
+        model,
+        photos.database,
+        image_size=settings.image_size,
+        scales=settings.scales,
+        progress=progress,
+    )
+    for result in results:
+        if not isinstance(result, Described):
+            raise SolarError(f"validation: {result.reason}")
+        descriptors[result.position] = result.descriptor
+    rows = {name: row for row, name in enumerate(truth.database)}
+    queries = descriptors[[rows[query.name] for query in truth.queries]]
+    ranks = np.argsort(-(queries @ descriptors.T), axis=1, kind="stable")
+    scores = evaluate_ranks(ranks, truth.queries, protocols(truth))
+    return float(next(iter(scores.values())).map)

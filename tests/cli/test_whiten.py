@@ -1,0 +1,96 @@
+"""solar whiten: from photos to a model, from descriptors to descriptors; wrong calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.runner import solar, succeed
+from tests.photos import album
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two places of six photos, and a bad file."""
+    folder = tmp_path_factory.mktemp("home")
+    album(folder / "places" / "bridge", 6, (64, 48))
+    album(folder / "places" / "castle", 6, (48, 64))
+    (folder / "places" / "castle" / "bad.jpg").write_bytes(b"not a photo")
+    (folder / "empty").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("command", ["fit", "apply", "fold"])
+def test_every_command_explains_itself_with_an_example(command: str, tmp_path: Path) -> None:
+    text = succeed("whiten", command, "--help", folder=tmp_path)
+    assert f"Example: solar whiten {command}" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("learned", [[], ["--learned"]])
+def test_from_photos_to_a_model_that_uses_it(
+    learned: list[str], home: Path, model_folder: Path
+) -> None:
+    name = "learned" if learned else "pca"
+    call = ["whiten", "fit", "places", *learned, "--model", model_folder, "--scales", "1"]
+    done = solar(*call, "--to", f"new/{name}.npz", folder=home)
+    assert done.returncode == 0 and "skipped" in done.stderr and "bad.jpg" in done.stderr
+    if learned:
+        assert "512-D to 512-D, learned from 12 photos, 11 pairs" in done.stdout
+    else:
+        assert "512-D to 11-D, learned from 12 photos\n" in done.stdout
+        assert "12 photos differ in 11 directions only" in done.stderr
+    fold = ["whiten", "fold", f"new/{name}.npz", "--model", model_folder, "--to", name]
+    assert "resnet18, 4-D" in succeed(*fold, "--dimensions", 4, folder=home)
+    succeed("describe", "places", "--to", f"{name}-d.npz", "--model", name, folder=home)
+    with np.load(home / f"{name}-d.npz") as data:
+        assert data["descriptors"].shape == (12, 4)
+        assert json.loads(str(data["settings"]))["model"] == name
+    assert solar(*fold, folder=home).returncode == 2  # the folder exists
+
+
+def test_from_descriptors_to_descriptors(home: Path, model_folder: Path) -> None:
+    succeed("describe", "places", "--to", "d.npz", "--model", model_folder, folder=home)
+    text = succeed("whiten", "fit", "d.npz", "--to", "w.npz", "--dimensions", 5, folder=home)
+    assert "w.npz: 32-D to 5-D, learned from 12 photos" in text
+    text = succeed("whiten", "apply", "w.npz", "d.npz", "--to", "e.npz", folder=home)
+    assert "e.npz: 12 descriptors, 5-D" in text
+    with np.load(home / "d.npz") as before, np.load(home / "e.npz") as after:
+        assert before["paths"].tolist() == after["paths"].tolist()
+        assert after["descriptors"].shape == (12, 5) and after["descriptors"].dtype == np.float32
+    call = ["whiten", "fold", "w.npz", "--model", model_folder, "--to", "no"]
+    done = solar(*call, folder=home)
+    assert done.returncode == 2 and "another kind" in done.stderr
+    assert not (home / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "places", "--to", "w.txt"], "must end in .npz"),
+        (["fit", "gone", "--to", "w.npz"], "gone: no such file"),
+        (["fit", "gone.npz", "--to", "w.npz"], "gone.npz: no such file"),
+        (["fit", "gone", "--learned", "--to", "w.npz"], "gone: no such file"),
+        (["fit", "empty", "--to", "w.npz"], "empty: holds no photos"),
+        (["fit", "empty", "--learned", "--to", "w.npz"], "empty: holds no photos"),
+        (["fit", "d.npz", "--learned", "--to", "w.npz"], "only --to and --dimensions"),
+        (["fit", "d.npz", "--scales", "1", "--to", "w.npz"], "only --to and --dimensions"),
+        (["fit", "places", "--dimensions", "20", "--to", "w.npz"], "at least 21 photos"),
+        (["apply", "w.npz", "d.npz", "--to", "e.txt"], "must end in .npz"),
+    ],
+)
+def test_a_wrong_call_is_one_line_with_the_way_out(
+    arguments: list[str], words: str, home: Path
+) -> None:
+    done = solar("whiten", *arguments, folder=home)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("solar: ") and done.stderr.count("\n") == 1
+    assert words in done.stderr
+
+
+def test_a_damaged_whitening_is_a_failure(home: Path) -> None:
+    (home / "bad.npz").write_bytes(b"PK")
+    done = solar("whiten", "apply", "bad.npz", "d.npz", "--to", "x.npz", folder=home)
+    assert done.returncode == 1 and "bad.npz: not a whitening" in done.stderr

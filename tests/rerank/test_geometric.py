@@ -1,0 +1,155 @@
+"""Geometric verification: views of one scene against others, and the rule of the ranking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solar.datasets.rephotograph import revisit
+from solar.errors import PhotoError, UsageError
+from solar.matching.geometry import project
+from solar.matching.nearest import mutual_nearest
+from solar.rerank.codes import Codes
+from solar.rerank.describing import describe_photos, load_local_describer
+from solar.rerank.geometric import CHANCE, match_codes, mutual, order, verify
+from tests.rerank.views import GENTLE, busy_scene, street
+
+pytest.importorskip("cv2", reason="needs opencv-python-headless")
+
+
+@pytest.fixture(scope="module")
+def street_codes(tmp_path_factory: pytest.TempPathFactory) -> list[Codes]:
+    """Three places of two views."""
+    paths = street(tmp_path_factory.mktemp("street"), 3, 2)
+    found = dict(describe_photos(load_local_describer("rootsift"), [(p, None) for p in paths]))
+    codes = [found[position] for position in range(6)]
+    assert all(isinstance(each, Codes) for each in codes)
+    return [each for each in codes if isinstance(each, Codes)]
+
+
+def test_views_of_one_place_agree_and_others_do_not(street_codes: list[Codes]) -> None:
+    inliers = np.array([[found.inliers for found in verify(query, street_codes)]
+                        for query in street_codes])  # fmt: skip
+    place = np.arange(6) // 2
+    same = place[:, None] == place
+    assert inliers[same].min() > 5 * CHANCE
+    assert inliers[~same].max() <= CHANCE
+    for row, codes in zip(inliers, street_codes, strict=True):
+        assert row.max() <= len(codes)
+
+
+def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:
+    scene = busy_scene(4)
+    view = revisit(scene, 3, replace(GENTLE, roll=20, zoom=1.5))
+    scene.save(tmp_path / "a.png")
+    view.photo.save(tmp_path / "b.png")
+    describer = load_local_describer("rootsift")
+    one, two = (describer.describe(tmp_path / name) for name in ("a.png", "b.png"))
+    (found,) = verify(one, [two])
+    assert found.inliers > 50
+    expected = project(view.homography, found.query * scene.size - 0.5)
+    off = np.linalg.norm(expected - (found.photo * view.photo.size - 0.5), axis=1)
+    assert np.median(off) < 2
+    assert np.quantile(off, 0.95) < 30
+    for (x1, y1, x2, y2), a, b in zip(found.lines(), found.query, found.photo, strict=True):
+        assert (x1, y1, x2, y2) == pytest.approx((*a, *b), abs=1e-4)
+        assert 0 <= min(x1, y1, x2, y2) <= max(x1, y1, x2, y2) <= 1
+
+
+def test_a_box_is_verified_alone_and_placed_in_the_whole_photo(tmp_path: Path) -> None:
+    busy_scene(5).save(tmp_path / "a.png")
+    describer = load_local_describer("rootsift")
+    box = (160.0, 120.0, 320.0, 240.0)
+    part, whole = describer.describe(tmp_path / "a.png", box), describer.describe(
+        tmp_path / "a.png"
+    )  # fmt: skip
+    assert (part.width, part.height) == (160, 120)
+    (found,) = verify(part, [whole])
+    assert found.inliers > CHANCE
+    inside = found.query * (480, 360)
+    assert (inside >= box[:2]).all() and (inside <= box[2:]).all()
+    assert np.abs(found.query - found.photo).max() < 0.05
+    with pytest.raises(UsageError, match="box"):
+        describer.describe(tmp_path / "a.png", (900, 900, 999, 999))
+
+
+def test_fast_matches_are_the_exact_ones(street_codes: list[Codes]) -> None:
+    query = street_codes[0]
+    for photo, fast in zip(street_codes, match_codes(query, street_codes), strict=True):
+        exact = mutual_nearest(query.unit_descriptors, photo.unit_descriptors)
+        pairs = set(zip(fast.first.tolist(), fast.second.tolist(), strict=True))
+        expected = set(zip(exact.first.tolist(), exact.second.tolist(), strict=True))
+        assert len(pairs ^ expected) <= 0.01 * len(expected)
+
+
+def test_blocks_change_nothing(street_codes: list[Codes], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [found.inliers for found in verify(street_codes[0], street_codes)]
+    monkeypatch.setattr("solar.rerank.geometric._PHOTOS_AT_ONCE", 1)
+    assert [found.inliers for found in verify(street_codes[0], street_codes)] == whole
+
+
+def test_equal_rows_are_matched_once() -> None:
+    found = mutual(np.ones((4, 3), np.float32))
+    assert (found.first.tolist(), found.second.tolist()) == ([0], [0])
+
+
+def test_photos_without_keypoints_agree_with_nothing(
+    street_codes: list[Codes], tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (64, 48)).save(tmp_path / "flat.png")
+    flat = load_local_describer("rootsift").describe(tmp_path / "flat.png")
+    assert len(flat) == 0
+    assert [found.inliers for found in verify(flat, [flat, street_codes[0]])] == [0, 0]
+    assert verify(street_codes[0], [flat])[0].lines() == ()
+    assert verify(street_codes[0], []) == []
+
+
+@given(st.lists(st.none() | st.integers(0, 3 * CHANCE)))
+def test_the_rule_of_the_ranking(inliers: list[int | None]) -> None:
+    places = order(inliers)
+    assert sorted(places) == list(range(len(inliers)))
+    counts = [inliers[place] or 0 for place in places]
+    trusted = [count for count in counts if count > CHANCE]
+    assert counts[: len(trusted)] == trusted == sorted(trusted, reverse=True)
+    rest = places[len(trusted) :]
+    assert rest == sorted(rest)
+    for a, b in pairwise(places):
+        assert a < b or (inliers[a] or 0) > (inliers[b] or 0)
+
+
+def test_a_photo_that_cannot_be_used_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"not a photo")
+    busy_scene(1).save(tmp_path / "good.png")
+    describer = load_local_describer("rootsift")
+    photos = [(tmp_path / "bad.png", None), (tmp_path / "good.png", None)] * 9
+    found = dict(describe_photos(describer, photos))
+    assert sorted(found) == list(range(18))
+    assert "bad.png" in str(found[0]) and isinstance(found[17], Codes)
+    with pytest.raises(PhotoError):
+        describer.describe(tmp_path / "bad.png")
+
+
+def test_a_network_makes_codes_too(tmp_path: Path) -> None:
+    import torch
+
+    from solar.models.checkpoints import save
+    from solar.models.local_descriptor import LocalDescriptor
+
+    torch.manual_seed(3)
+    network = LocalDescriptor().eval()
+    save(network, tmp_path / "network")
+    describer = load_local_describer(str(tmp_path / "network"))
+    assert describer.settings.fingerprint == network.fingerprint
+    paths = street(tmp_path, 2, 2)
+    codes = [describer.describe(path) for path in paths]
+    assert codes[0].descriptors.shape == (len(codes[0]), describer.settings.dimensions)
+    counts = [found.inliers for found in verify(codes[0], codes)]
+    assert counts[0] > 0.7 * len(codes[0]) > counts[1] > max(counts[2:])
