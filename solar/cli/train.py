@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from solar.cli.console import out
+from solar.cli.console import out, ready
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +48,11 @@ def train(
         if dry_run or tensorboard or device:
             raise UsageError("--dry-run, --tensorboard and --device are for global networks")
         _train_local(tables, recipe.parent, folder, resume)
-    else:
-        options = {"resume": resume, "dry": dry_run, "board": tensorboard}
-        _train_global(tables, recipe.parent, folder, device, **options)
+        return
+    if dry_run and (resume or tensorboard):
+        raise UsageError("--dry-run keeps nothing: leave --resume and --tensorboard out")
+    options = {"resume": resume, "dry": dry_run, "board": tensorboard}
+    _train_global(tables, recipe.parent, folder, device, **options)
 
 
 def _train_global(
@@ -70,19 +72,24 @@ def _train_global(
     from solar.training.training import Watcher, train
 
     recipe = read_recipe(tables, base)
-    with join_processes(device) as processes, console_watcher() as console:
+    with join_processes(device) as processes, console_watcher(processes.first) as console:
+        if processes.first:
+            ready(recipe.model.start)
+        processes.wait()
         if dry:
             estimate = dry_run(recipe, processes, console)
-            out.print(_sentence(estimate))
+            if processes.first:
+                out.print(_sentence(estimate), soft_wrap=True)
             return
         watchers: list[Watcher] = [console]
-        if board:
+        if board and processes.first:
             from solar.training.board import BoardWatcher
 
             watchers.append(BoardWatcher(to))
         model = train(recipe, to, resume=resume, processes=processes, watchers=watchers)
     if processes.first:
-        out.print(escape(f"{model}: solar index PHOTOS --to my.index --model {model}"))
+        done = f"{model}: solar index PHOTOS --to my.index --model {model}"
+        out.print(escape(done), soft_wrap=True)
 
 
 def _train_local(tables: Mapping[str, Any], base: Path, to: Path, resume: bool) -> None:
@@ -99,6 +106,6 @@ def _sentence(estimate: Estimate) -> str:
     memory = "" if estimate.memory is None else f"{estimate.memory / 1e9:.1f} GB at the peak; "
     return (
         f"{estimate.mined_per_second:.1f} photos/s mined, "
-        f"{estimate.images_per_second:.1f} images/s trained on, {memory}the whole recipe takes about {estimate.seconds / 3600:.1f} h "
-        "and its validations"
+        f"{estimate.images_per_second:.1f} images/s trained on, {memory}the whole recipe takes "
+        f"about {estimate.seconds / 3600:.1f} h and its validations"
     )

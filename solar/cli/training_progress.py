@@ -33,15 +33,16 @@ class ConsoleWatcher(Watcher):
 
 
 @contextmanager
-def console_watcher() -> Iterator[ConsoleWatcher]:
-    """The watcher and its bar, which is there only on a terminal."""
+def console_watcher(first: bool) -> Iterator[ConsoleWatcher]:
+    """The watcher and its bar, which only the first process has, on a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    hidden = not (first and err.is_terminal)
+    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
         yield ConsoleWatcher(bar)
 
 
@@ -49,7 +50,8 @@ def sentence(line: Mapping[str, Any]) -> str:
     """A line of the log in words."""
     measured = f", validation mAP {100 * line['map']:.2f}" if "map" in line else ""
     if line["event"] == "start":
-        return f"{line['photos']} photos{measured}"
+        alone = f", {line['alone']} of places of one photo: never queries" if line["alone"] else ""
+        return f"{line['photos']} photos of {line['places']} places{alone}{measured}"
     where = f"epoch {line['epoch'] + 1}"
     if line["event"] == "epoch":
         return f"{where} done{measured}"

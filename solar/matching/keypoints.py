@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from solar.matching.opencv import opencv
 
+_ORB_MARGIN = 31  # pixels from the border where OpenCV's ORB finds nothing
+
 GrayImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
@@ -92,6 +94,8 @@ class OrbDetector:
 
     def __call__(self, photo: GrayImage) -> Keypoints:
         """At most `max_keypoints` keypoints, the strongest first."""
+        if min(photo.shape) <= 2 * _ORB_MARGIN:  # on the tiniest OpenCV fails
+            return _from_opencv([])
         found = _from_opencv(opencv().ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
         strongest = np.argsort(-found.response, kind="stable")[: self.max_keypoints]
         return replace(found, size=found.size / np.float32(6)).take(strongest)

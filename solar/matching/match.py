@@ -70,7 +70,8 @@ class Match:
             return f"no keypoint in photo {' and photo '.join(map(str, bare))}: nothing to compare"
         kind = {"homography": "homography", "fundamental": "fundamental matrix"}[self.kind]
         if self.geometry is None:
-            return f"no plausible {kind} in {len(self.matches)} matches: no sign of the same place"
+            matches = "1 match" if len(self.matches) == 1 else f"{len(self.matches)} matches"
+            return f"no plausible {kind} in {matches}: no sign of the same place"
         agree = f"{self.inliers.sum()} of {len(self.matches)} matches agree with one {kind}"
         verdict = "likely" if self.same_place else "not enough to call it"
         return f"{agree}, up to {self.chance} may be chance: {verdict} the same place"

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 
+from solar.training.drawing import Draw
 from solar.training.processes import Processes
 from solar.training.recipe import Recipe
 from solar.training.run_folder import RunFolder
 from solar.training.training import Training, Watcher
 
 STEPS = 10
-POOL = 256  # photos of each source, enough to know how fast they are described
+POOL = 256  # photos, enough to know how fast they are described
 
 
 @dataclass(frozen=True)
@@ -48,31 +50,30 @@ def dry_run(
         watcher: told about everything.
     """
     processes = processes or Processes()
-    queries = -(-STEPS * recipe.optimiser.tuples // len(recipe.photos))
-    small = replace(
-        recipe,
-        photos=tuple(
-            replace(s, queries=min(s.queries, queries), pool=min(s.pool, POOL))
-            for s in recipe.photos
-        ),
-    )
     with TemporaryDirectory() as folder:
-        run = RunFolder(Path(folder) / "run", small, resume=False)
+        run = RunFolder(Path(folder), recipe, resume=False)
         run.open()
-        training = Training(small, run, processes, [watcher] if watcher else [])
-        mined = training.mine()
+        training = Training(recipe, run, processes, [watcher] if watcher else [])
+        drawn = training.draw()
+        mined = training.mine(_few(drawn, STEPS * recipe.optimiser.tuples))
         started = time.monotonic()
-        steps = sum(1 for _ in islice(training.steps(mined.tuples), STEPS))
+        for _ in islice(training.steps(mined.tuples), STEPS):
+            pass
         seconds = time.monotonic() - started
     size = 2 + recipe.tuples.negatives
-    per_image = seconds / (min(steps * recipe.optimiser.tuples, len(mined.tuples)) * size)
+    per_image = seconds / (len(mined.tuples) * size)
     per_photo = mined.seconds / mined.photos
-    epoch = sum(
-        (2 * s.queries + s.pool) * per_photo + s.queries * size * per_image for s in recipe.photos
-    )
+    photos = len(np.unique(np.concatenate([drawn.queries, drawn.positives, drawn.pool])))
+    epoch = photos * per_photo + len(drawn.queries) * size * per_image
     return Estimate(
         1 / per_photo, 1 / per_image, _peak_memory(processes), epoch * recipe.optimiser.epochs
     )
+
+
+def _few(drawn: Draw, queries: int) -> Draw:
+    """The first queries, and a part of the pool from all of its sources."""
+    every = -(-len(drawn.pool) // POOL)
+    return Draw(drawn.queries[:queries], drawn.positives[:queries], drawn.pool[::every])
 
 
 def _peak_memory(processes: Processes) -> int | None:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from solar.errors import SolarError
+from solar.errors import PhotoError, SolarError
 from solar.extraction import Described, describe_photos
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.drawing import Draw
 from solar.training.mining import hardest_negatives
 from solar.training.processes import Processes
 from solar.training.recipe import Recipe
-from solar.training.tuples import TrainingPhotos, Tuples
+from solar.training.tuples import Numbers, TrainingPhotos, Tuples
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
@@ -69,6 +69,8 @@ def mine(
     numbers = np.unique(np.concatenate([drawn.queries, drawn.positives, drawn.pool]))
     descriptors, unreadable = _describe(model, photos, numbers, recipe, processes, progress)
     readable = descriptors.isfinite().all(1)
+    if int((~readable).sum()) > len(unreadable):
+        raise SolarError("descriptors are no longer finite: the training diverged; lower the rate")
     query, positive, pool = (
         torch.from_numpy(np.searchsorted(numbers, part)).to(processes.device)
         for part in (drawn.queries, drawn.positives, drawn.pool)
@@ -76,7 +78,7 @@ def mine(
     usable = readable[query] & readable[positive]
     query, positive, pool = query[usable], positive[usable], pool[readable[pool]]
     if not len(query):
-        raise SolarError(f"no query can be read: {unreadable[0] if unreadable else 'none drawn'}")
+        raise SolarError(f"no query and its positive can be read: {unreadable[0]}")
     places = torch.from_numpy(photos.places[numbers]).to(processes.device)
     own = query[processes.share(len(query))]
     rows = hardest_negatives(
@@ -90,19 +92,25 @@ def mine(
 def _describe(
     model: GlobalDescriptor,
     photos: TrainingPhotos,
-    numbers: Sequence[int] | np.ndarray,
+    numbers: Numbers,
     recipe: Recipe,
     processes: Processes,
     progress: Progress,
 ) -> tuple[Tensor, list[str]]:
-    """Descriptors (N, D), rows of NaN for photos that cannot be read; and why, of this process."""
-    own = [int(number) for number in numbers[processes.share(len(numbers))]]
-    rows = torch.full((len(own), model.dimensions), torch.nan)
-    unreadable = []
+    """Descriptors (N, D), rows of NaN for photos that cannot be read; and why they cannot."""
+    own = numbers[processes.share(len(numbers))].tolist()
+    descriptors = torch.full((len(own), model.dimensions), torch.nan)
+    rows, boxes, unreadable = [], [], []
+    for row, number in enumerate(own):
+        try:
+            boxes.append(photos.box(number))
+            rows.append(row)
+        except PhotoError as error:  # a relative box needs the photo's size
+            unreadable.append(str(error))
     results = describe_photos(
         model,
-        [photos.path(number) for number in own],
-        boxes=[photos.box(number) for number in own],
+        [photos.path(own[row]) for row in rows],
+        boxes=boxes,
         image_size=recipe.tuples.pool_image_size,
         scales=(1.0,),
         precision=recipe.optimiser.precision,
@@ -110,7 +118,8 @@ def _describe(
     )
     for result in results:
         if isinstance(result, Described):
-            rows[result.position] = torch.from_numpy(result.descriptor)
+            descriptors[rows[result.position]] = torch.from_numpy(result.descriptor)
         else:
             unreadable.append(result.reason)
-    return processes.gather(rows.to(processes.device), len(numbers)), unreadable
+    descriptors = processes.gather(descriptors.to(processes.device), len(numbers))
+    return descriptors, processes.gather_lines(unreadable)

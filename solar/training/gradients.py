@@ -2,7 +2,7 @@
 
 The loss sees all descriptors of a step at once: in the second-order term every tuple counts under
 one root. So descriptors come first, of all processes, then the loss and its gradient in each
-descriptor; from there each image goes backward on its own. Images beyond one chunk are described
+descriptor; from there each image goes backward on its own. More images than one chunk are described
 without a graph first and once more to go backward (cached gradients; Gao et al., RepL4NLP 2021).
 """
 
@@ -72,8 +72,8 @@ def backward(
             described: Tensor = model(batch.contiguous(memory_format=torch.channels_last))
         return described.float()
 
-    parts = _parts(images, chunk)
-    with torch.set_grad_enabled(len(parts) == 1):
+    parts, cached = _parts(images, chunk), len(images) > chunk
+    with torch.set_grad_enabled(not cached):
         described = [describe(rows) for rows in parts]
     own = torch.zeros(len(images), model.dimensions, device=device)
     for rows, descriptors in zip(parts, described, strict=True):
@@ -85,8 +85,7 @@ def backward(
     (gradient,) = torch.autograd.grad(torch.stack(list(losses.values())).sum(), whole)
     gradient = gradient[processes.share(tuples)].flatten(0, 1)
     for rows, first in zip(parts, described, strict=True):
-        again = first if len(parts) == 1 else describe(rows)
-        torch.autograd.backward(again, gradient[rows])
+        torch.autograd.backward(describe(rows) if cached else first, gradient[rows])
     processes.sum_gradients(model.parameters())
     return {name: loss.item() for name, loss in losses.items()}
 

@@ -18,25 +18,22 @@ class PointBatches:
     Args:
         point_ids: (N,) the point of every patch.
         points: of a batch.
-        together: so many points that follow one another in the order of their ids come together
-            into a batch; those of a store of patches are of the same photo, hence hard to tell
-            apart. Divides `points`.
         seed: of the draws.
 
     Raises:
-        UsageError: too few points have two patches, or `together` does not divide `points`.
+        UsageError: too few points have two patches.
     """
 
-    def __init__(self, point_ids: IntArray, points: int, together: int, seed: int) -> None:
-        if points < 2 or together < 1 or points % together:
-            raise UsageError(f"{points} points a batch, {together} together: use a multiple of it")
+    def __init__(self, point_ids: IntArray, points: int, seed: int) -> None:
+        if points < 2:
+            raise UsageError(f"{points} points a batch: a point needs others; use at least 2")
         self._order = np.argsort(point_ids, kind="stable")
         _, starts, counts = np.unique(point_ids[self._order], return_index=True, return_counts=True)
         self._starts, self._counts = starts[counts >= 2], counts[counts >= 2]
-        if len(self._starts) < points + together:
+        if len(self._starts) < points:
             found = len(self._starts)
             raise UsageError(f"{found} points have two patches: too few for batches of {points}")
-        self.points, self.together, self.seed = points, together, seed
+        self.points, self.seed = points, seed
 
     def __len__(self) -> int:
         """How many points have two patches or more."""
@@ -45,10 +42,7 @@ class PointBatches:
     def draw(self, number: int) -> tuple[IntArray, IntArray]:
         """Two different patches of each point of a batch: (points,) and (points,) numbers."""
         random = np.random.default_rng((self.seed, number))
-        offset = random.integers(self.together)
-        groups = (len(self) - offset) // self.together
-        drawn = random.choice(groups, self.points // self.together, replace=False)
-        points = offset + (drawn[:, None] * self.together + np.arange(self.together)).ravel()
+        points = random.choice(len(self), self.points, replace=False)
         counts = self._counts[points]
         first = random.integers(counts)
         second = (first + random.integers(1, counts)) % counts

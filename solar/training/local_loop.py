@@ -6,6 +6,7 @@ Tian et al., SOSNet, CVPR 2019; with attention, Ng et al., ECCV 2020, section 4.
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from solar.errors import CheckpointError, SolarError
+from solar.errors import CheckpointError, SolarError, UsageError
 from solar.evaluation.patch_metrics import fpr95, ranked_average_precision
 from solar.files import write_atomically
 from solar.matching.describe import describe_patches
@@ -54,7 +55,6 @@ class LocalTraining:
     Attributes:
         steps: batches.
         points: of a batch, two patches of each.
-        together: points of a batch that come from the same photo; see `PointBatches`.
         learning_rate: Adam's, at its peak.
         warmup: steps over which the rate rises from 0; then it falls in a straight line to 0.
         margin: of the triplets, in distances.
@@ -71,7 +71,6 @@ class LocalTraining:
 
     steps: int
     points: int = 512
-    together: int = 1
     learning_rate: float = 1e-2
     warmup: int = 0
     margin: float = 1.0
@@ -84,6 +83,16 @@ class LocalTraining:
     validate_every: int = 200
     validation_points: int = 4096
     save_every: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "points", "neighbours", "log_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it starts at 1")
+        for name in ("learning_rate", "margin", "sos", "warmup", "seed", "save_every"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.warmup >= self.steps:
+            raise UsageError(f"warmup is {self.warmup} of {self.steps} steps; make it shorter")
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: rise, then a straight fall to 0."""
@@ -114,30 +123,28 @@ def train_local(
         SolarError: the loss is no longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    batches = PointBatches(source.point_ids, config.points, config.together, config.seed)
+    batches = PointBatches(source.point_ids, config.points, config.seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     step = _resume(folder, model, optimizer, config)
     model.to(memory_format=torch.channels_last)
-    started, saved, first_step = time.monotonic(), time.monotonic(), step
-    with (folder / LOG).open("a") as log:
-        while step < config.steps:
-            for group in optimizer.param_groups:
-                group["lr"] = config.rate(step)
-            pairs = _pairs(source, batches, config, step)
-            line: dict[str, Any] = _step(model, optimizer, *pairs, config, step)
-            step += 1
-            if step % config.log_every == 0 or step == config.steps:
-                speed = (step - first_step) * config.points / (time.monotonic() - started)
-                line |= {"step": step, "of": config.steps, "rate": config.rate(step - 1)}
-                line |= {"pairs_per_second": round(speed, 1)}
-                if step % config.validate_every == 0 or step == config.steps:
-                    line |= validate(model, validation, config.validation_points)
+    logged, saved = (step, time.monotonic()), time.monotonic()
+    while step < config.steps:
+        pairs = _pairs(source, batches, config, step)
+        losses = _step(model, optimizer, *pairs, config, step)
+        step, last = step + 1, step + 1 == config.steps
+        if step % config.log_every == 0 or last:
+            speed = (step - logged[0]) * config.points / (time.monotonic() - logged[1])
+            line = {"step": step, "of": config.steps, **losses, "rate": config.rate(step - 1)}
+            line["pairs_per_second"] = round(speed, 1)
+            if step % config.validate_every == 0 or last:
+                line |= validate(model, validation, config.validation_points)
+            with (folder / LOG).open("a") as log:
                 log.write(json.dumps(line) + "\n")
-                log.flush()
-                report(line)
-            if time.monotonic() - saved > config.save_every or step == config.steps:
-                _save(folder, model, optimizer, config, step)
-                saved = time.monotonic()
+            report(line)
+            logged = (step, time.monotonic())
+        if time.monotonic() - saved > config.save_every or last:
+            _save(folder, model, optimizer, config, step)
+            saved = time.monotonic()
     model.eval()
 
 
@@ -161,6 +168,8 @@ def _step(
     step: int,
 ) -> dict[str, float]:
     """One step of the optimiser; returns the losses."""
+    for group in optimizer.param_groups:
+        group["lr"] = config.rate(step)
     patches = torch.cat([first, second]).float().contiguous(memory_format=torch.channels_last)
     model.train()
     torch.manual_seed(config.seed * _SEEDS + step)  # of dropout, so that a resumed run is exact
@@ -187,9 +196,10 @@ class _Float32Attention(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func is torch.nn.functional.scaled_dot_product_attention:
-            args = [part.float() for part in args]
-        return func(*args, **(kwargs or {}))
+        if func is not torch.nn.functional.scaled_dot_product_attention:
+            return func(*args, **(kwargs or {}))
+        with torch.autocast("cpu", enabled=False):
+            return func(*(part.float() for part in args), **(kwargs or {}))
 
 
 def validate(model: LocalDescriptor, source: PatchSource, points: int) -> dict[str, float]:

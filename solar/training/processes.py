@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
+
+from solar.errors import UsageError
+
+PATIENCE = timedelta(days=1)  # for the first process, which validates alone
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,18 @@ class Processes:
         distributed.all_gather(parts, padded)
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
+    def gather_lines(self, lines: Sequence[str]) -> list[str]:
+        """The lines of all processes, in alphabetical order, the same everywhere."""
+        parts = [list(lines)] * self.count
+        if self.count > 1:
+            distributed.all_gather_object(parts, list(lines))
+        return sorted(line for part in parts for line in part)
+
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace every gradient by its sum over all processes, in one message."""
-        trained = [p for p in parameters if p.requires_grad]
         if self.count == 1:
             return
+        trained = [p for p in parameters if p.requires_grad]
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
@@ -76,18 +88,24 @@ def join_processes(device: str | None = None) -> Iterator[Processes]:
     """Take this process's place among those that `torchrun` started; alone without it.
 
     Args:
-        device: such as `cpu` or `cuda`; None for a GPU where there is one.
+        device: `cpu` or `cuda`; None for a GPU where there is one.
+
+    Raises:
+        UsageError: another device, or `cuda` where there is no GPU.
     """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        odd = "there is no such GPU here" if kind == "cuda" else "use cpu or cuda"
+        raise UsageError(f"--device {kind}: {odd}")
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes(device=torch.device(kind))
         return
-    distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
+    chosen = torch.device(kind)
+    if kind == "cuda":
+        chosen = torch.device(kind, int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(chosen)
+    distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        local = int(os.environ["LOCAL_RANK"])
-        if kind == "cuda":
-            torch.cuda.set_device(local)
-        chosen = torch.device(kind, local) if kind == "cuda" else torch.device(kind)
         yield Processes(distributed.get_rank(), distributed.get_world_size(), chosen)
     finally:
         distributed.destroy_process_group()

@@ -20,16 +20,17 @@ class Start:
     Attributes:
         start: what `solar.load` takes.
         attention: stages with second-order attention; where the start has none, a fresh block.
-        freeze: this stage and those before it stay as they are, as the released code freezes up
-            to conv4_x; "nothing" trains all.
-        calibrate: photos from which a fresh block takes the statistics of its batch norms; with 0
-            they stay at mean 0 and variance 1, as released.
+        freeze: this stage and those before it stay as they are; "nothing" trains all. The released
+            code freezes up to conv4_x, and conv5_x in effect: its optimiser does not get it.
     """
 
     start: str
     attention: tuple[int, ...] = (4, 5)
     freeze: Literal["nothing", "conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x"] = "conv4_x"
-    calibrate: int = 0
+
+    def __post_init__(self) -> None:
+        if not set(self.attention) <= {4, 5}:
+            raise UsageError(f"attention {list(self.attention)}: use [], [4], [5] or [4, 5]")
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,12 @@ class ValidationSettings:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.every < 1 or (self.image_size or 1) < 1 or min(self.scales or (1,)) <= 0:
-            raise UsageError("every, image_size and scales must be positive")
+        if self.every < 1 or (self.image_size is not None and self.image_size < 1):
+            raise UsageError("every and image_size start at 1")
+        if self.scales is not None and not self.scales:
+            raise UsageError("scales: give one or more, or leave them out")
+        if not all(0 < scale < math.inf for scale in self.scales or ()):
+            raise UsageError("scales must be positive")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""The folder of a training: its log, its checkpoint, its best weights so far."""
+"""The folder of a training: its log, its checkpoint, its best weights so far, its result."""
 
 from __future__ import annotations
 
 import json
+import os
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +21,9 @@ State = dict[str, Any]
 
 
 class RunFolder:
-    """`log.jsonl`, `state.pt`, `best.pt`, and in the end the folder `model`.
+    """`log.jsonl`, `state.pt`, `best-EPOCH.pt`, and in the end the folder `model`.
+
+    A run that was killed before its first checkpoint has not begun: it starts anew.
 
     Args:
         path: of the folder.
@@ -38,7 +42,7 @@ class RunFolder:
         self.state: State | None = None
         if resume:
             self.state = self._read()
-        elif (path / "log.jsonl").exists():
+        elif (path / "state.pt").exists() or self.model.exists():
             raise UsageError(f"{path}: holds a run; --resume goes on with it, or choose another")
 
     @property
@@ -50,7 +54,7 @@ class RunFolder:
         """Make the folder; take lines out of the log that the checkpoint does not know yet."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "log.jsonl").open("ab") as log:
-            log.truncate(self.state["log"] if self.state else 0)
+            log.truncate(min(self.state["log"] if self.state else 0, log.tell()))
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Add a line to the log."""
@@ -58,22 +62,34 @@ class RunFolder:
             log.write(json.dumps(line) + "\n")
 
     def save(self, state: State) -> None:
-        """Write the checkpoint: all that the run needs to go on exactly."""
-        size = (self.path / "log.jsonl").stat().st_size
+        """Write the checkpoint: all that the run needs to go on exactly.
+
+        Args:
+            state: with `best_epoch`, whose weights are kept; those of other epochs are removed.
+        """
+        with (self.path / "log.jsonl").open("ab") as log:
+            size = log.tell()
+            os.fsync(log.fileno())
         with write_atomically(self.path / "state.pt") as file:
             torch.save({**state, "recipe": self._recipe, "log": size}, file)
+        for weights in self.path.glob("best-*.pt"):
+            if weights != self._best(state["best_epoch"]):
+                weights.unlink()
 
-    def save_best(self, weights: Mapping[str, Tensor]) -> None:
-        """Write the best weights so far."""
-        with write_atomically(self.path / "best.pt") as file:
+    def save_best(self, epoch: int, weights: Mapping[str, Tensor]) -> None:
+        """Write the best weights so far; those before stay until the checkpoint names these."""
+        with write_atomically(self._best(epoch)) as file:
             torch.save(dict(weights), file)
 
-    def best(self) -> dict[str, Tensor]:
-        """The best weights so far."""
+    def best(self, epoch: int) -> dict[str, Tensor]:
+        """The best weights, of that epoch."""
         weights: dict[str, Tensor] = torch.load(
-            self.path / "best.pt", weights_only=True, map_location="cpu"
+            self._best(epoch), weights_only=True, map_location="cpu"
         )
         return weights
+
+    def _best(self, epoch: int) -> Path:
+        return self.path / f"best-{epoch}.pt"
 
     def _read(self) -> State:
         path = self.path / "state.pt"
@@ -81,21 +97,24 @@ class RunFolder:
             raise UsageError(f"{self.path}: holds no checkpoint to resume; leave --resume out")
         try:
             state: State = torch.load(path, weights_only=True, map_location="cpu")
-            recipe = state["recipe"]
-        except (RuntimeError, KeyError, TypeError, EOFError, OSError, ValueError) as error:
+            recipe = json.loads(state["recipe"])
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path}: not a checkpoint of a training ({error})") from error
-        if recipe != self._recipe:
-            odd = _difference(json.loads(recipe), json.loads(self._recipe))
-            raise UsageError(f"{self.path}: was begun with another recipe ({odd}); choose another")
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(f"{path}: not a checkpoint of a training") from error
+        if odd := _difference(recipe, json.loads(self._recipe)):
+            what = f"was begun with another recipe: {odd}"
+            raise UsageError(f"{self.path}: {what}; set it back, or train to another folder")
         return state
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    for name in sorted(old.keys() | new.keys()):
-        before, now = old.get(name), new.get(name)
-        if before == now:
-            continue
-        if isinstance(before, Mapping) and isinstance(now, Mapping):
-            return f"{name} {_difference(before, now)}"
-        return f"{name} was {json.dumps(before)}"
-    return "in nothing"
+def _difference(old: object, new: object) -> str:
+    """The first entry that two recipes do not share, in words; nothing if they are the same."""
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = ({str(n): v for n, v in enumerate(values, 1)} for values in (old, new))
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(old.keys() | new.keys()):
+            if odd := _difference(old.get(name), new.get(name)):
+                return f"{name} {odd}"
+        return ""
+    return "" if old == new else f"was {json.dumps(old)}, is {json.dumps(new)}"

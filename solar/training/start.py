@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from solar.errors import UsageError
+from solar.errors import CheckpointError, UsageError
 from solar.models.attention import SecondOrderAttention
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
@@ -33,16 +33,21 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
     """
     start = recipe.model
     path = recipe.base / start.start
-    source = load(path if path.exists() else start.start)
+    try:
+        source = load(path if path.exists() else start.start)
+    except CheckpointError as error:
+        raise CheckpointError(f"[model] start: {error}") from error
     if missing := sorted(set(source.config.attention) - set(start.attention)):
         raise UsageError(f"[model] attention: {start.start} has it at {missing}; list these too")
     torch.manual_seed(recipe.optimiser.seed)
-    config = replace(source.config, attention=tuple(sorted(start.attention)))
+    config = replace(source.config, attention=tuple(sorted(set(start.attention))))
     model = GlobalDescriptor(config, source.provenance, source.name)
     model.load_state_dict(source.state_dict(), strict=False)  # fresh blocks are the identity
     if start.freeze != "nothing":
         for stage in STAGES[: STAGES.index(start.freeze) + 1]:
             getattr(model, stage).requires_grad_(False)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise UsageError(f"[model] freeze '{start.freeze}': nothing of {start.start} is trained")
     return model.eval()
 
 

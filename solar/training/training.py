@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from solar.errors import SolarError
 from solar.extraction import uses_bfloat16
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalDescriptor, Provenance
+from solar.training.drawing import Draw
 from solar.training.epoch import Mined, mine
-from solar.training.gradients import backward, tuple_loss
+from solar.training.gradients import Criterion, backward, tuple_loss
 from solar.training.processes import Processes
 from solar.training.recipe import Recipe
 from solar.training.run_folder import RunFolder
 from solar.training.start import build_optimizer, set_rate, starting_model
-from solar.training.tuples import TrainingPhotos, TupleImages, Tuples
+from solar.training.tuples import Batch, TrainingPhotos, TupleImages, Tuples, pack, unpack
 from solar.training.validation import validate
 
 SAVE_EVERY = 120.0  # seconds between checkpoints within an epoch
@@ -37,8 +38,8 @@ class Watcher:
     def line(self, line: Mapping[str, Any]) -> None:
         """What has just been written to the log."""
 
-    def mined(self, epoch: int, photos: TrainingPhotos, tuples: Tuples) -> None:
-        """The tuples of an epoch, before its first step."""
+    def mined(self, epoch: int, images: TupleImages) -> None:
+        """The tuples of an epoch and their images, before its first step."""
 
     def trained(self, epoch: int, model: GlobalDescriptor) -> None:
         """The network after an epoch."""
@@ -67,7 +68,8 @@ class Training:
         self.model = starting_model(recipe).to(processes.device)
         self.model.to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, recipe.optimiser)
-        self.epoch, self.step, self.best = 0, 0, -1.0
+        self.epoch, self.step = 0, 0
+        self.best, self.best_epoch = 0.0, 0
         self.tuples: Tuples | None = None
         if folder.state:
             self._restore(folder.state)
@@ -81,25 +83,27 @@ class Training:
         Raises:
             SolarError: the loss is no longer finite, or photos cannot be used.
         """
+        self.processes.wait()  # until none looks into the folder any more
         if self.processes.first:
             self.folder.open()
-        self.processes.wait()
         self._begin()
         while self.epoch < self.recipe.optimiser.epochs:
             if self.tuples is None:
-                self.tuples = self.mine().tuples
+                self.tuples = self.mine(self.draw()).tuples
                 self._save()
             for watcher in self.watchers:
-                watcher.mined(self.epoch, self.photos, self.tuples)
+                watcher.mined(self.epoch, self._images(self.tuples))
             for _ in self.steps(self.tuples):
                 pass
             self._finish_epoch()
         return self._finish()
 
-    def mine(self) -> Mined:
-        """Draw an epoch and find its negatives with the network as it is."""
-        random = np.random.default_rng((self.recipe.optimiser.seed, self.epoch))
-        drawn = self.photos.draw(random)
+    def draw(self) -> Draw:
+        """Queries, positives and pool of the epoch, the same whenever it is drawn."""
+        return self.photos.draw(np.random.default_rng((self.recipe.optimiser.seed, self.epoch)))
+
+    def mine(self, drawn: Draw) -> Mined:
+        """Find the negatives of an epoch with the network as it is."""
         mined = mine(self.model, self.photos, drawn, self.recipe, self.processes, self._progress)
         line = {"event": "mined", "epoch": self.epoch, "tuples": len(mined.tuples)}
         line |= {"photos": mined.photos, "seconds": mined.seconds}
@@ -127,7 +131,7 @@ class Training:
                 self._save()
                 saved = time.monotonic()
 
-    def _step(self, images: list[Tensor], labels: Tensor, criterion: Any) -> dict[str, float]:
+    def _step(self, images: list[Tensor], labels: Tensor, criterion: Criterion) -> dict[str, float]:
         """One step of the optimiser; returns the parts of the loss."""
         settings = self.recipe.optimiser
         self.optimizer.zero_grad(set_to_none=True)
@@ -141,7 +145,7 @@ class Training:
             processes=self.processes,
         )
         if not np.isfinite(sum(losses.values())):
-            where = f"epoch {self.epoch}, step {self.step}"
+            where = f"epoch {self.epoch + 1}, step {self.step + 1}"
             raise SolarError(f"{where}: the loss is no longer finite: {losses}; lower the rate")
         self.optimizer.step()
         return losses
@@ -158,17 +162,25 @@ class Training:
         for start in starts:
             rows = range(start, min(start + settings.tuples, len(tuples)))
             batches.append(list(rows[self.processes.share(len(rows))]))
-        yield from DataLoader(
-            TupleImages(self.photos, tuples, self.recipe, self.epoch),
+        loader: Iterable[Batch] = DataLoader(
+            self._images(tuples),
             batch_sampler=batches,
             num_workers=settings.workers,
-            collate_fn=_flat,
+            collate_fn=pack,
         )
+        for batch in loader:
+            if isinstance(batch, str):
+                raise SolarError(f"{batch}: it was there for mining; put it back, then --resume")
+            yield unpack(*batch)
+
+    def _images(self, tuples: Tuples) -> TupleImages:
+        return TupleImages(self.photos, tuples, self.recipe, self.epoch)
 
     def _begin(self) -> None:
         """Say where the network stands before its first step."""
         if self.folder.state is None:
-            line = {"event": "start", "photos": len(self.photos)}
+            line = {"event": "start", "photos": len(self.photos), "alone": self.photos.alone}
+            line["places"] = len(np.unique(self.photos.places))
             self._log(line | self._validated())
 
     def _finish_epoch(self) -> None:
@@ -177,10 +189,11 @@ class Training:
         last = self.epoch + 1 == self.recipe.optimiser.epochs
         if settings and (last or (self.epoch + 1) % settings.every == 0):
             line |= self._validated()
-        if self.processes.first and line.get("map", 0.0) >= self.best:
-            self.best = line.get("map", self.best)
-            self.folder.save_best(self.model.state_dict())
-        self._log({**line, "best": self.best if settings else None})
+        score = line.get("map") if settings else 0.0  # without validation the last one is the best
+        if self.processes.first and score is not None and score >= self.best:
+            self.best, self.best_epoch = score, self.epoch
+            self.folder.save_best(self.epoch, self.model.state_dict())
+        self._log({**line, "best_epoch": self.best_epoch})
         for watcher in self.watchers:
             watcher.trained(self.epoch, self.model)
         self.epoch, self.step, self.tuples = self.epoch + 1, 0, None
@@ -202,7 +215,7 @@ class Training:
 
     def _finish(self) -> Path:
         if self.processes.first and not self.folder.model.exists():
-            self.model.load_state_dict(self.folder.best())
+            self.model.load_state_dict(self.folder.best(self.best_epoch))
             photos = ", ".join(s.places or s.folder or "" for s in self.recipe.photos)
             start = self.recipe.model.start
             self.model.provenance = Provenance(f"{photos}; from {start}", "solar train")
@@ -236,13 +249,15 @@ class Training:
                     "epoch": self.epoch,
                     "step": self.step,
                     "best": self.best,
+                    "best_epoch": self.best_epoch,
                 }
             )
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
         if state["tuples"] is not None:
             self.tuples = Tuples(state["tuples"].numpy())
 
@@ -273,7 +288,3 @@ def train(
     """
     folder = RunFolder(to, recipe, resume=resume)
     return Training(recipe, folder, processes or Processes(), watchers).run()
-
-
-def _flat(items: list[list[Tensor]]) -> list[Tensor]:
-    return [image for item in items for image in item]

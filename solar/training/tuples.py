@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +16,49 @@ from torch.utils.data import Dataset
 
 from solar.datasets.places import Places, open_places
 from solar.datasets.rephotograph import rephotograph
-from solar.errors import UsageError
+from solar.errors import PhotoError, UsageError
 from solar.images import Box, find_photos, open_photo, prepare
 from solar.training.drawing import Draw, draw_epoch
 from solar.training.recipe import Recipe, Source
 
 Numbers = NDArray[np.int64]
+Images = list[Tensor] | str
+"""Images (3, H, W) of any sizes, or why one of them cannot be read."""
+Batch = tuple[Tensor, list[torch.Size]] | str
+"""The bytes of many images, one after the other, and their shapes; or why one cannot be read."""
 
 
 class TrainingPhotos:
     """All photos of a recipe, numbered through.
 
+    Args:
+        recipe: names them.
+
     Attributes:
         places: (N,) int64, the place that each shows; a photo without label is a place of its own.
+        alone: how many photos with labels are the only ones of their place: never queries.
+
+    Raises:
+        UsageError: photos or lists are missing or wrong, or there are too few for the tuples asked
+            for; names the table.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         self._sources = recipe.photos
-        self._sets = [_open(recipe.base, source) for source in recipe.photos]
+        self._sets = [
+            _open(recipe.base, source, f"[[photos]] number {number}")
+            for number, source in enumerate(recipe.photos, 1)
+        ]
         self._starts = np.cumsum([0, *map(len, self._sets)])
+        sizes = [np.bincount(photos.places) for photos in self._sets if isinstance(photos, Places)]
+        self.alone = sum(int((size == 1).sum()) for size in sizes)
         places, first = [], 0
         for photos in self._sets:
             own = photos.places if isinstance(photos, Places) else np.arange(len(photos))
             places.append(own.astype(np.int64) + first)
             first += int(own.max()) + 1
         self.places = np.concatenate(places)
+        self._check(recipe.tuples.negatives)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -73,6 +92,17 @@ class TrainingPhotos:
         order = random.permutation(len(queries))
         return Draw(queries[order], positives[order], pool)
 
+    def _check(self, negatives: int) -> None:
+        asked = f"[tuples] negatives {negatives}"
+        places = len(np.unique(self.places))
+        if places <= negatives:
+            few = f"the photos show {places} places, a tuple needs {negatives + 1}"
+            raise UsageError(f"{asked}: {few}: add places or ask for fewer negatives")
+        sizes = zip(self._sources, self._sets, strict=True)
+        pool = sum(min(source.pool, len(photos)) for source, photos in sizes)
+        if pool < negatives:
+            raise UsageError(f"{asked}: the pool has {pool} photos: draw more in [[photos]] pool")
+
     def _find(self, number: int) -> tuple[Places | Sequence[Path], int]:
         index = int(np.searchsorted(self._starts, number, side="right")) - 1
         return self._sets[index], number - int(self._starts[index])
@@ -98,7 +128,7 @@ class Tuples:
         return one.repeat(count)
 
 
-class TupleImages(Dataset[list[Tensor]]):
+class TupleImages(Dataset[Images]):
     """The images of tuples; each depends on the seed, the epoch and its place only.
 
     Args:
@@ -108,7 +138,7 @@ class TupleImages(Dataset[list[Tensor]]):
         epoch: number of the epoch.
 
     Shape:
-        item: 2 + S uint8 tensors (3, H, W).
+        item: 2 + S uint8 tensors (3, H, W), or why one of the photos cannot be read.
     """
 
     def __init__(self, photos: TrainingPhotos, tuples: Tuples, recipe: Recipe, epoch: int) -> None:
@@ -117,9 +147,12 @@ class TupleImages(Dataset[list[Tensor]]):
     def __len__(self) -> int:
         return len(self.tuples)
 
-    def __getitem__(self, number: int) -> list[Tensor]:
+    def __getitem__(self, number: int) -> Images:
         members = self.tuples.photos[number].tolist()
-        return [self._image(photo, number, place) for place, photo in enumerate(members)]
+        try:
+            return [self._image(photo, number, place) for place, photo in enumerate(members)]
+        except PhotoError as error:  # raised in a worker, it would arrive as a stack trace
+            return str(error)
 
     def _image(self, photo: int, number: int, place: int) -> Tensor:
         settings = self.recipe.tuples
@@ -138,7 +171,34 @@ class TupleImages(Dataset[list[Tensor]]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
-def _open(base: Path, source: Source) -> Places | Sequence[Path]:
+def pack(items: Sequence[Images]) -> Batch:
+    """Images of tuples in one piece of memory: a shared one for each would take too many files."""
+    images: list[Tensor] = []
+    for item in items:
+        if isinstance(item, str):
+            return item
+        images += item
+    pixels = [torch.empty(0, dtype=torch.uint8), *(image.flatten() for image in images)]
+    return torch.cat(pixels), [image.shape for image in images]
+
+
+def unpack(pixels: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """The images that were packed, (3, H, W) each."""
+    parts = torch.split(pixels, [prod(shape) for shape in shapes]) if shapes else ()
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _open(base: Path, source: Source, where: str) -> Places | Sequence[Path]:
+    try:
+        photos = _listed(base, source)
+        _draw(photos, source, np.random.default_rng())  # what cannot be drawn is said at once
+    except UsageError as error:
+        key = "places" if source.folder is None else "folder"
+        raise UsageError(f"{where} {key}: {error}") from error
+    return photos
+
+
+def _listed(base: Path, source: Source) -> Places | Sequence[Path]:
     if source.folder is not None:
         found = find_photos(base / source.folder)
         if not found:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from solar.errors import SolarError
+from solar.errors import SolarError, UsageError
 from solar.evaluation.evaluate import folder_photos
 from solar.evaluation.ranking import evaluate_ranks
 from solar.evaluation.score import protocols
@@ -34,9 +34,13 @@ def validate(
         0 to 1.
 
     Raises:
-        SolarError: there is nothing to measure, or a photo cannot be read.
+        UsageError: there is nothing to measure.
+        SolarError: a photo cannot be read.
     """
-    photos = folder_photos(base / settings.places)
+    try:
+        photos = folder_photos(base / settings.places)
+    except SolarError as error:
+        raise UsageError(f"[validation] places: {error}") from error
     truth = photos.ground_truth
     descriptors = np.zeros((len(photos.database), model.dimensions), np.float32)
     results = describe_photos(
@@ -48,7 +52,7 @@ def validate(
     )
     for result in results:
         if not isinstance(result, Described):
-            raise SolarError(f"validation: {result.reason}")
+            raise SolarError(f"[validation] places: {result.reason}")
         descriptors[result.position] = result.descriptor
     rows = {name: row for row, name in enumerate(truth.database)}
     queries = descriptors[[rows[query.name] for query in truth.queries]]

@@ -62,7 +62,7 @@ def test_damage_is_named(tmp_path: Path, name: str, damage: str) -> None:
     path.write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
     if damage == "missing":
         path.unlink()
-    with pytest.raises(SolarError, match="store: not a (whole )?store of patches"):
+    with pytest.raises(SolarError, match=r"store: not a (whole )?store of patches"):
         PatchStore(tmp_path / "store")
 
 

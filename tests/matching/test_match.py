@@ -171,6 +171,17 @@ def test_orb_finds_the_same_photo_turned(folder: Path) -> None:
     assert corner_error(found.geometry, TRUTH["turned180.png"], (HEIGHT, WIDTH)) < 2
 
 
+@pytest.mark.parametrize("detector", ["sift", "orb"])
+@pytest.mark.parametrize("size", [1, 5, 62, 63])
+def test_tiny_copies_are_no_error(folder: Path, detector: str, size: int, tmp_path: Path) -> None:
+    texture(1, (1024, 16)).save(tmp_path / "strip.png")
+    for path in (tmp_path / "strip.png", folder / "a.png"):
+        found = solar.match(
+            path, folder / "a.png", model="rootsift", detector=detector, image_size=size
+        )
+        assert not found.same_place or size > 60
+
+
 def test_upright_keypoints_find_a_shift_but_no_turn(folder: Path) -> None:
     straight = solar.match(folder / "a.png", folder / "large.png", model="rootsift", upright=True)
     turned = solar.match(folder / "a.png", folder / "turned180.png", model="rootsift", upright=True)

@@ -56,7 +56,7 @@ def slow_sos(first: Rows, second: Rows, neighbours: int) -> float:
         chosen: set[int] = set()
         for view in (first, second):
             others = [j for j in range(len(view)) if j != i]
-            others.sort(key=lambda j: float(np.linalg.norm(view[i] - view[j])))  # noqa: B023
+            others.sort(key=lambda j: float(np.linalg.norm(view[i] - view[j])))
             chosen |= set(others[:neighbours])
         squares = [
             (np.linalg.norm(first[i] - first[j]) - np.linalg.norm(second[i] - second[j])) ** 2
@@ -120,7 +120,7 @@ def test_gradients_are_finite_with_duplicates(dtype: torch.dtype) -> None:
     for second in (rows.clone(), rows + 0.1 * torch.randn(6, 8, dtype=dtype)):
         first = rows.clone().requires_grad_()
         a, b = normalize(first, dim=1), normalize(second, dim=1)
-        (hardest_triplet_loss(a, b) + neighbour_sos_loss(a, b)).backward()
+        torch.autograd.backward(hardest_triplet_loss(a, b) + neighbour_sos_loss(a, b))
         assert first.grad is not None and first.grad.isfinite().all()
 
 
@@ -128,7 +128,7 @@ def test_all_rows_equal() -> None:
     rows = torch.ones(4, 8).requires_grad_()
     unit = normalize(rows, dim=1)
     loss = hardest_triplet_loss(unit, unit) + neighbour_sos_loss(unit, unit)
-    loss.backward()
+    torch.autograd.backward(loss)
     assert loss.isfinite() and rows.grad is not None and rows.grad.isfinite().all()
 
 
