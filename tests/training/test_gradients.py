@@ -42,9 +42,21 @@ def gradients(model: GlobalDescriptor) -> list[Tensor]:
     return found
 
 
-@pytest.mark.parametrize("chunk", [1, 5, 12, 100])
-@pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("shapes", [[(40, 40)], [(32, 48), (48, 32), (40, 40), (32, 32)]])
+ONE, MIXED = [(40, 40)], [(32, 48), (48, 32), (40, 40), (32, 32)]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "settings", "shapes"),
+    [
+        (1, SETTINGS[0], ONE),
+        (5, SETTINGS[0], ONE),
+        (12, SETTINGS[1], ONE),
+        (2, SETTINGS[0], MIXED),
+        (11, SETTINGS[1], MIXED),
+        (12, SETTINGS[0], MIXED),
+        (5, SETTINGS[2], MIXED),
+    ],
+)
 def test_cached_gradients_are_those_of_the_plain_way(
     model: GlobalDescriptor, chunk: int, settings: LossSettings, shapes: list[tuple[int, int]]
 ) -> None:
@@ -54,8 +66,9 @@ def test_cached_gradients_are_those_of_the_plain_way(
     found = backward(model, images, tuple_loss(settings), LABELS, chunk=chunk)
     assert found == pytest.approx(losses, rel=1e-5)
     assert sum(found.values()) > 0
+    length = torch.stack([gradient.norm() for gradient in wanted]).norm()
     for got, right in zip(gradients(model), wanted, strict=True):
-        torch.testing.assert_close(got, right, rtol=1e-4, atol=1e-5 * float(right.abs().max()))
+        assert (got - right).norm() < 1e-5 * length
 
 
 def test_the_parts_of_the_loss_are_weighted(model: GlobalDescriptor) -> None:
@@ -74,10 +87,10 @@ def test_the_parts_of_the_loss_are_weighted(model: GlobalDescriptor) -> None:
 def test_bfloat16_is_near_float32(model: GlobalDescriptor) -> None:
     torch.manual_seed(0)
     images = [torch.randn(3, 32, 32) for _ in range(12)]
-    flat = []
-    for bfloat16 in (False, True):
-        criterion = tuple_loss(LossSettings())
+    criterion = tuple_loss(LossSettings())
+    one, other = (
         backward(model, images, criterion, LABELS, chunk=5, bfloat16=bfloat16)
-        flat.append(torch.cat([gradient.flatten() for gradient in gradients(model)]))
-    assert torch.cosine_similarity(flat[0], flat[1], dim=0) > 0.95
-    assert not torch.equal(flat[0], flat[1])
+        for bfloat16 in (False, True)
+    )
+    assert other["triplet"] == pytest.approx(one["triplet"], rel=0.01)
+    assert other != one and all(gradient.isfinite().all() for gradient in gradients(model))
