@@ -226,7 +226,9 @@ def _local(rerank: str | None, local: str | None) -> LocalDescriber | None:
     from solar.rerank.describing import load_local_describer
 
     if (rerank == GEOMETRIC) != (local is not None):
-        raise UsageError(f"--rerank {GEOMETRIC} and --local go together, such as --local rootsift")
+        raise UsageError(
+            f"--rerank {GEOMETRIC} and --local go together, such as --local solar-local"
+        )
     return None if local is None else load_local_describer(local)
 
 

@@ -179,7 +179,7 @@ class LocalCodes:
             if not self.kept:
                 raise IndexFolderError(
                     f"{self._index} keeps no local codes: describe its photos with "
-                    f"`solar index PHOTOS --to {self._index} --local rootsift`"
+                    f"`solar index PHOTOS --to {self._index} --local solar-local`"
                 )
             self._opened = LocalStore.open(self._folder)
         return self._opened

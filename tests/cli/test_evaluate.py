@@ -103,7 +103,7 @@ def test_geometric_reranking(home: Path, model_folder: Path) -> None:
     assert {file.name: file.stat().st_mtime_ns for file in store.iterdir()} == before
     for options in (["--rerank", "geometric"], ["--local", "rootsift"]):
         done = solar(*call, *options, folder=home)
-        assert done.returncode == 2 and "--local rootsift" in done.stderr
+        assert done.returncode == 2 and "--local solar-local" in done.stderr
 
 
 def test_folders_pairs_and_comparison(home: Path, model_folder: Path) -> None:

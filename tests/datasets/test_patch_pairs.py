@@ -137,7 +137,7 @@ def test_no_two_points_are_the_same_place() -> None:
 def test_the_stream_is_the_same_for_any_number_of_processes(tmp_path: Path) -> None:
     paths = album(tmp_path, 6, (240, 180))
     paths[2].write_bytes(b"not a photo")
-    streams = [list(stream(paths, 5, SETTINGS, workers)) for workers in (0, 1, 3)]
+    streams = [list(stream(paths, 5, SETTINGS, workers)) for workers in (0, 1, 2)]
     for parts in zip(*streams, strict=True):
         for patches, points in parts[1:]:
             assert np.array_equal(patches, parts[0][0]) and np.array_equal(points, parts[0][1])

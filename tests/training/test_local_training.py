@@ -42,7 +42,7 @@ class Blots:
         return np.asarray(self.pixels[numbers])
 
 
-CONFIG = LocalTraining(steps=12, points=8, log_every=2, validate_every=6, save_every=0)
+CONFIG = LocalTraining(steps=8, points=4, log_every=2, validate_every=8, save_every=0)
 
 
 def run(
@@ -64,7 +64,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(tmp_path: Path) -> Non
     program = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "import solar.training.local_loop as d; save = d._save\n"
-        "def told(*a): save(*a) if a[-1] < 6 else None; print(a[-1], flush=True)\n"
+        "def told(*a): save(*a) if a[-1] < 4 else None; print(a[-1], flush=True)\n"
         "d._save = told\n"
         "from pathlib import Path; from tests.training.test_local_training import run\n"
         "run(Path(sys.argv[1]))\n"
@@ -73,11 +73,11 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(tmp_path: Path) -> Non
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            if int(line) >= 9:  # beyond the last checkpoint, which is of step 5
+            if int(line) >= 6:  # beyond the last checkpoint, which is of step 3
                 os.kill(child.pid, signal.SIGKILL)
                 break
-    assert torch.load(tmp_path / "cut/state.pt", weights_only=True)["step"] == 5
-    assert [line["step"] for line in lines(tmp_path / "cut")][:4] == [2, 4, 6, 8]
+    assert torch.load(tmp_path / "cut/state.pt", weights_only=True)["step"] == 3
+    assert [line["step"] for line in lines(tmp_path / "cut")][:3] == [2, 4, 6]
     resumed = run(tmp_path / "cut")
     assert resumed.fingerprint == whole.fingerprint
     untimed = [
@@ -138,8 +138,8 @@ def test_another_training_than_that_of_the_checkpoint_is_refused(tmp_path: Path)
     run(tmp_path)
     with pytest.raises(CheckpointError, match=r"was made with attention = \[5\], not \[4\]"):
         run(tmp_path, attention=(4,))
-    other = LocalTraining(steps=12, points=4, log_every=2, validate_every=6, save_every=0)
-    with pytest.raises(CheckpointError, match="was made with points = 8, not 4"):
+    other = LocalTraining(steps=8, points=5, log_every=2, validate_every=8, save_every=0)
+    with pytest.raises(CheckpointError, match="was made with points = 4, not 5"):
         run(tmp_path, other)
     (tmp_path / "state.pt").write_bytes(b"no")
     with pytest.raises(CheckpointError, match=r"state\.pt: not a checkpoint"):

@@ -43,12 +43,15 @@ def test_two_processes_are_as_good_as_one(tmp_path: Path, model_folder: Path) ->
         assert found["lines"] == ["of 0", "of 1", "of each", "of each"]
         assert torch.equal(found["rows"], torch.arange(15).reshape(5, 3))
     one = train(recipe, tmp_path / "one")
-    for alone_line, line in zip(log_of(tmp_path / "one"), log_of(tmp_path / "run"), strict=True):
-        assert line == pytest.approx(alone_line, rel=1e-3), line["event"]
-    two = load(tmp_path / "run/model").state_dict()
+    for expected, line in zip(log_of(tmp_path / "one"), log_of(tmp_path / "run"), strict=True):
+        assert line.keys() == expected.keys()
+        for name, value in expected.items():
+            near = pytest.approx(value, rel=1e-3) if isinstance(value, float) else value
+            assert line[name] == near, (expected["event"], name)
+    start, two = load(model_folder).state_dict(), load(tmp_path / "run/model").state_dict()
     for name, weights in load(one).state_dict().items():
-        # Adam's first steps have the size of the rate, whatever that of the gradient.
-        torch.testing.assert_close(two[name], weights, rtol=0, atol=1e-4)
+        moved = (weights.float() - start[name].float()).norm()
+        assert (two[name].float() - weights.float()).norm() <= 0.02 * moved, name
 
 
 def test_shares_are_whole_and_even() -> None:

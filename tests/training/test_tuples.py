@@ -53,7 +53,7 @@ def test_images_depend_on_seed_epoch_and_place_only(tmp_path: Path, model_folder
     again = [tensors(images[number]) for number in (1, 0)][::-1]
     for one, other in zip(first, again, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    assert all(image.shape == (3, 48, 48) and image.dtype == torch.uint8 for image in first[0])
+    assert all(image.shape == (3, 64, 64) and image.dtype == torch.uint8 for image in first[0])
     # two visits to a photo without label; a labelled one is cropped, never photographed again
     assert not torch.equal(first[1][0], first[1][1])
     later = TupleImages(photos, tuples, recipe, epoch=1)

@@ -1,0 +1,175 @@
+"""Images per second in training and in mining: Solar against the published loop, in one run.
+
+The published loop, written here from its description: images go through the network one at a time,
+in float32, their gradients added up over the tuples of a step; mining describes one photo at a time
+and sorts the whole matrix of similarities of pool and queries. All ways have the same network,
+tuples and sizes, and read photos in the main process.
+
+    python benchmarks/training.py PLACES [--model solar-r18] [--image-size 224] [--steps 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from solar.extraction import uses_bfloat16
+from solar.images import normalise, open_photo, prepare
+from solar.training.drawing import Draw
+from solar.training.gradients import tuple_loss
+from solar.training.processes import Processes
+from solar.training.recipe import read_recipe
+from solar.training.run_folder import RunFolder
+from solar.training.training import Training
+from solar.training.tuples import TupleImages, Tuples
+
+
+def main() -> None:
+    """Read the options, run each way, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("places", type=Path, help="a folder whose sub-folders are places")
+    parser.add_argument("--model", default="solar-r18")
+    parser.add_argument("--freeze", default="conv4_x", help="this stage and those before it")
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--tuples", type=int, default=8, help="in a step")
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--pool", type=int, default=150)
+    options = parser.parse_args()
+    fast = "yes" if uses_bfloat16("auto", torch.device("cpu")) else "no"
+    print(
+        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads,", end=""
+    )
+    print(f" bfloat16 in hardware: {fast}; {options.model}, frozen up to {options.freeze},", end="")
+    print(f" {options.image_size} px, {options.tuples} tuples of 7 images in a step\n")
+    print("| way | trained, images/s | ratio | mined, photos/s | ratio |")
+    print("| --- | ---: | ---: | ---: | ---: |", flush=True)
+    tuples: Tuples | None = None
+    first: tuple[float, float] | None = None
+    for name, way, precision in (
+        ("one at a time, float32 (published)", Published, "float32"),
+        ("Solar, float32", Solar, "float32"),
+        ("Solar, bfloat16", Solar, "bfloat16"),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            loop = way(begin(options, precision, Path(folder)))
+            mined, found = loop.speed_of_mining()
+            tuples = tuples or found  # all ways train on the same
+            trained = loop.speed_of_training(tuples, options.steps)
+        first = first or (trained, mined)
+        ratios = f"{trained / first[0]:.2f} | {mined:.1f} | {mined / first[1]:.2f}"
+        print(f"| {name} | {trained:.1f} | {ratios} |", flush=True)
+
+
+def begin(options: argparse.Namespace, precision: str, folder: Path) -> Training:
+    """A training before its first step."""
+    size, count = options.image_size, (options.steps + 1) * options.tuples
+    source = {"places": str(options.places.resolve()), "queries": count, "pool": options.pool}
+    tables = {
+        "model": {"start": options.model, "freeze": options.freeze},
+        "photos": [source],
+        "tuples": {"image_size": size, "pool_image_size": size},
+        "optimiser": {"tuples": options.tuples, "precision": precision, "workers": 0},
+    }
+    recipe = read_recipe(tables, Path())
+    run = RunFolder(folder, recipe, resume=False)
+    run.open()
+    return Training(recipe, run, Processes())
+
+
+class Solar:
+    """As `solar train` goes."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+
+    def speed_of_mining(self) -> tuple[float, Tuples]:
+        """Photos per second, and the tuples of an epoch."""
+        drawn = self.training.draw()
+        self.warm(drawn)
+        mined = self.training.mine(drawn)
+        return mined.photos / mined.seconds, mined.tuples
+
+    def warm(self, drawn: Draw) -> None:
+        """The first batch of a shape takes longer."""
+        self.training.mine(Draw(drawn.queries[:1], drawn.positives[:1], drawn.pool[:50]))
+
+    def speed_of_training(self, tuples: Tuples, steps: int) -> float:
+        """Images per second, after a first step."""
+        self.take(tuples, 1)
+        started = time.perf_counter()
+        done = self.take(tuples, steps)
+        return done / (time.perf_counter() - started)
+
+    def take(self, tuples: Tuples, steps: int) -> int:
+        """Go on by so many steps; returns the images that they took."""
+        first, size = self.training.step, self.training.recipe.optimiser.tuples
+        for _ in islice(self.training.steps(tuples), steps):
+            pass
+        return tuples.photos[first * size : self.training.step * size].size
+
+
+class Published(Solar):
+    """One image at a time."""
+
+    def speed_of_mining(self) -> tuple[float, Tuples]:
+        """Photos per second, and the tuples of an epoch, by a full sort."""
+        drawn, places = self.training.draw(), self.training.photos.places
+        started = time.perf_counter()
+        pool, queries = self.describe(drawn.pool), self.describe(drawn.queries)
+        ranks = np.argsort(-(pool @ queries.T), axis=0)  # (P, Q)
+        rows = []
+        for column, query in enumerate(drawn.queries):
+            seen, negatives = {places[query]}, list[int]()
+            for photo in drawn.pool[ranks[:, column]]:
+                if places[photo] not in seen and len(negatives) < 5:
+                    seen.add(places[photo])
+                    negatives.append(photo)
+            rows.append([query, drawn.positives[column], *negatives])
+        seconds = time.perf_counter() - started
+        return (len(pool) + len(queries)) / seconds, Tuples(np.array(rows))
+
+    @torch.no_grad()
+    def describe(self, numbers: np.ndarray) -> np.ndarray:
+        """(N, D), a photo at a time."""
+        model, rows = self.training.model, []
+        size = self.training.recipe.tuples.pool_image_size
+        for number in numbers.tolist():
+            photo = prepare(open_photo(self.training.photos.path(number)), size)
+            rows.append(model(normalise(photo, model.config.mean, model.config.std)[None])[0])
+        return torch.stack(rows).numpy()
+
+    def take(self, tuples: Tuples, steps: int) -> int:
+        """Go on by so many steps: all images forward, one at a time, the loss, all backward."""
+        training = self.training
+        size, criterion = training.recipe.optimiser.tuples, tuple_loss(training.recipe.loss)
+        images, done = TupleImages(training.photos, tuples, training.recipe, 0), 0
+        for _ in range(steps):
+            start = training.step * size
+            numbers = range(start, min(start + size, len(tuples)))
+            members = [image for number in numbers for image in images[number]]
+            descriptors = torch.cat([training.model(self.normalised(i)[None]) for i in members])
+            losses = criterion(descriptors, tuples.labels(len(numbers)))
+            training.optimizer.zero_grad()
+            torch.autograd.backward(torch.stack(list(losses.values())).sum())
+            training.optimizer.step()
+            training.step += 1
+            done += len(members)
+        return done
+
+    def normalised(self, image: torch.Tensor | str) -> torch.Tensor:
+        """(3, H, W) as the network takes it."""
+        assert isinstance(image, torch.Tensor), image
+        config = self.training.model.config
+        mean, std = (torch.tensor(v)[:, None, None] for v in (config.mean, config.std))
+        return (image.float() / 255 - mean) / std
+
+
+if __name__ == "__main__":
+    main()

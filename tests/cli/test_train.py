@@ -1,0 +1,115 @@
+"""solar train: from photos to a model, killed and resumed, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from solar.models.checkpoints import load
+from tests.cli.runner import solar, succeed
+from tests.training.small import log_of, small_tables, toml
+
+ROOT = Path(__file__).resolve().parents[2]
+# Saves after every step up to the second of the second epoch, and dies at the third.
+KILLED = """
+import os, signal, sys, torch
+torch.set_num_threads(1)
+import solar.training.training as t
+t.SAVE_EVERY, save = 0.0, t.Training._save
+def told(self):
+    if (self.epoch, self.step) == (1, 3):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if (self.epoch, self.step) != (1, 2):
+        save(self)
+t.Training._save = told
+from solar.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, model_folder: Path) -> Path:
+    tables = small_tables(tmp_path, model_folder)
+    tables["optimiser"]["workers"] = 1
+    (tmp_path / "my.toml").write_text(toml(tables))
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
+def test_a_run_killed_within_an_epoch_is_resumed_exactly(home: Path) -> None:
+    printed = succeed("train", "my.toml", "--device", "cpu", folder=home)
+    assert "14 photos of 9 places, 1 of places of one photo: never queries" in printed
+    assert "epoch 1: 7 tuples mined among 14 photos" in printed
+    assert "epoch 2 done, validation mAP " in printed
+    assert printed.splitlines()[-1] == (
+        "runs/my/model: solar index PHOTOS --to my.index --model runs/my/model"
+    )
+    command = [sys.executable, "-c", KILLED, "train", "my.toml", "--to", "cut", "--device", "cpu"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"}
+    died = subprocess.run(
+        command, cwd=home, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert died.returncode == -9, died.stderr
+    steps = [line for line in log_of(home / "cut") if line["event"] == "step"]
+    assert len(steps) == 4 + 3 and not (home / "cut/model").exists()
+    done = solar("train", "my.toml", "--to", "cut", folder=home)
+    assert done.returncode == 2 and "holds a run; --resume goes on with it" in done.stderr
+    succeed("train", "my.toml", "--to", "cut", "--resume", "--device", "cpu", folder=home)
+    assert log_of(home / "cut") == log_of(home / "runs/my")
+    assert load(home / "cut/model").fingerprint == load(home / "runs/my/model").fingerprint
+
+
+def test_a_dry_run_prints_what_the_rest_takes(home: Path) -> None:
+    before = sorted(home.iterdir())
+    printed = succeed("train", "my.toml", "--dry-run", "--device", "cpu", folder=home)
+    last = printed.splitlines()[-1]
+    for words in ("photos/s mined", "images/s trained on", "the whole recipe takes about 0.0 h"):
+        assert words in last
+    assert sorted(home.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "message"),
+    [
+        ("[model]\nstart = 'x'\n", (), "recipe: needs [[photos]]"),
+        ("[model]\nstart = 'x'\nsize = 1\n[[photos]]\nfolder = 'photos'", (), "unknown key 'size'"),
+        ("[[photos]]\nfolder = 'photos'", (), "recipe: needs [model], with 'start'"),
+        (
+            "[model]\nstart = 'solar-r18'\n[[photos]]\nfolder = 'gone'",
+            (),
+            "[[photos]] number 1 folder: gone: no such file or folder",
+        ),
+        ("[model", (), "my.toml: not TOML"),
+        ("", ("--dry-run", "--resume"), "--dry-run keeps nothing: leave --resume"),
+        ("[model]\nkind = 'local'", ("--dry-run",), "are for global networks"),
+        ("[model]\nkind = 'local'", (), "[photos] or [phototour]"),
+    ],
+)
+def test_wrong_calls_are_refused_in_one_line(
+    home: Path, recipe: str, options: tuple[str, ...], message: str
+) -> None:
+    (home / "my.toml").write_text(recipe)
+    done = solar("train", "my.toml", *options, folder=home)
+    assert done.returncode == 2 and message in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (home / "runs").exists()
+
+
+def test_a_recipe_that_is_not_there(home: Path) -> None:
+    done = solar("train", "other.toml", folder=home)
+    assert done.returncode == 2 and "other.toml: cannot be read" in done.stderr
+
+
+def test_a_local_recipe_trains_a_local_network(home: Path) -> None:
+    pytest.importorskip("cv2")
+    (home / "my.toml").write_text(
+        "[model]\nkind = 'local'\nattention = []\n"
+        "[photos]\nfolders = ['photos']\nheld_out = 'photos'\nstore = 'store'\nworkers = 0\n"
+        "[patches]\nvisits = 1\npoints = 30\nvisit = { angle = 10 }\n"
+        "[training]\nsteps = 2\npoints = 4\nlog_every = 1\n"
+    )
+    printed = succeed("train", "my.toml", folder=home)
+    assert "runs/my/model: solar match A.jpg B.jpg --descriptor runs/my/model" in printed
+    assert (home / "runs/my/model/model.safetensors").exists()
