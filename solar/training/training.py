@@ -274,7 +274,7 @@ def train(
 
     Args:
         recipe: everything that the result depends on.
-        to: folder of the log, the checkpoint and the result.
+        to: folder of the log, the checkpoint and the result; to resume, all machines must see it.
         resume: go on with the run that the folder holds, exactly.
         processes: this process among all; None if it is alone, on the CPU.
         watchers: told about everything.
