@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from solar.evaluation.charts import line_chart
+from solar.evaluation.charts import COLOURS, line_chart
 from solar.evaluation.homography_results import HomographyResult
 from solar.files import write_atomically
 
@@ -40,13 +40,18 @@ def write_report(
 
 
 def accuracy_chart(results: Mapping[str, HomographyResult]) -> str:
-    """An SVG of mean matching accuracy at 1 to 10 pixels, a line a descriptor."""
+    """An SVG of mean matching accuracy at 1 to 10 pixels, a line a descriptor.
+
+    Of more descriptors than a chart has colours, the first ones; its title says so.
+    """
+    drawn = list(results.items())[: len(COLOURS)]
     lines = {
         name: [(float(pixels), accuracy) for pixels, accuracy in enumerate(result.accuracy, 1)]
-        for name, result in results.items()
+        for name, result in drawn
     }
+    rest = len(results) - len(drawn)
     return line_chart(
-        "mean matching accuracy",
+        "mean matching accuracy" + (f" (first {len(drawn)} of {len(results)})" if rest else ""),
         "pixels",
         "accuracy",
         lines,

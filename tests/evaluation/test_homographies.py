@@ -22,6 +22,7 @@ from solar.evaluation.homography_results import (
     error_auc,
     markdown,
 )
+from solar.evaluation.patch_report import accuracy_chart
 from solar.matching.describe import PatchDescriber, root_sift
 from solar.matching.keypoints import Keypoints, SiftDetector
 from solar.models.tfeat import load_tfeat
@@ -152,3 +153,11 @@ def test_tfeat_on_the_real_sequence() -> None:
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
     result = evaluate_sequences([sequence], SiftDetector(2000), PatchDescriber(load_tfeat(weights)))
     assert result.accuracy[2] == pytest.approx(0.61, abs=0.02)  # within 3 px
+
+
+def test_a_chart_of_many_descriptors_shows_the_first_and_says_so() -> None:
+    result = HomographyResult((pair("v_wall", 0.5, 1.0),))
+    chart = accuracy_chart({f"way {number}": result for number in range(9)})
+    assert "(first 6 of 9)" in chart
+    assert chart.count("<polyline") == 6 and "way 6" not in chart
+    assert "first" not in accuracy_chart({"ours": result})
