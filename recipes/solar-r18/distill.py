@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipe import RECIPE, architecture, distillation, read
+from recipe import RECIPE, architecture, distillation
 from teachers import teacher
 
 from solar.images import find_photos
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.crops import Photos
 from solar.training.distillation import distill
+from solar.training.tables import read_toml
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
-    recipe = read(options.recipe)
+    recipe = read_toml(options.recipe)
     torch.set_num_threads(options.threads)
     config = distillation(recipe)
     torch.manual_seed(config.seed)

@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from recipe import RECIPE, architecture, read
+from recipe import RECIPE, architecture
 
 from solar.evaluation.evaluate import Photos, folder_photos
-from solar.evaluation.ranking import evaluate_ranks
-from solar.evaluation.score import protocols
 from solar.extraction import Described, describe_photos
 from solar.images import find_photos
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
 from solar.models.whitening import Whitening, with_whitening
+from solar.training.tables import read_toml
+from solar.training.validation import folder_map
 
 SCALES = (1.0, 2**0.5, 2**-0.5)
 Descriptors = NDArray[np.float32]
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="new model folder")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     options = parser.parse_args()
-    recipe = read(options.recipe)
+    recipe = read_toml(options.recipe)
     table = recipe["finish"]
     network = distilled(options.state, architecture(recipe))
     found = [p for name in table["whitening"] for p in find_photos(options.photos / name)]
@@ -94,16 +94,11 @@ def scores(
 ) -> tuple[float, float]:
     """The mAP in percent at one scale, and at all."""
     whitened = [whitening.apply(rows) for rows in described]
-    row = {name: i for i, name in enumerate(photos.ground_truth.database)}
-    queries = [row[query.name] for query in photos.ground_truth.queries]
     result = []
     for used in (whitened[:1], whitened):
         mean = np.sum(used, 0)
         mean = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        ranks = np.argsort(-(mean[queries] @ mean.T), axis=1, kind="stable")
-        truth = photos.ground_truth
-        score = evaluate_ranks(ranks, truth.queries, protocols(truth))
-        result.append(100 * next(iter(score.values())).map)
+        result.append(100 * folder_map(mean, photos.ground_truth))
     return result[0], result[1]
 
 

@@ -7,11 +7,12 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
 from solar.errors import IndexFolderError
+from solar.files import sync_folder
 
 MANIFEST_NAME = "manifest.json"
 _PARTIAL_NAME = re.compile(rf"\.{re.escape(MANIFEST_NAME)}\.[0-9a-f]+\.partial")
@@ -51,6 +52,34 @@ def open_data(file: Path, length: int) -> FileIO:
     with contextlib.suppress(OSError):
         opened.truncate(length)
     return opened
+
+
+def open_all(
+    stack: contextlib.ExitStack, folder: Path, generation: int, lengths: Mapping[str, int]
+) -> dict[str, FileIO]:
+    """Open the data file of each kind after its committed length; the stack closes them."""
+    files = {
+        kind: stack.enter_context(open_data(data_file(folder, kind, generation), length))
+        for kind, length in lengths.items()
+    }
+    sync_folder(folder)
+    return files
+
+
+@contextlib.contextmanager
+def plain_errors(folder: Path) -> Iterator[None]:
+    """Say what it means that a folder cannot be written.
+
+    Raises:
+        IndexFolderError: in the place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise IndexFolderError(
+            f"{folder} could not be written ({error}): everything up to its last commit "
+            "is safe; make room or repair the disk, and run the same again"
+        ) from error
 
 
 def write_at(file: FileIO, start: int, data: bytes) -> None:

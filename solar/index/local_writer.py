@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
-from solar.files import sync_folder
-from solar.index.datafile import data_file, open_data, write_at
+from solar.index.datafile import open_all, plain_errors, write_at
 from solar.index.local_manifest import LocalManifest
 from solar.rerank.codes import Codes
 
@@ -60,14 +57,8 @@ class LocalWriter:
         self._folder = folder
         self._manifest = manifest
         lengths = committed_bytes(manifest)
-        with self._plain_errors(), contextlib.ExitStack() as opened:
-            self._files = {
-                kind: opened.enter_context(
-                    open_data(data_file(folder, kind, manifest.generation), lengths[kind])
-                )
-                for kind in KINDS
-            }
-            sync_folder(folder)
+        with plain_errors(self._folder), contextlib.ExitStack() as opened:
+            self._files = open_all(opened, folder, manifest.generation, lengths)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> LocalWriter:
@@ -94,7 +85,7 @@ class LocalWriter:
         record = np.array([(key, *places, b"")], RECORD)
         record["checksum"] = np.void(checksum(record[0], rows))
         starts = committed_bytes(self._manifest)
-        with self._plain_errors():
+        with plain_errors(self._folder):
             write_at(self._files[KEYPOINTS], starts[KEYPOINTS], rows.tobytes())
             write_at(self._files[RECORDS], starts[RECORDS], record.tobytes())
         self._manifest = replace(
@@ -119,17 +110,7 @@ class LocalWriter:
         Raises:
             IndexFolderError: it could not be written; the last commit stands.
         """
-        with self._plain_errors():
+        with plain_errors(self._folder):
             for file in self._files.values():
                 os.fsync(file.fileno())
             self._manifest.write(self._folder)
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise IndexFolderError(
-                f"{self._folder} could not be written ({error}): everything up to its last commit "
-                "is safe; make room or repair the disk, and run the same again"
-            ) from error

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from solar.errors import IndexFolderError
-from solar.files import sync_folder
-from solar.index.datafile import data_file, open_data, write_at
+from solar.index.datafile import open_all, plain_errors, write_at
 from solar.index.manifest import Manifest
 from solar.index.records import NO_ROW, Descriptor, Entry, pack
-from solar.index.snapshot import DESCRIPTORS, KINDS, RECORDS, TEXTS, committed_bytes
+from solar.index.snapshot import DESCRIPTORS, RECORDS, TEXTS, committed_bytes
 
 
 class Writer:
@@ -45,14 +41,8 @@ class Writer:
         self._next_row = manifest.rows
         self._pending: list[tuple[Entry, Descriptor | None]] = []
         lengths = committed_bytes(manifest)
-        with self._plain_errors(), contextlib.ExitStack() as opened:
-            self._files = {
-                kind: opened.enter_context(
-                    open_data(data_file(folder, kind, manifest.generation), lengths[kind])
-                )
-                for kind in KINDS
-            }
-            sync_folder(folder)
+        with plain_errors(self.folder), contextlib.ExitStack() as opened:
+            self._files = open_all(opened, folder, manifest.generation, lengths)
             self._opened = opened.pop_all()
 
     def close(self) -> None:
@@ -102,7 +92,7 @@ class Writer:
                 return descriptor
         bytes_each = 4 * self.manifest.settings.dimensions
         file = self._files[DESCRIPTORS]
-        with self._plain_errors():
+        with plain_errors(self.folder):
             file.seek(entry.row * bytes_each)
             return np.frombuffer(file.read(bytes_each), "<f4")
 
@@ -122,7 +112,7 @@ class Writer:
         records, texts = pack(entries, stored, self.manifest.text_bytes)
         rows = [descriptor for descriptor in new if descriptor is not None]
         starts = committed_bytes(self.manifest)
-        with self._plain_errors():
+        with plain_errors(self.folder):
             data = b"".join(row.astype("<f4", copy=False).tobytes() for row in rows)
             write_at(self._files[DESCRIPTORS], starts[DESCRIPTORS], data)
             write_at(self._files[RECORDS], starts[RECORDS], records.tobytes())
@@ -145,18 +135,8 @@ class Writer:
         self.flush()
         if self.manifest == self._committed:
             return
-        with self._plain_errors():
+        with plain_errors(self.folder):
             for file in self._files.values():
                 os.fsync(file.fileno())
             self.manifest.write(self.folder)
         self._committed = self.manifest
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise IndexFolderError(
-                f"{self.folder} could not be written ({error}): everything up to its last commit "
-                "is safe; make room or repair the disk, and run the same again"
-            ) from error

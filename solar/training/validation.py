@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solar.errors import SolarError, UsageError
 from solar.evaluation.evaluate import folder_photos
+from solar.evaluation.ground_truth import GroundTruth
 from solar.evaluation.ranking import evaluate_ranks
 from solar.evaluation.score import protocols
 from solar.extraction import Described, describe_photos
@@ -41,7 +43,6 @@ def validate(
         photos = folder_photos(base / settings.places)
     except SolarError as error:
         raise UsageError(f"[validation] places: {error}") from error
-    truth = photos.ground_truth
     descriptors = np.zeros((len(photos.database), model.dimensions), np.float32)
     results = describe_photos(
         model,
@@ -54,6 +55,19 @@ def validate(
         if not isinstance(result, Described):
             raise SolarError(f"[validation] places: {result.reason}")
         descriptors[result.position] = result.descriptor
+    return folder_map(descriptors, photos.ground_truth)
+
+
+def folder_map(descriptors: NDArray[np.float32], truth: GroundTruth) -> float:
+    """Mean average precision where the queries are photos of the database.
+
+    Args:
+        descriptors: (N, D) of the database, unit rows.
+        truth: as `solar.evaluation.evaluate.folder_photos` gives it.
+
+    Returns:
+        0 to 1.
+    """
     rows = {name: row for row, name in enumerate(truth.database)}
     queries = descriptors[[rows[query.name] for query in truth.queries]]
     ranks = np.argsort(-(queries @ descriptors.T), axis=1, kind="stable")
