@@ -1,4 +1,4 @@
-"""The recipe of solar-r18 from a checkpoint to a model folder, on a few small photos."""
+"""The recipe of solar-r18 from a checkpoint to an ablation, on a few small photos."""
 
 import json
 import subprocess
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
-from solar.models.checkpoints import load
+from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 from solar.training.crops import Photos
 from solar.training.distillation import DistillationConfig, Phase, distill
 from tests.photos import album
+from tests.training.small import log_of, small_tables, toml
 from tests.training.test_distillation import teacher
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,12 +29,23 @@ phases = [{ crops = 16, side = 32 }]
 [finish]
 whitening = ["few"]
 whitening_photos = 10
+places = "places"
 validation = "places"
 image_sizes = [64, 96]
 dimensions = [4, 8]
 licence = "MIT"
 trained_on = "a few drawings"
 """
+
+
+def script(name: str, *flags: str, **options: object) -> str:
+    """What one of the recipe's scripts prints."""
+    command = [sys.executable, f"recipes/solar-r18/{name}", *flags]
+    for option, value in options.items():
+        command += [f"--{option}", str(value)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
@@ -48,20 +60,58 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
         (Phase(16, 32),), teacher_side=64, batch=8, whitened=8, statistics=32, workers=0
     )
     distill(student, teacher, [Photos(paths, 1.0)], config, tmp_path / "run", lambda line: None)
-    command = [sys.executable, "recipes/solar-r18/finish.py", "--photos", photos]
-    command += ["--state", tmp_path / "run/state.pt", "--to", tmp_path / "model"]
-    command += ["--recipe", tmp_path / "recipe.toml"]
-    done = subprocess.run(
-        list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line[2:4].isdigit()]
-    assert len(rows) == 4  # each size with each number of dimensions
-    model = load(tmp_path / "model")
-    assert model.config.attention == (4, 5) and model.attention_is_identity(5)
-    assert model.dimensions in (4, 8)
-    document = json.loads((tmp_path / "model/config.json").read_text())
-    assert document["provenance"]["trained_on"] == "a few drawings"
-    assert document["weights"]["type"] == "float16"
-    descriptor = model.describe(paths[0])
-    assert abs(float(descriptor @ descriptor) - 1) < 1e-3
+    options = {
+        "photos": photos, "state": tmp_path / "run/state.pt", "recipe": tmp_path / "recipe.toml",
+    }  # fmt: skip
+    for flags in ([], ["--learned"]):
+        made = tmp_path / ("learned" if flags else "pca")
+        written = script("finish.py", *flags, to=made, **options)
+        rows = [line for line in written.splitlines() if line[2:4].isdigit()]
+        assert len(rows) == 4  # each size with each number of dimensions
+        model = load(made)
+        assert model.config.attention == (4, 5) and model.attention_is_identity(5)
+        assert model.dimensions in (4, 8)
+        document = json.loads((made / "config.json").read_text())
+        assert document["provenance"]["trained_on"] == "a few drawings"
+        assert document["weights"]["type"] == "float16"
+        descriptor = model.describe(paths[0])
+        assert abs(float(descriptor @ descriptor) - 1) < 1e-3
+    first, second = (load(tmp_path / name).state_dict() for name in ("pca", "learned"))
+    assert torch.equal(first["conv1.0.weight"], second["conv1.0.weight"])
+    assert not torch.equal(first["whiten.weight"][:4], second["whiten.weight"][:4])
+
+
+def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
+    tables = small_tables(tmp_path / "photos", Path("unused"))
+    tables["optimiser"] |= {"epochs": 1}
+    (tmp_path / "train.toml").write_text(toml(tables))
+    torch.manual_seed(0)
+    config = GlobalConfig("resnet18", (4, 5), whitening=8, image_size=64)  # both the identity
+    save(GlobalDescriptor(config), tmp_path / "start")
+    dataset = tmp_path / "dataset"
+    names = [path.stem for path in album(dataset / "jpg", 6)]
+    label = {"bbx": None, "easy": [0], "hard": [1], "junk": []}
+    lists = {"imlist": names[:4], "qimlist": names[4:], "gnd": [label, label]}
+    (dataset / "gnd_drawn.json").write_text(json.dumps(lists))
+    options = {
+        "start": tmp_path / "start", "photos": tmp_path / "photos", "dataset": dataset,
+        "to": tmp_path / "runs", "recipe": tmp_path / "train.toml", "seeds": 2,
+    }  # fmt: skip
+    written = script("ablation.py", **options)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in written.splitlines()]
+    found = {row[0]: row[1:] for row in rows if len(row) == 8}
+    assert list(found)[2:] == ["start", "gem", "soa", "sos", "soa-sos"]
+    assert all(len(found[arm]) == 7 and "±" in found[arm][0] for arm in list(found)[3:])
+    assert "±" not in found["start"][0]
+    assert len([row for row in rows if len(row) == 5 and ", " in row[0]]) == 11  # and the head
+    for arm, attention, similarity in (
+        ("gem", (), False), ("soa", (4, 5), False), ("sos", (), True), ("soa-sos", (4, 5), True),
+    ):  # fmt: skip
+        run = tmp_path / f"runs/{arm}-1"
+        assert load(run / "model").config.attention == attention
+        steps = [line for line in log_of(run) if line["event"] == "step"]
+        assert steps and all(("second_order" in line) == similarity for line in steps)
+    logs = {path: path.read_bytes() for path in tmp_path.glob("runs/*/log.jsonl")}
+    again = script("ablation.py", **options)
+    assert again.splitlines() == [line for line in written.splitlines() if "training" not in line]
+    assert logs == {path: path.read_bytes() for path in logs}  # nothing was trained twice

@@ -1,8 +1,8 @@
 """Whiten the distilled network, choose its settings on validation places, write the model.
 
-For each image size and number of dimensions: PCA whitening from photos of the recipe, then mAP on
-the validation places, every photo a query in turn, at one and at three scales. The best mean of
-the two is taken.
+For each image size and number of dimensions: whitening by PCA of photos of the recipe, or learned
+from pairs of its places, then mAP on the validation places, every photo a query in turn, at one and
+at three scales. The best mean of the two is taken.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from recipe import RECIPE, architecture
 
+from solar.datasets.places import open_places
 from solar.evaluation.evaluate import Photos, folder_photos
 from solar.extraction import Described, describe_photos
 from solar.images import find_photos
@@ -26,6 +28,7 @@ from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Prove
 from solar.models.whitening import Whitening, with_whitening
 from solar.training.tables import read_toml
 from solar.training.validation import folder_map
+from solar.whitening.learn import learn_from_places
 
 SCALES = (1.0, 2**0.5, 2**-0.5)
 Descriptors = NDArray[np.float32]
@@ -38,17 +41,17 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of the recipe's folders")
     parser.add_argument("--to", type=Path, required=True, help="new model folder")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--learned", action="store_true", help="whitening from pairs, not PCA")
     options = parser.parse_args()
     recipe = read_toml(options.recipe)
     table = recipe["finish"]
     network = distilled(options.state, architecture(recipe))
-    found = [p for name in table["whitening"] for p in find_photos(options.photos / name)]
-    step = max(1, len(found) // table["whitening_photos"])
     validation = folder_photos(options.photos / table["validation"])
     best: tuple[float, int, Whitening] | None = None
     print("| image size | D | mAP, 1 scale | mAP, 3 scales |\n| --- | --- | --- | --- |")
     for size in table["image_sizes"]:
-        whitening = Whitening.pca(np.concatenate(at_scales(network, found[::step], size)))
+        learn = learned if options.learned else pca
+        whitening = learn(network, table, options.photos, size)
         described = at_scales(network, validation.database, size)
         for dimensions in table["dimensions"]:
             one, three = scores(described, whitening.reduced(dimensions), validation)
@@ -74,6 +77,19 @@ def distilled(state: Path, config: GlobalConfig) -> GlobalDescriptor:
     weights = {k.removeprefix(prefix): v for k, v in modules.items() if k.startswith(prefix)}
     network.load_state_dict(weights)
     return network.eval()
+
+
+def pca(network: GlobalDescriptor, table: dict[str, Any], photos: Path, size: int) -> Whitening:
+    """Whitening by PCA of descriptors at all scales."""
+    found = [p for name in table["whitening"] for p in find_photos(photos / name)]
+    step = max(1, len(found) // table["whitening_photos"])
+    return Whitening.pca(np.concatenate(at_scales(network, found[::step], size)))
+
+
+def learned(network: GlobalDescriptor, table: dict[str, Any], photos: Path, size: int) -> Whitening:
+    """Whitening learned from pairs of photos of one place, at one scale."""
+    places = open_places(photos / table["places"])
+    return learn_from_places(network, places, image_size=size, scales=(1.0,)).whitening
 
 
 def at_scales(network: GlobalDescriptor, photos: Sequence[Path], size: int) -> list[Descriptors]:

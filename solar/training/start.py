@@ -28,7 +28,8 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
         recipe: names the start, a path of which refers to the recipe's folder.
 
     Raises:
-        UsageError: the start has attention where the recipe wants none, or nothing is trained.
+        UsageError: the start has trained attention where the recipe wants none, or nothing is
+            trained.
         CheckpointError: the start cannot be loaded.
     """
     start = recipe.model
@@ -37,7 +38,8 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
         source = load(path if path.exists() else start.start)
     except CheckpointError as error:
         raise CheckpointError(f"[model] start: {error}") from error
-    if missing := sorted(set(source.config.attention) - set(start.attention)):
+    dropped = sorted(set(source.config.attention) - set(start.attention))
+    if missing := [stage for stage in dropped if not source.attention_is_identity(stage)]:
         raise UsageError(f"[model] attention: {start.start} has it at {missing}; list these too")
     torch.manual_seed(recipe.optimiser.seed)
     config = replace(source.config, attention=tuple(sorted(set(start.attention))))
