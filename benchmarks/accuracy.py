@@ -18,9 +18,9 @@ from solar.evaluation.describer import from_model
 from solar.evaluation.evaluate import Options, evaluate, revisited_photos
 from solar.evaluation.report import Report, percent
 from solar.models.checkpoints import load
-from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 
-SCALES = {1: (1.0,), 3: (1.0, 2**0.5, 2**-0.5)}
+SCALES = {1: (1.0,), 3: GlobalConfig().scales}
 COLUMNS = [(p, k) for p in ("easy", "medium", "hard") for k in (1, 5, 10)]
 
 

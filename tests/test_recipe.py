@@ -29,6 +29,7 @@ phases = [{ crops = 16, side = 32 }]
 [finish]
 whitening = ["few"]
 whitening_photos = 10
+powers = [0.5, 1.0]
 places = "places"
 validation = "places"
 image_sizes = [64, 96]
@@ -67,7 +68,7 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
         made = tmp_path / ("learned" if flags else "pca")
         written = script("finish.py", *flags, to=made, **options)
         rows = [line for line in written.splitlines() if line[2:4].isdigit()]
-        assert len(rows) == 4  # each size with each number of dimensions
+        assert len(rows) == (4 if flags else 8)  # sizes, powers, numbers of dimensions
         model = load(made)
         assert model.config.attention == (4, 5) and model.attention_is_identity(5)
         assert model.dimensions in (4, 8)

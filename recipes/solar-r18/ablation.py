@@ -21,13 +21,13 @@ from solar.evaluation.bootstrap import RESAMPLES, paired_bootstrap
 from solar.evaluation.describer import from_model
 from solar.evaluation.evaluate import Options, evaluate, folder_photos, revisited_photos
 from solar.models.checkpoints import load
-from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 from solar.training.recipe import Recipe, read_recipe
 from solar.training.tables import read_toml
 from solar.training.training import train
 
 TRAIN = Path(__file__).with_name("train.toml")
-SCALES = {1: (1.0,), 3: (1.0, 2**0.5, 2**-0.5)}
+SCALES = {1: (1.0,), 3: GlobalConfig().scales}
 PROTOCOLS = ("easy", "medium", "hard")
 START = "start"
 

@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--teacher", required=True, help=".tflite file or torchvision network")
     parser.add_argument("--to", type=Path, required=True, help="folder of checkpoint and log")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier run to go on from")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     recipe = read_toml(options.recipe)
@@ -35,7 +36,8 @@ def main() -> None:
         Photos(find_photos(options.photos / name), weight)
         for name, weight in recipe["photos"].items()
     ]
-    distill(student, teacher(options.teacher, options.threads), photos, config, options.to, show)
+    seer = teacher(options.teacher, options.threads)
+    distill(student, seer, photos, config, options.to, show, options.start)
 
 
 def show(line: dict[str, Any]) -> None:

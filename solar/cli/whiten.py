@@ -55,6 +55,15 @@ def fit(
         int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
     ] = None,
     scales: Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")] = None,
+    power: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="PCA divides each axis by its standard deviation to this power: 0.5 magnifies "
+            "weak directions less, which keeps more dimensions useful. [1]",
+        ),
+    ] = None,
 ) -> None:
     """Learn whitening: PCA from any photos, or, better, from pairs of photos of one place.
 
@@ -65,12 +74,22 @@ def fit(
     if source.suffix == ".npz":
         if learned or any(option is not None for option in (model, image_size, scales)):
             raise UsageError(
-                f"{source}: holds descriptors as they are: only --to and --dimensions go with it"
+                f"{source}: holds descriptors as they are: only --to, --dimensions and --power go "
+                "with it"
             )
-        found = _from_file(source, dimensions)
+        found = _from_file(source, dimensions, 1.0 if power is None else power)
+    elif learned:
+        if power is not None:
+            raise UsageError("--power is for PCA: leave it out, or leave --learned out")
+        found = _from_places(source, model, dimensions, image_size, parse_scales(scales))
     else:
         found = _from_photos(
-            source, model or "solar-r18", learned, dimensions, image_size, parse_scales(scales)
+            source,
+            model,
+            dimensions,
+            image_size,
+            parse_scales(scales),
+            1.0 if power is None else power,
         )
     to.parent.mkdir(parents=True, exist_ok=True)
     found.whitening.save(to)
@@ -122,32 +141,45 @@ def fold(
 
 def _from_photos(
     source: Path,
-    model: str,
-    learned: bool,
+    model: str | None,
+    dimensions: int | None,
+    image_size: int | None,
+    scales: tuple[float, ...] | None,
+    power: float,
+) -> Learned:
+    from solar.images import find_photos
+    from solar.models.checkpoints import load
+    from solar.whitening.learn import learn_pca
+
+    photos = find_photos(source)
+    if not photos:
+        raise UsageError(f"{source}: holds no photos")
+    network = load(ready(model or "solar-r18"))
+    with progress("describing") as show:
+        return learn_pca(network, photos, dimensions, image_size, scales, show, power)
+
+
+def _from_places(
+    source: Path,
+    model: str | None,
     dimensions: int | None,
     image_size: int | None,
     scales: tuple[float, ...] | None,
 ) -> Learned:
     from solar.datasets.places import open_places
-    from solar.images import find_photos
     from solar.models.checkpoints import load
-    from solar.whitening.learn import learn_from_places, learn_pca
+    from solar.whitening.learn import learn_from_places
 
-    places = open_places(source) if learned else None
-    photos = [] if learned else find_photos(source)
-    if not learned and not photos:
-        raise UsageError(f"{source}: holds no photos")
-    network = load(ready(model))
+    places = open_places(source)
+    network = load(ready(model or "solar-r18"))
     with progress("describing") as show:
-        if places is not None:
-            return learn_from_places(network, places, dimensions, image_size, scales, show)
-        return learn_pca(network, photos, dimensions, image_size, scales, show)
+        return learn_from_places(network, places, dimensions, image_size, scales, show)
 
 
-def _from_file(source: Path, dimensions: int | None) -> Learned:
+def _from_file(source: Path, dimensions: int | None, power: float) -> Learned:
     from solar.whitening.learn import learn_pca_from_file
 
-    return learn_pca_from_file(source, dimensions)
+    return learn_pca_from_file(source, dimensions, power)
 
 
 def _require_npz(to: Path) -> None:

@@ -14,7 +14,7 @@ from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Prove
 from solar.models.local_descriptor import LocalConfig, LocalDescriptor
 from solar.models.published import from_published, read_tensors, rgb
 from solar.models.published_local import is_local, local_from_published
-from solar.models.registry import GLOBAL, LOCAL, fetch, named
+from solar.models.registry import GLOBAL, LOCAL, fetch, is_named, named
 
 AnyDescriptor = GlobalDescriptor | LocalDescriptor
 
@@ -29,8 +29,9 @@ def load(model: str | Path) -> GlobalDescriptor:
 
     Args:
         model: a name that `solar models` lists, a folder of `config.json` and
-            `model.safetensors`, or a published `.pth` file. A named model that is not on this
-            machine is downloaded; `solar.models.registry.fetch` shows progress.
+            `model.safetensors`, or a published `.pth` file. A name comes before a folder of that
+            name: that is `./name`. A named model that is not on this machine is downloaded;
+            `solar.models.registry.fetch` shows progress.
 
     Returns:
         The network in evaluation mode, float32, on the CPU.
@@ -74,8 +75,9 @@ def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> Any
         CheckpointError: see `load`.
     """
     path = Path(model)
-    if not path.is_dir() and path.suffix != ".pth":
-        if path.is_file():
+    by_name = isinstance(model, str) and is_named(model)
+    if by_name or (not path.is_dir() and path.suffix != ".pth"):
+        if path.is_file() and not by_name:
             raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
         known = named(str(model))
         if known.kind not in kinds:

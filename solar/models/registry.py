@@ -103,6 +103,11 @@ MODELS = (
 )
 
 
+def is_named(name: str) -> bool:
+    """Whether a model has this name."""
+    return any(model.name == name for model in MODELS)
+
+
 def named(name: str) -> NamedModel:
     """The model of a name.
 

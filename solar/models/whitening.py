@@ -37,15 +37,18 @@ class Whitening:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def pca(cls, descriptors: Descriptors) -> Whitening:
-        """PCA whitening (Jégou, Chum, ECCV 2012).
+    def pca(cls, descriptors: Descriptors, power: float = 1.0) -> Whitening:
+        """PCA whitening (Jégou, Chum, ECCV 2012), attenuated (Mukundan et al., IJCV 2019).
 
         Args:
             descriptors: (N, D). Directions without variance, as with N ≤ D, are left out.
+            power: each axis is divided by its standard deviation to this power, 0 to 1: 1 whitens
+                fully, 0 only rotates, between them weak directions are magnified less.
 
         Raises:
-            UsageError: fewer than two descriptors, or all of them equal.
+            UsageError: fewer than two descriptors, all of them equal, or the power out of range.
         """
+        require_power(power)
         x = _checked(descriptors)
         mean = x.mean(0)
         centred = x - mean
@@ -54,7 +57,7 @@ class Whitening:
         keep = variances > variances[0] * x.shape[1] * np.finfo(np.float64).eps
         if variances[0] <= 0:
             raise UsageError("PCA whitening needs descriptors that differ")
-        return cls(mean, (axes[:, keep] / np.sqrt(variances[keep])).T)
+        return cls(mean, (axes[:, keep] / np.sqrt(variances[keep]) ** power).T)
 
     @classmethod
     def learned(
@@ -187,6 +190,12 @@ def with_whitening(model: GlobalDescriptor, whitening: Whitening | None) -> Glob
     made.whiten = nn.Identity() if whitening is None else whitening.linear().to(model.device)
     made.dimensions = dimensions or model.channels
     return made.eval()
+
+
+def require_power(power: float) -> None:
+    """Refuse a power of PCA whitening that is not within 0 to 1."""
+    if not 0 <= power <= 1:
+        raise UsageError(f"PCA whitening: a power of {power:g} is not within 0 to 1")
 
 
 def _checked(descriptors: Descriptors) -> NDArray[np.float64]:

@@ -170,6 +170,7 @@ def distill(
     config: DistillationConfig,
     folder: Path,
     report: Callable[[dict[str, Any]], None],
+    start: Path | None = None,
 ) -> None:
     """Train the student's stages and pooling; resume where the folder's checkpoint stands.
 
@@ -180,9 +181,12 @@ def distill(
         config: everything else.
         folder: of the checkpoint `state.pt` and of the log `log.jsonl`.
         report: called after every tenth step with what the log holds.
+        start: checkpoint of an earlier distillation that a new run takes its weights from;
+            attention blocks that it lacks start fresh, which is the identity.
 
     Raises:
-        UsageError: the folder holds a run that has already gone beyond what the config allows.
+        UsageError: the folder holds a run that has already gone beyond what the config allows, or
+            the start is of another network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     crops = RandomCrops(
@@ -198,7 +202,9 @@ def distill(
         weight_decay=config.weight_decay,
     )
     seen = _resume(folder / "state.pt", modules, optimizer, config)
-    if seen == 0:
+    if seen == 0 and start is not None:
+        _take_over(start, modules)
+    elif seen == 0:
         first = RandomCrops(
             photos, config.statistics, config.seed + 1, config.teacher_side, config.area, 0.0
         )
@@ -298,3 +304,16 @@ def _resume(
     modules.load_state_dict(state["modules"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["seen"])
+
+
+def _take_over(start: Path, modules: nn.ModuleDict) -> None:
+    """Weights of student and targets from another run; attention that it lacks stays fresh."""
+    wrong = f"{start}: not a distillation of this student and teacher"
+    weights = torch.load(start, weights_only=True, map_location="cpu")["modules"]
+    try:
+        missing, unexpected = modules.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise UsageError(wrong) from error
+    attention = ("student.soa4.", "student.soa5.")
+    if unexpected or not all(key.startswith(attention) for key in missing):
+        raise UsageError(wrong)

@@ -13,6 +13,7 @@ from solar.errors import CheckpointError, UsageError
 from solar.models.attention import SecondOrderAttention
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.registry import is_named
 from solar.training.recipe import Optimisation, Recipe
 
 STAGES = ("conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x")
@@ -35,7 +36,8 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
     start = recipe.model
     path = recipe.base / start.start
     try:
-        source = load(path if path.exists() else start.start)
+        by_name = is_named(start.start) or not path.exists()
+        source = load(start.start if by_name else path)
     except CheckpointError as error:
         raise CheckpointError(f"[model] start: {error}") from error
     dropped = sorted(set(source.config.attention) - set(start.attention))

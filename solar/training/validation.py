@@ -58,18 +58,25 @@ def validate(
     return folder_map(descriptors, photos.ground_truth)
 
 
-def folder_map(descriptors: NDArray[np.float32], truth: GroundTruth) -> float:
+def folder_map(
+    descriptors: NDArray[np.float32],
+    truth: GroundTruth,
+    queries: NDArray[np.float32] | None = None,
+) -> float:
     """Mean average precision where the queries are photos of the database.
 
     Args:
         descriptors: (N, D) of the database, unit rows.
         truth: as `solar.evaluation.evaluate.folder_photos` gives it.
+        queries: (N, D), another look at each photo of the database, for those that are queries;
+            None for the same.
 
     Returns:
         0 to 1.
     """
     rows = {name: row for row, name in enumerate(truth.database)}
-    queries = descriptors[[rows[query.name] for query in truth.queries]]
-    ranks = np.argsort(-(queries @ descriptors.T), axis=1, kind="stable")
+    looks = descriptors if queries is None else queries
+    asked = looks[[rows[query.name] for query in truth.queries]]
+    ranks = np.argsort(-(asked @ descriptors.T), axis=1, kind="stable")
     scores = evaluate_ranks(ranks, truth.queries, protocols(truth))
     return float(next(iter(scores.values())).map)

@@ -17,7 +17,7 @@ from solar.descriptors import DescriptorsFile
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction import Described, Progress, describe_photos
 from solar.images import Box
-from solar.models.whitening import Whitening, with_whitening
+from solar.models.whitening import Whitening, require_power, with_whitening
 from solar.whitening.pairs import matching_pairs
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def learn_pca(
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
     progress: Progress | None = None,
+    power: float = 1.0,
 ) -> Learned:
     """PCA whitening from photos.
 
@@ -59,26 +60,29 @@ def learn_pca(
         image_size: limit of the longest side in pixels; None for the model's own.
         scales: None for the model's own.
         progress: called with photos done and in all.
+        power: as for `Whitening.pca`.
 
     Raises:
-        UsageError: the photos support fewer dimensions.
+        UsageError: the photos support fewer dimensions, or the power is out of range.
         SolarError: no photo could be described.
     """
+    require_power(power)
     _require_photos(len(photos), dimensions, model.channels)
     found = _describe(model, photos, [None] * len(photos), image_size, scales, progress)
-    whitening = _pca(found.descriptors, dimensions, found.settings)
+    whitening = _pca(found.descriptors, dimensions, found.settings, power)
     return Learned(whitening, len(found.descriptors), failed=found.failed)
 
 
-def learn_pca_from_file(path: Path, dimensions: int | None = None) -> Learned:
+def learn_pca_from_file(path: Path, dimensions: int | None = None, power: float = 1.0) -> Learned:
     """PCA whitening from a file of descriptors, for descriptors of that kind.
 
     Raises:
-        UsageError: no such file, or its photos support fewer dimensions.
+        UsageError: no such file, its photos support fewer dimensions, or the power is out of range.
         SolarError: not a file of descriptors.
     """
     file = DescriptorsFile.load(path)
-    return Learned(_pca(file.descriptors, dimensions, file.settings), len(file.descriptors))
+    whitening = _pca(file.descriptors, dimensions, file.settings, power)
+    return Learned(whitening, len(file.descriptors))
 
 
 def learn_from_places(
@@ -184,11 +188,15 @@ def _boxes(
 
 
 def _pca(
-    descriptors: NDArray[np.float32], dimensions: int | None, settings: Mapping[str, Any]
+    descriptors: NDArray[np.float32],
+    dimensions: int | None,
+    settings: Mapping[str, Any],
+    power: float,
 ) -> Whitening:
     _require_photos(len(descriptors), dimensions, descriptors.shape[1])
-    how = {"method": "pca", "photos": len(descriptors)}
-    return replace(Whitening.pca(descriptors).reduced(dimensions), settings={**settings, **how})
+    how = {"method": "pca", "photos": len(descriptors), "power": power}
+    whitening = Whitening.pca(descriptors, power).reduced(dimensions)
+    return replace(whitening, settings={**settings, **how})
 
 
 def _require_photos(photos: int, dimensions: int | None, width: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from solar.models.whitening import Whitening
 from tests.cli.runner import solar, succeed
 from tests.photos import album
 
@@ -60,6 +61,11 @@ def test_from_descriptors_to_descriptors(home: Path, model_folder: Path) -> None
     with np.load(home / "d.npz") as before, np.load(home / "e.npz") as after:
         assert before["paths"].tolist() == after["paths"].tolist()
         assert after["descriptors"].shape == (12, 5) and after["descriptors"].dtype == np.float32
+    succeed("whiten", "fit", "d.npz", "--to", "h.npz", "--power", 0.5, folder=home)
+    full, half = (Whitening.load(home / name) for name in ("w.npz", "h.npz"))
+    assert (full.settings["power"], half.settings["power"]) == (1.0, 0.5)
+    lengths = [np.linalg.norm(w.projection[:5], axis=1) for w in (full, half)]
+    np.testing.assert_allclose(lengths[0], lengths[1] ** 2, rtol=1e-6)
     call = ["whiten", "fold", "w.npz", "--model", model_folder, "--to", "no"]
     done = solar(*call, folder=home)
     assert done.returncode == 2 and "another kind" in done.stderr
@@ -75,8 +81,9 @@ def test_from_descriptors_to_descriptors(home: Path, model_folder: Path) -> None
         (["fit", "gone", "--learned", "--to", "w.npz"], "gone: no such file"),
         (["fit", "empty", "--to", "w.npz"], "empty: holds no photos"),
         (["fit", "empty", "--learned", "--to", "w.npz"], "empty: holds no photos"),
-        (["fit", "d.npz", "--learned", "--to", "w.npz"], "only --to and --dimensions"),
-        (["fit", "d.npz", "--scales", "1", "--to", "w.npz"], "only --to and --dimensions"),
+        (["fit", "d.npz", "--learned", "--to", "w.npz"], "only --to, --dimensions"),
+        (["fit", "d.npz", "--scales", "1", "--to", "w.npz"], "only --to, --dimensions"),
+        (["fit", "places", "--learned", "--power", "0.5", "--to", "w.npz"], "--power is for PCA"),
         (["fit", "places", "--dimensions", "20", "--to", "w.npz"], "at least 21 photos"),
         (["apply", "w.npz", "d.npz", "--to", "e.txt"], "must end in .npz"),
     ],

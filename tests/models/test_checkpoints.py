@@ -16,6 +16,7 @@ from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
 from solar.models.published import missing_parts, read_tensors, write_published
+from solar.models.registry import named
 
 SMALL = GlobalConfig("resnet18", whitening=32, image_size=224, scales=(1.0, 0.7))
 
@@ -223,3 +224,13 @@ def test_damaged_published_files_are_refused_in_one_line(tmp_path: Path) -> None
             refused += 1
             assert "\n" not in str(error) and "m.pth" in str(error)
     assert refused > 200
+
+
+def test_a_name_comes_before_a_folder_of_that_name(
+    model: GlobalDescriptor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(model, tmp_path / "solar-r18")
+    monkeypatch.chdir(tmp_path)
+    assert load("solar-r18").config.whitening == named("solar-r18").dimensions
+    for folder in ("./solar-r18", Path("solar-r18")):
+        assert load(folder).fingerprint == model.fingerprint

@@ -28,6 +28,16 @@ def test_pca_gives_uncorrelated_dimensions_of_equal_variance() -> None:
     np.testing.assert_allclose(z.T @ z / len(z), 2 * np.eye(6), atol=1e-9)
 
 
+@given(st.floats(0, 1))
+def test_attenuated_pca_leaves_the_variances_that_its_power_says(power: float) -> None:
+    x = correlated(500)
+    whitening = Whitening.pca(x, power)
+    z = (x - whitening.mean) @ whitening.projection.T
+    covariance = (x - x.mean(0)).T @ (x - x.mean(0)) / (2 * len(x))
+    left = np.linalg.eigvalsh(covariance)[::-1] ** (1 - power)
+    np.testing.assert_allclose(z.T @ z / (2 * len(z)), np.diag(left), atol=1e-9 * left[0])
+
+
 def test_learned_whitens_the_differences_of_pairs() -> None:
     x = correlated(400)
     queries, positives = np.arange(200), np.arange(200, 400)
@@ -96,6 +106,7 @@ def test_as_a_layer_it_does_the_same() -> None:
     ("call", "message"),
     [
         (lambda: Whitening.pca(np.ones((5, 3))), "differ"),
+        (lambda: Whitening.pca(correlated(9), 1.5), "power of 1.5"),
         (lambda: Whitening.pca(np.ones(5)), r"\(N, D\)"),
         (lambda: Whitening.pca(np.full((5, 3), np.nan)), "not finite"),
         (lambda: Whitening.learned(correlated(9), np.array([0]), np.array([9])), "outside 0 to 8"),

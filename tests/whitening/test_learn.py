@@ -73,7 +73,10 @@ def test_pca_from_photos_is_that_of_their_descriptors(
         "scales": [1.0, 0.5],
         "method": "pca",
         "photos": 13,
+        "power": 1.0,
     }
+    half = learn_pca(model, paths, 5, 64, (1.0, 0.5), power=0.5).whitening
+    same_up_to_signs(half, Whitening.pca(rows, 0.5).reduced(5))
     assert learn_pca_from_file(described).whitening.settings == learned.whitening.settings
 
 
