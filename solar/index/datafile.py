@@ -7,9 +7,10 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from solar.errors import IndexFolderError
 from solar.files import sync_folder
@@ -18,9 +19,52 @@ MANIFEST_NAME = "manifest.json"
 _PARTIAL_NAME = re.compile(rf"\.{re.escape(MANIFEST_NAME)}\.[0-9a-f]+\.partial")
 
 
+class _Manifest(Protocol):
+    """The part of a manifest that names its data files."""
+
+    @property
+    def generation(self) -> int:
+        """1 or more; compaction raises it."""
+        ...
+
+
+_M = TypeVar("_M", bound=_Manifest)
+_T = TypeVar("_T")
+
+
 def data_file(folder: Path, kind: str, generation: int) -> Path:
     """Where the data of one kind lie: their names follow from the manifest's generation."""
     return folder / f"{kind}-{generation:06d}.bin"
+
+
+def open_commit(
+    folder: Path, read: Callable[[Path], _M], build: Callable[[Path, _M], _T], way_out: str
+) -> _T:
+    """Open the last commit of a folder.
+
+    Compaction may replace the files between the reading of the manifest and theirs: then the new
+    manifest names new files, and these are opened.
+
+    Args:
+        folder: of the data files.
+        read: the folder to its manifest.
+        build: folder and manifest to what is opened.
+        way_out: what to do when a file is missing.
+
+    Raises:
+        IndexFolderError: a file is missing or cannot be read.
+    """
+    gone = 0
+    while True:
+        manifest = read(folder)
+        try:
+            return build(folder, manifest)
+        except FileNotFoundError as error:
+            if manifest.generation == gone:
+                raise IndexFolderError(f"{error.filename} is missing: {way_out}") from error
+            gone = manifest.generation
+        except OSError as error:
+            raise IndexFolderError(f"{folder}: cannot be read: {error}") from error
 
 
 def map_file(file: Path, length: int) -> mmap.mmap | bytes:

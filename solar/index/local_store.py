@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
 from solar.files import sync_folder
-from solar.index.datafile import MANIFEST_NAME, data_file, map_file, remove_leftovers
+from solar.index.datafile import (
+    MANIFEST_NAME,
+    data_file,
+    map_file,
+    open_commit,
+    remove_leftovers,
+)
 from solar.index.local_manifest import LocalManifest
 from solar.index.local_writer import (
     KEY_BYTES,
@@ -76,20 +82,8 @@ class LocalStore:
         """
         if folder.is_symlink():
             raise IndexFolderError(f"{folder} is a link: local codes lie in the index's own folder")
-        gone = 0
-        while True:
-            manifest = LocalManifest.read(folder)
-            try:
-                return cls._of(folder, manifest)
-            except FileNotFoundError as error:
-                # Compaction may have replaced the files since the manifest was read.
-                if manifest.generation == gone:
-                    raise IndexFolderError(
-                        f"{error.filename} is missing: delete {folder} to have its codes made anew"
-                    ) from error
-                gone = manifest.generation
-            except OSError as error:
-                raise IndexFolderError(f"{folder}: cannot be read: {error}") from error
+        again = f"delete {folder} to have its codes made anew"
+        return open_commit(folder, LocalManifest.read, cls._of, again)
 
     @classmethod
     def _of(cls, folder: Path, manifest: LocalManifest) -> LocalStore:

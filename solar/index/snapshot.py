@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
-from solar.index.datafile import data_file, map_file
+from solar.index.datafile import data_file, map_file, open_commit
 from solar.index.manifest import Manifest
 from solar.index.records import NO_ROW, RECORD, Descriptor, Entry, Records, State, unpack
 
@@ -61,21 +61,8 @@ class Snapshot:
         Raises:
             IndexFolderError: there is no index, or it is damaged.
         """
-        gone = 0
-        while True:
-            manifest = Manifest.read(folder)
-            try:
-                return cls._of(folder, manifest)
-            except FileNotFoundError as error:
-                # Compaction may have replaced the files since the manifest was read.
-                if manifest.generation == gone:
-                    raise IndexFolderError(
-                        f"{error.filename} is missing: restore it from a copy, "
-                        "or make the index anew"
-                    ) from error
-                gone = manifest.generation
-            except OSError as error:
-                raise IndexFolderError(f"{folder}: cannot be read: {error}") from error
+        restore = "restore it from a copy, or make the index anew"
+        return open_commit(folder, Manifest.read, cls._of, restore)
 
     @classmethod
     def _of(cls, folder: Path, manifest: Manifest) -> Snapshot:
