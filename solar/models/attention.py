@@ -61,12 +61,21 @@ class SecondOrderAttention(nn.Module):
         b, _, height, width = x.shape
         # rows in one piece, or torch falls back to a kernel that builds the N x N map
         f, g, h = (self._rows(m(x)) for m in (self.f, self.g, self.h))  # (B, 1, N, mid)
-        z = F.scaled_dot_product_attention(f, g, h, scale=self.mid**-0.5)  # (B, 1, N, mid)
+        z = self._attend(f, g, h)  # (B, 1, N, mid)
         z = z.squeeze(1).mT.reshape(b, self.mid, height, width)
         # v(z) comes first for its memory format, channels last: the sum inherits it, as in the
         # published code, and the layers that follow are faster with it
         attended: Tensor = self.v(z) + x
         return attended
+
+    def _attend(self, f: Tensor, g: Tensor, h: Tensor) -> Tensor:
+        if f.device.type != "cpu" or f.dtype != torch.bfloat16:
+            return F.scaled_dot_product_attention(f, g, h, scale=self.mid**-0.5)
+        # in float32, of which a CPU makes twice as many as of bfloat16
+        with torch.autocast("cpu", enabled=False):
+            f, g, h = f.float(), g.float(), h.float()
+            z = F.scaled_dot_product_attention(f, g, h, scale=self.mid**-0.5)
+        return z.to(torch.bfloat16)
 
     @staticmethod
     def _rows(maps: Tensor) -> Tensor:

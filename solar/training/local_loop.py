@@ -9,7 +9,7 @@ import json
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from solar.errors import CheckpointError, SolarError, UsageError
 from solar.evaluation.patch_metrics import fpr95, ranked_average_precision
@@ -173,7 +172,7 @@ def _step(
     patches = torch.cat([first, second]).float().contiguous(memory_format=torch.channels_last)
     model.train()
     torch.manual_seed(config.seed * _SEEDS + step)  # of dropout, so that a resumed run is exact
-    with _Float32Attention(), torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         a, b = model(patches).chunk(2)
     triplet = hardest_triplet_loss(a, b, config.margin)
     similarity = neighbour_sos_loss(a, b, config.neighbours)
@@ -184,22 +183,6 @@ def _step(
     if not np.isfinite(sum(losses.values())):
         raise SolarError(f"the loss is no longer finite ({losses}): lower the learning rate")
     return losses
-
-
-class _Float32Attention(TorchFunctionMode):
-    """Scaled dot products in float32, of which a CPU makes twice as many as in bfloat16."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is not torch.nn.functional.scaled_dot_product_attention:
-            return func(*args, **(kwargs or {}))
-        with torch.autocast("cpu", enabled=False):
-            return func(*(part.float() for part in args), **(kwargs or {}))
 
 
 def validate(model: LocalDescriptor, source: PatchSource, points: int) -> dict[str, float]:
