@@ -33,6 +33,7 @@ powers = [0.5, 1.0]
 places = "places"
 validation = "places"
 image_sizes = [64, 96]
+larger_must_gain = 1.0
 dimensions = [4, 8]
 licence = "MIT"
 trained_on = "a few drawings"

@@ -70,8 +70,8 @@ def _radenovic(training: str, backbone: str, suffix: str) -> NamedModel:
 MODELS = (
     NamedModel(
         "solar-r18",
-        "ResNet-18, GeM, whitening; comes with this package",
-        256,
+        "ResNet-18, second-order attention, GeM, whitening; comes with this package",
+        512,
         "MIT",
         "see recipes/solar-r18",
     ),
