@@ -32,6 +32,7 @@ from solar.images import find_photos, open_photo, prepare
 
 if TYPE_CHECKING:
     from solar.index import Index
+    from solar.index.describer import Describer
     from solar.web.page import Search
 
 # Photographs inside the packages; scikit-image's other pictures are drawings, or downloads.
@@ -75,6 +76,8 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
         UsageError: there are no photos, or `to` lies inside `photos`.
         SolarError: something failed, or not one search found what it should.
     """
+    from solar.index.describer import load_describer, model_name
+
     if photos is None:
         folder = Path(to, "samples").resolve()
         database, trials = _rephotograph_samples(folder)
@@ -82,7 +85,10 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
         database = Path(photos).resolve()
         folder = _own_folder(Path(to).resolve(), database)
         trials = _rephotograph_some(database, folder)
-    index = _index(database, folder / "index", model)
+    describer = load_describer(model_name(model))
+    # An index for each model: one that an earlier version made stays as it is.
+    place = folder / f"index-{describer.settings.fingerprint[:8]}"
+    index = _index(database, place, describer)
     searches = _search(index, trials)
     right = [_ranks(search, trial) for search, trial in zip(searches, trials, strict=True)]
     out.print(_table(trials, searches, right))
@@ -94,6 +100,9 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
     out.print(f"page: {escape(printable(str(page)))}", soft_wrap=True)
     if not any(right):
         raise SolarError(f"no query found {what} among the first {_TOP}: is the model trained?")
+    if photos is not None:
+        path = escape(printable(str(place)))
+        out.print(f"search on: solar search {path} QUERY.jpg --html result.html", soft_wrap=True)
     return page
 
 
@@ -168,10 +177,10 @@ def _save_view(photo: Image.Image, seed: tuple[int, int], path: Path) -> None:
         view.save(file, "JPEG", quality=95)
 
 
-def _index(photos: Path, folder: Path, model: str | Path) -> Index:
+def _index(photos: Path, folder: Path, describer: Describer) -> Index:
     from solar.index import Index
 
-    index = Index.open(folder, model) if folder.exists() else Index.create(folder, model)
+    index = Index.open(folder, describer) if folder.exists() else Index.create(folder, describer)
     with progress("describing") as show:
         report = index.add(photos, progress=show)
     index.remove(report.vanished)
@@ -228,16 +237,13 @@ def _main(
 ) -> None:
     """Photograph photos again, and find them again."""
     try:
-        page = demo(to, photos)
+        demo(to, photos)
     except (SolarError, OSError) as error:
         err.print(f"demo: {escape(printable(str(error)))}", soft_wrap=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     if photos is None:
         out.print("with your own photos: make demo PHOTOS=~/Pictures")
         out.print("              or: python -m solar.demo --photos ~/Pictures")
-    else:
-        index = escape(printable(str(page.parent / "index")))
-        out.print(f"search on: solar search {index} QUERY.jpg --html result.html", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import solar.demo
 from solar.demo import demo
 from solar.errors import SolarError, UsageError
 from solar.index import AddReport, Hit, Index
-from solar.models.checkpoints import save
+from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 
 # Ends the process at the first attempt to reach another machine, even if that would be caught.
@@ -100,7 +100,8 @@ def test_samples_are_photographed_indexed_and_found(samples: Run) -> None:
 
 
 def test_the_summary_and_the_table_say_what_the_index_says(samples: Run) -> None:
-    index = Index.open(samples.folder / "index")
+    (folder,) = samples.folder.glob("index-*")
+    index = Index.open(folder)
     first = 0
     for query in sorted((samples.folder / "queries").iterdir()):
         hits = [Path(hit.path).stem.rsplit("-", 1)[0] for hit in index.search(query, top=8)]
@@ -157,10 +158,20 @@ def test_own_photos_are_indexed_where_they_are_and_found(
     text = page.read_text()
     for query in (page.parent / "queries").iterdir():
         assert query.name in text
-    # Another folder works elsewhere: the two never mix.
+    # Another folder works elsewhere, another model with an index of its own: they never mix.
     other = demo(tmp_path / "demo", own / "deep", model)
     assert other.parent != page.parent
     assert summary(capsys.readouterr().out)[1:] == (5, 5)
+    torch.manual_seed(1)
+    save(GlobalDescriptor(load(model).config), tmp_path / "another")
+    (index,) = page.parent.glob("index-*")
+    kept = {path: path.read_bytes() for path in index.iterdir()}
+    demo(tmp_path / "demo", own, tmp_path / "another")
+    said = capsys.readouterr()
+    assert summary(said.out)[1:] == (11, 11)
+    (new,) = set(page.parent.glob("index-*")) - {index}
+    assert f"solar search {new}" in said.out.replace("'", "")
+    assert {path: path.read_bytes() for path in index.iterdir()} == kept
 
 
 def test_a_second_run_does_only_what_is_new(

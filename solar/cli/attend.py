@@ -28,8 +28,11 @@ def attend(
     ] = "solar-r18",
 ) -> None:
     """Show to which other positions of a photo one position attends."""
+    import torch
+
     from solar.files import write_atomically
     from solar.images import open_photo
+    from solar.models.attention import relative_entropy
     from solar.models.checkpoints import load
     from solar.pictures import attention_overlay
 
@@ -41,4 +44,6 @@ def attend(
     picture = attention_overlay(open_photo(photo), weights, (x, y))
     with write_atomically(to) as file:
         picture.save(file, "PNG")
-    out.print(f"{escape(str(to))}: {weights.shape[1]}x{weights.shape[0]} positions")
+    spread = relative_entropy(torch.from_numpy(weights))
+    size = f"{weights.shape[1]}x{weights.shape[0]} positions"
+    out.print(f"{escape(str(to))}: {size}, entropy {spread:.2f} of that of even weights")

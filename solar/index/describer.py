@@ -94,9 +94,12 @@ class ModelDescriber:
 
 
 def model_name(model: AnyPath) -> str:
-    """What an index remembers of a model: where it is, if it is a file or folder, or its name."""
+    """What an index remembers of a model: its name, or where it is, if a file or folder."""
+    from solar.models.registry import is_named
+
     path = Path(model)
-    return str(path.absolute()) if path.exists() else os.fspath(model)
+    by_name = isinstance(model, str) and is_named(model)
+    return str(path.absolute()) if path.exists() and not by_name else os.fspath(model)
 
 
 def load_describer(
