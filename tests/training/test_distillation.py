@@ -122,3 +122,30 @@ def test_a_longer_run_than_the_config_is_refused(photos: Path, tmp_path: Path) -
     run(tmp_path, photos)
     with pytest.raises(UsageError, match="already seen 96 of 48"):
         run(tmp_path, photos, replace(CONFIG, phases=(Phase(48, 32),)))
+
+
+def test_a_second_run_takes_weights_over_and_adds_attention(photos: Path, tmp_path: Path) -> None:
+    first = run(tmp_path / "first", photos, replace(CONFIG, phases=(Phase(16, 32),)))
+    start = tmp_path / "first/state.pt"
+    found = [Photos(sorted(photos.iterdir()), 1.0)]
+
+    def second(config: GlobalConfig, rate: float) -> GlobalDescriptor:
+        student = GlobalDescriptor(config)
+        once = replace(CONFIG, phases=(Phase(16, 64),), learning_rate=rate, seed=1)
+        folder = tmp_path / f"{config.backbone}-{rate}"
+        distill(student, teacher, found, once, folder, lambda line: None, start)
+        return student
+
+    still = second(GlobalConfig("resnet18", (4, 5)), 0.0)
+    for name, weights in first.named_parameters():
+        assert torch.equal(weights, still.get_parameter(name)), name
+    assert still.attention_is_identity(4) and still.attention_is_identity(5)
+    before, after = (
+        torch.load(path, weights_only=True)["modules"]["targets.projection"]
+        for path in (start, tmp_path / "resnet18-0.0/state.pt")
+    )
+    assert torch.equal(before, after)
+    moved = second(GlobalConfig("resnet18", (4, 5)), 1e-3)
+    assert not moved.attention_is_identity(4) and not moved.attention_is_identity(5)
+    with pytest.raises(UsageError, match="not a distillation of this student"):
+        second(GlobalConfig("resnet34", ()), 0.0)
