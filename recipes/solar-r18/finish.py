@@ -48,20 +48,33 @@ def main() -> None:
     recipe = read_toml(options.recipe)
     table = recipe["finish"]
     network = distilled(options.state, architecture(recipe))
-    validation = folder_photos(options.photos / table["validation"])
+    size, whitening = settings(network, table, options.photos, options.learned)
+    provenance = Provenance(
+        table["trained_on"], f"recipes/{options.recipe.parent.name}", commit(), table["licence"]
+    )
+    model = whitened(network, whitening, size, provenance, options.to.name)
+    save(model, options.to, torch.float16)
+    print(f"{options.to}: {size} px, {model.dimensions}-D")
+
+
+def settings(
+    network: GlobalDescriptor, table: dict[str, Any], photos: Path, learned: bool
+) -> tuple[int, Whitening]:
+    """The image size and the whitening that do best; prints a row for each that is tried."""
+    validation = folder_photos(photos / table["validation"])
+    looks = boxes(validation.database)
     best: tuple[float, int, Whitening] | None = None
-    sizes = sorted(table["image_sizes"])
     print("| px | power | D | 1 scale | 3 scales | 3 scales, cropped queries |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    for size in sizes:
-        found = whitenings(network, table, options.photos, size, options.learned)
-        photos = at_scales(network, validation.database, size)
-        queries = at_scales(network, validation.database, size, boxes(validation.database))
+    for size in sorted(table["image_sizes"]):
+        found = whitenings(network, table, photos, size, learned)
+        database = at_scales(network, validation.database, size)
+        queries = at_scales(network, validation.database, size, looks)
         for (power, full), dimensions in product(found, table["dimensions"]):
             whitening = full.reduced(dimensions)
-            one = score(photos[:1], photos[:1], whitening, validation)
-            three = score(photos, photos, whitening, validation)
-            cropped = score(queries, photos, whitening, validation)
+            one = score(database[:1], database[:1], whitening, validation)
+            three = score(database, database, whitening, validation)
+            cropped = score(queries, database, whitening, validation)
             row = f"{size} | {power} | {dimensions} | {one:.2f} | {three:.2f} | {cropped:.2f}"
             print(f"| {row} |", flush=True)
             mean = (three + cropped) / 2
@@ -70,13 +83,7 @@ def main() -> None:
                 best = (mean, size, whitening)
     if best is None:
         raise SystemExit("the recipe names no image size, no power or no dimensions to try")
-    _, size, whitening = best
-    provenance = Provenance(
-        table["trained_on"], f"recipes/{options.recipe.parent.name}", commit(), table["licence"]
-    )
-    model = whitened(network, whitening, size, provenance, options.to.name)
-    save(model, options.to, torch.float16)
-    print(f"{options.to}: {size} px, {model.dimensions}-D")
+    return best[1], best[2]
 
 
 def distilled(state: Path, config: GlobalConfig) -> GlobalDescriptor:

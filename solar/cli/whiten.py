@@ -71,26 +71,20 @@ def fit(
     PCA wants several times as many photos as dimensions.
     """
     _require_npz(to)
+    used = 1.0 if power is None else power
     if source.suffix == ".npz":
         if learned or any(option is not None for option in (model, image_size, scales)):
             raise UsageError(
                 f"{source}: holds descriptors as they are: only --to, --dimensions and --power go "
                 "with it"
             )
-        found = _from_file(source, dimensions, 1.0 if power is None else power)
+        found = _from_file(source, dimensions, used)
     elif learned:
         if power is not None:
             raise UsageError("--power is for PCA: leave it out, or leave --learned out")
         found = _from_places(source, model, dimensions, image_size, parse_scales(scales))
     else:
-        found = _from_photos(
-            source,
-            model,
-            dimensions,
-            image_size,
-            parse_scales(scales),
-            1.0 if power is None else power,
-        )
+        found = _from_photos(source, model, dimensions, image_size, parse_scales(scales), used)
     to.parent.mkdir(parents=True, exist_ok=True)
     found.whitening.save(to)
     for reason in found.failed:

@@ -98,8 +98,9 @@ def model_name(model: AnyPath) -> str:
     from solar.models.registry import is_named
 
     path = Path(model)
-    by_name = isinstance(model, str) and is_named(model)
-    return str(path.absolute()) if path.exists() and not by_name else os.fspath(model)
+    if is_named(model) or not path.exists():
+        return os.fspath(model)
+    return str(path.absolute())
 
 
 def load_describer(

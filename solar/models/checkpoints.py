@@ -75,7 +75,7 @@ def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> Any
         CheckpointError: see `load`.
     """
     path = Path(model)
-    by_name = isinstance(model, str) and is_named(model)
+    by_name = is_named(model)
     if by_name or (not path.is_dir() and path.suffix != ".pth"):
         if path.is_file() and not by_name:
             raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,9 +104,9 @@ MODELS = (
 )
 
 
-def is_named(name: str) -> bool:
-    """Whether a model has this name."""
-    return any(model.name == name for model in MODELS)
+def is_named(model: str | os.PathLike[str]) -> bool:
+    """Whether this is the name of a model; a path never is, whatever it is called."""
+    return isinstance(model, str) and any(known.name == model for known in MODELS)
 
 
 def named(name: str) -> NamedModel:
