@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from solar.evaluation.describer import from_model
-from solar.evaluation.evaluate import Options, evaluate, revisited_photos
-from solar.evaluation.report import Report, percent
+from solar.evaluation.report.report import Report, percent
+from solar.evaluation.retrieval.evaluate import Options, evaluate, revisited_photos
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 

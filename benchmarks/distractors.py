@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.datasets.ground_truth import GroundTruth, read
 from solar.evaluation import revisited
-from solar.evaluation.exact import on_grid, rank
-from solar.evaluation.ground_truth import GroundTruth, read
-from solar.evaluation.ranking import Score, score_protocols
-from solar.evaluation.shards import create_shards, open_shards
+from solar.evaluation.retrieval.exact import on_grid, rank
+from solar.evaluation.retrieval.metrics import Score, score_protocols
+from solar.extraction.shards import create_shards, open_shards
 
 DATABASE, QUERIES, LABELLED, SHARD = 6322, 70, 300, 4096
 

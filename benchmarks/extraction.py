@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.extraction import Described, describe_photos, uses_bfloat16
-from solar.images import find_photos, normalise, open_photo, prepare
+from solar.extraction.engines.torch import Described, describe_photos, uses_bfloat16
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.photos.images import find_photos, normalise, open_photo, prepare
 
 Descriptors = NDArray[np.float32]
 

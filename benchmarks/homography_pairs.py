@@ -1,7 +1,7 @@
 """Sequences with known homographies, from photos that no network was trained on.
 
 Each photo becomes a folder as HPatches has them: `1.png`, the photo; `2.png` and so on, views of
-it from another side and on another day (`solar.datasets.rephotograph`); `H_1_2` and so on. Then:
+it from another side and on another day (`solar.photos.augment`); `H_1_2` and so on. Then:
 
     python benchmarks/homography_pairs.py PHOTOS --to SEQUENCES [--count 12] [--views 5] [--seed 0]
     solar eval homographies SEQUENCES --descriptor solar-local --descriptor rootsift --to runs/own
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from solar.datasets.rephotograph import Visit, revisit
 from solar.errors import UsageError
-from solar.images import find_photos, open_photo
+from solar.photos.augment import Visit, revisit
+from solar.photos.images import find_photos, open_photo
 
 SHORTEST = 300  # pixels of a photo's short side
 STRONG = Visit(angle=50, roll=30, zoom=1.6)

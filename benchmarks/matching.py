@@ -20,14 +20,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.images import open_photo, prepare
-from solar.matching.describe import PatchDescriber
-from solar.matching.keypoints import GrayImage, Keypoints, SiftDetector
+from solar.features.describe import PatchDescriber
+from solar.features.keypoints import GrayImage, Keypoints, SiftDetector
+from solar.features.opencv import opencv
+from solar.features.patches import PhotoPyramid
 from solar.matching.match import IMAGE_SIZE
-from solar.matching.opencv import opencv
-from solar.matching.patches import PhotoPyramid
 from solar.models.checkpoints import load_local
 from solar.models.local_descriptor import LocalDescriptor
+from solar.photos.images import open_photo, prepare
 
 Array = NDArray[np.float32]
 SIDE, MAGNIFICATION, REPEATS = 32, 6.0, 3

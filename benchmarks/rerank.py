@@ -20,11 +20,11 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.images import find_photos
-from solar.matching.keypoints import GrayImage, Keypoints
+from solar.features.codes import Codes
+from solar.features.extractor import load_local_describer
+from solar.features.keypoints import GrayImage, Keypoints
 from solar.matching.verification import verify_matches
-from solar.rerank.codes import Codes
-from solar.rerank.describing import load_local_describer
+from solar.photos.images import find_photos
 from solar.rerank.geometric import agreement, match_codes, mutual, verify
 
 HITS = 100

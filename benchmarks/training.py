@@ -20,15 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from solar.extraction import uses_bfloat16
-from solar.images import normalise, open_photo, prepare
-from solar.training.drawing import Draw
-from solar.training.gradients import tuple_loss
-from solar.training.processes import Processes
-from solar.training.recipe import read_recipe
-from solar.training.run_folder import RunFolder
-from solar.training.training import Training
-from solar.training.tuples import TupleImages, Tuples
+from solar.extraction.engines.torch import uses_bfloat16
+from solar.photos.images import normalise, open_photo, prepare
+from solar.training.retrieval.gradients import tuple_loss
+from solar.training.retrieval.recipe import read_recipe
+from solar.training.retrieval.sampling import Draw
+from solar.training.retrieval.training import Training
+from solar.training.retrieval.tuples import TupleImages, Tuples
+from solar.training.run.folder import RunFolder
+from solar.training.run.processes import Processes
 
 
 def main() -> None:

@@ -24,11 +24,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from solar.cli.console import err, out, progress
-from solar.datasets.rephotograph import rephotograph
-from solar.decoding import printable
 from solar.errors import PhotoError, SolarError, UsageError
-from solar.files import sha256, write_atomically
-from solar.images import find_photos, open_photo, prepare
+from solar.files.atomic import sha256, write_atomically
+from solar.photos.augment import rephotograph
+from solar.photos.decoding import printable
+from solar.photos.images import find_photos, open_photo, prepare
 
 if TYPE_CHECKING:
     from solar.index import Index

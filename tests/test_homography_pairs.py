@@ -9,7 +9,7 @@ from PIL import Image
 
 from solar.datasets.sequences import open_sequences
 from solar.matching.geometry import project
-from tests.photos import scene
+from tests.scenes import scene
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "homography_pairs.py"
 

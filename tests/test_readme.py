@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.photos import album, scene
+from tests.scenes import album, scene
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

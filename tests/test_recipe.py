@@ -9,11 +9,11 @@ import torch
 
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
-from solar.training.crops import Photos
-from solar.training.distillation import DistillationConfig, Phase, distill
-from tests.photos import album
+from solar.training.distillation.crops import Photos
+from solar.training.distillation.distillation import DistillationConfig, Phase, distill
+from tests.scenes import album
+from tests.training.distillation.test_distillation import teacher
 from tests.training.small import log_of, small_tables, toml
-from tests.training.test_distillation import teacher
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = """

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.evaluation.bootstrap import RESAMPLES, paired_bootstrap
 from solar.evaluation.describer import from_model
-from solar.evaluation.evaluate import Options, evaluate, folder_photos, revisited_photos
+from solar.evaluation.retrieval.bootstrap import RESAMPLES, paired_bootstrap
+from solar.evaluation.retrieval.evaluate import Options, evaluate, folder_photos, revisited_photos
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
-from solar.training.recipe import Recipe, read_recipe
-from solar.training.tables import read_toml
-from solar.training.training import train
+from solar.training.retrieval.recipe import Recipe, read_recipe
+from solar.training.retrieval.training import train
+from solar.training.run.tables import read_toml
 
 TRAIN = Path(__file__).with_name("train.toml")
 SCALES = {1: (1.0,), 3: GlobalConfig().scales}

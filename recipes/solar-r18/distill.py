@@ -10,11 +10,11 @@ import torch
 from recipe import RECIPE, architecture, distillation
 from teachers import teacher
 
-from solar.images import find_photos
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.crops import Photos
-from solar.training.distillation import distill
-from solar.training.tables import read_toml
+from solar.photos.images import find_photos
+from solar.training.distillation.crops import Photos
+from solar.training.distillation.distillation import distill
+from solar.training.run.tables import read_toml
 
 
 def main() -> None:

@@ -21,15 +21,15 @@ import torch
 from numpy.typing import NDArray
 from recipe import RECIPE, architecture
 
-from solar.datasets.places import open_places
-from solar.evaluation.evaluate import Photos, folder_photos
-from solar.extraction import Described, describe_photos
-from solar.images import Box, find_photos, open_photo
+from solar.datasets.places.places import open_places
+from solar.evaluation.retrieval.evaluate import Photos, folder_photos
+from solar.extraction.engines.torch import Described, describe_photos
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
 from solar.models.whitening import Whitening, with_whitening
-from solar.training.tables import read_toml
-from solar.training.validation import folder_map
+from solar.photos.images import Box, find_photos, open_photo
+from solar.training.retrieval.validation import folder_map
+from solar.training.run.tables import read_toml
 from solar.whitening.learn import learn_from_places
 
 SCALES = GlobalConfig().scales

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from solar.models.global_descriptor import GlobalConfig
-from solar.training.distillation import DistillationConfig, Phase
+from solar.training.distillation.distillation import DistillationConfig, Phase
 
 RECIPE = Path(__file__).with_name("recipe.toml")
 

@@ -30,11 +30,11 @@ def attend(
     """Show to which other positions of a photo one position attends."""
     import torch
 
-    from solar.files import write_atomically
-    from solar.images import open_photo
+    from solar.files.atomic import write_atomically
     from solar.models.attention import relative_entropy
     from solar.models.checkpoints import load
-    from solar.pictures import attention_overlay
+    from solar.photos.images import open_photo
+    from solar.photos.overlay import attention_overlay
 
     x, y = numbers(at, "--at", 2)
     network = load(ready(model))

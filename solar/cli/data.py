@@ -15,8 +15,8 @@ from solar.cli.console import err, out, print_json, progress
 from solar.errors import SolarError
 
 if TYPE_CHECKING:
-    from solar.datasets.place_check import Contents, Looked
-    from solar.datasets.place_rows import Problems
+    from solar.datasets.places.check import Contents, Looked
+    from solar.datasets.places.rows import Problems
 
 SHOWN = 20
 """Problems of each kind that are printed; --json prints more."""
@@ -45,7 +45,7 @@ def get(
     root: Annotated[Path, typer.Option(help="Its folder; files that are there already are used.")],
 ) -> None:
     """Fetch what is missing of a data set: ground truth and photos. Resumes."""
-    from solar.evaluation import sources
+    from solar.datasets import sources
 
     with progress("fetching") as show:
         truth = sources.get(name, root, progress=lambda _, done, total: show(done, total))
@@ -76,8 +76,8 @@ def check(
 
     Exit code 1 if anything is wrong.
     """
-    from solar.datasets.place_check import contents, look
-    from solar.datasets.places import read_places
+    from solar.datasets.places.check import contents, look
+    from solar.datasets.places.places import read_places
 
     with progress("reading"):
         places, problems = read_places(source, photos=photos, boxes=boxes or ())
@@ -127,7 +127,7 @@ def _document(
 
 
 def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -> None:
-    from solar.decoding import printable
+    from solar.photos.decoding import printable
 
     table = Table(box=None, show_header=False)
     table.add_row("photos", str(found.photos))
@@ -155,7 +155,7 @@ def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -
 
 def _histogram(by_size: dict[int, int]) -> str:
     """Numbers of places by their photos, such as `1: 3, 2: 8, 3-4: 20, 1000+: 1`."""
-    from solar.datasets.place_check import SIZES
+    from solar.datasets.places.check import SIZES
 
     names = {
         low: f"{low}" if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(SIZES)

@@ -32,7 +32,7 @@ def describe(
 
     An interrupted run goes on where it stopped.
     """
-    from solar.export import describe_to_file
+    from solar.extraction.describe import describe_to_file
     from solar.models.checkpoints import load
 
     network = load(ready(model))

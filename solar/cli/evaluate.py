@@ -17,10 +17,10 @@ from solar.errors import UsageError
 
 if TYPE_CHECKING:
     from solar.evaluation.describer import Describer
-    from solar.evaluation.evaluate import Options, Photos
-    from solar.evaluation.report import Report
-    from solar.evaluation.score import Reranking
-    from solar.rerank.describing import LocalDescriber
+    from solar.evaluation.report.report import Report
+    from solar.evaluation.retrieval.evaluate import Options, Photos
+    from solar.evaluation.retrieval.score import Reranking
+    from solar.features.extractor import LocalDescriber
 
 GEOMETRIC = "geometric"
 
@@ -94,7 +94,7 @@ def revisited(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP and mP@k by the protocols of Revisited Oxford and Paris, or the old ones."""
-    from solar.evaluation.evaluate import revisited_photos
+    from solar.evaluation.retrieval.evaluate import revisited_photos
 
     photos = revisited_photos(dataset, root)
     keypoints = _local(rerank, local)
@@ -123,7 +123,7 @@ def folder(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP on any folder of places, each photo a query in turn, or on pairs of photos."""
-    from solar.evaluation.evaluate import folder_photos
+    from solar.evaluation.retrieval.evaluate import folder_photos
 
     found = folder_photos(photos, pairs)
     keypoints = _local(rerank, local)
@@ -145,8 +145,8 @@ def extract_distractors(
     parts: Annotated[int, typer.Option(min=1, help="Machines that share the work.")] = 1,
 ) -> None:
     """Describe distractors into float16 shards; resumes, and divides over machines."""
-    from solar.evaluation import distractors
-    from solar.images import find_photos
+    from solar.evaluation.retrieval import distractors
+    from solar.photos.images import find_photos
 
     describer = _describer(model, image_size, scales, whiten)
     found = find_photos(photos)
@@ -170,8 +170,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Put two reports side by side, with a paired bootstrap over queries."""
-    from solar.evaluation import bootstrap
-    from solar.evaluation.report import read_report
+    from solar.evaluation.report.report import read_report
+    from solar.evaluation.retrieval import bootstrap
 
     found = bootstrap.compare(read_report(a), read_report(b))
     if as_json:
@@ -202,7 +202,7 @@ def _place(dataset: str, describer: Describer, crop: bool) -> Path:
 
 
 def _options(distractors: Path | None, dimensions: str | None, rerank: str | None) -> Options:
-    from solar.evaluation.evaluate import Options
+    from solar.evaluation.retrieval.evaluate import Options
 
     wanted = () if dimensions is None else numbers(dimensions, "--dimensions")
     if any(value != int(value) for value in wanted):
@@ -211,7 +211,7 @@ def _options(distractors: Path | None, dimensions: str | None, rerank: str | Non
 
 
 def _reranking(name: str | None) -> Reranking | None:
-    from solar.evaluation.score import Reranking
+    from solar.evaluation.retrieval.score import Reranking
     from solar.rerank.expansion import rank_expanded
 
     if name is None or name == GEOMETRIC:
@@ -223,7 +223,7 @@ def _reranking(name: str | None) -> Reranking | None:
 
 def _local(rerank: str | None, local: str | None) -> LocalDescriber | None:
     """What describes keypoints for geometric re-ranking."""
-    from solar.rerank.describing import load_local_describer
+    from solar.features.extractor import load_local_describer
 
     if (rerank == GEOMETRIC) != (local is not None):
         raise UsageError(
@@ -241,7 +241,7 @@ def _run(
     crop: bool,
     overwrite: bool,
 ) -> Report:
-    from solar.evaluation.evaluate import evaluate
+    from solar.evaluation.retrieval.evaluate import evaluate
 
     with progress("describing") as show:
         return evaluate(

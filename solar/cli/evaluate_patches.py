@@ -13,7 +13,7 @@ from solar.cli.console import out, print_json, progress
 from solar.cli.evaluate import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from solar.matching.describe import Describer
+    from solar.features.describe import Describer
 
 Descriptor = Annotated[
     str,
@@ -54,12 +54,12 @@ def phototour(
     as_json: AsJson = False,
 ) -> None:
     """Measure the false positive rate at 95 % recall on PhotoTour's 100,000 pairs."""
-    from solar.datasets.phototour import PhotoTour
-    from solar.evaluation import phototour as scoring
-    from solar.evaluation.patch_descriptors import patch_descriptor
-    from solar.evaluation.patch_folder import PatchFolder
-    from solar.evaluation.patch_report import write_report
-    from solar.evaluation.published_patches import published_phototour
+    from solar.datasets.patches.phototour import PhotoTour
+    from solar.evaluation.patches import phototour as scoring
+    from solar.evaluation.patches.descriptors import patch_descriptor
+    from solar.evaluation.patches.folder import PatchFolder
+    from solar.evaluation.patches.published import published_phototour
+    from solar.evaluation.patches.report import write_report
 
     found = patch_descriptor(descriptor)
     folder = PatchFolder(
@@ -86,14 +86,14 @@ def hpatches(
     as_json: AsJson = False,
 ) -> None:
     """Measure verification, matching and retrieval of HPatches."""
-    from solar.datasets.hpatches import open_test_sequences, read_splits
+    from solar.datasets.patches.hpatches import open_test_sequences, read_splits
     from solar.errors import UsageError
-    from solar.evaluation import hpatches_results
-    from solar.evaluation.hpatches_run import evaluate_hpatches
-    from solar.evaluation.patch_descriptors import patch_descriptor
-    from solar.evaluation.patch_folder import PatchFolder
-    from solar.evaluation.patch_report import write_report
-    from solar.evaluation.published_patches import published_hpatches
+    from solar.evaluation.patches.descriptors import patch_descriptor
+    from solar.evaluation.patches.folder import PatchFolder
+    from solar.evaluation.patches.hpatches import results as hpatches_results
+    from solar.evaluation.patches.hpatches.run import evaluate_hpatches
+    from solar.evaluation.patches.published import published_hpatches
+    from solar.evaluation.patches.report import write_report
 
     known = read_splits(splits)
     if split not in known:
@@ -128,11 +128,11 @@ def homographies(
 ) -> None:
     """Match sequences of photos with known homographies: accuracy, AP, homography error."""
     from solar.datasets.sequences import open_sequences
-    from solar.evaluation.homographies import CORRECT, evaluate_sequences
-    from solar.evaluation.homography_results import markdown
-    from solar.evaluation.patch_report import accuracy_chart, write_report
-    from solar.matching.describe import PatchDescriber
-    from solar.matching.keypoints import SiftDetector
+    from solar.evaluation.patches.homographies import CORRECT, evaluate_sequences
+    from solar.evaluation.patches.homography_results import markdown
+    from solar.evaluation.patches.report import accuracy_chart, write_report
+    from solar.features.describe import PatchDescriber
+    from solar.features.keypoints import SiftDetector
 
     sequences = open_sequences(root)
     detector = SiftDetector(keypoints, upright)
@@ -159,7 +159,7 @@ def homographies(
 
 def _describers(names: list[str]) -> dict[str, Describer]:
     """By title; two of one title are told apart by what was typed."""
-    from solar.evaluation.patch_descriptors import keypoint_describer
+    from solar.evaluation.patches.descriptors import keypoint_describer
 
     describers: dict[str, Describer] = {}
     for name in dict.fromkeys(names):

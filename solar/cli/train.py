@@ -13,7 +13,7 @@ from solar.cli.console import out, ready
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.training.dry_run import Estimate
+    from solar.training.retrieval.dry_run import Estimate
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu or cuda [a GPU if there is one].")] = None,
 ) -> None:
     """Train a network; several GPUs or machines with torchrun -m solar train ..."""
-    from solar.training.tables import read_toml
+    from solar.training.run.tables import read_toml
 
     tables, folder = read_toml(recipe), to or Path("runs") / recipe.stem
     model = tables.get("model")
@@ -66,10 +66,10 @@ def _train_global(
     board: bool,
 ) -> None:
     from solar.cli.training_progress import console_watcher
-    from solar.training.dry_run import dry_run
-    from solar.training.processes import join_processes
-    from solar.training.recipe import read_recipe
-    from solar.training.training import Watcher, train
+    from solar.training.retrieval.dry_run import dry_run
+    from solar.training.retrieval.recipe import read_recipe
+    from solar.training.retrieval.training import Watcher, train
+    from solar.training.run.processes import join_processes
 
     recipe = read_recipe(tables, base)
     with join_processes(device) as processes, console_watcher(processes.first) as console:
@@ -83,7 +83,7 @@ def _train_global(
             return
         watchers: list[Watcher] = [console]
         if board and processes.first:
-            from solar.training.board import BoardWatcher
+            from solar.training.run.board import BoardWatcher
 
             watchers.append(BoardWatcher(to))
         model = train(recipe, to, resume=resume, processes=processes, watchers=watchers)
@@ -93,7 +93,7 @@ def _train_global(
 
 
 def _train_local(tables: Mapping[str, Any], base: Path, to: Path, resume: bool) -> None:
-    from solar.training import local_training
+    from solar.training.patches import training as local_training
 
     def report(line: Mapping[str, Any]) -> None:
         out.print(escape(", ".join(f"{name} {value}" for name, value in line.items())))

@@ -9,7 +9,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from solar.cli.console import err, out
-from solar.training.training import Watcher
+from solar.training.retrieval.training import Watcher
 
 
 class ConsoleWatcher(Watcher):

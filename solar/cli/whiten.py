@@ -141,8 +141,8 @@ def _from_photos(
     scales: tuple[float, ...] | None,
     power: float,
 ) -> Learned:
-    from solar.images import find_photos
     from solar.models.checkpoints import load
+    from solar.photos.images import find_photos
     from solar.whitening.learn import learn_pca
 
     photos = find_photos(source)
@@ -160,7 +160,7 @@ def _from_places(
     image_size: int | None,
     scales: tuple[float, ...] | None,
 ) -> Learned:
-    from solar.datasets.places import open_places
+    from solar.datasets.places.places import open_places
     from solar.models.checkpoints import load
     from solar.whitening.learn import learn_from_places
 

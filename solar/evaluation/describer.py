@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import UsageError
-from solar.images import Box
+from solar.photos.images import Box
 
 if TYPE_CHECKING:
-    from solar.extraction import Precision
+    from solar.extraction.engines.torch import Precision
     from solar.models.global_descriptor import GlobalDescriptor
     from solar.models.whitening import Whitening
 
@@ -57,7 +57,7 @@ def from_model(
         precision: of the network's arithmetic; float32 gives the same figures on every machine.
         whitening: applied after the model.
     """
-    from solar.extraction import Failed, describe_photos, uses_bfloat16
+    from solar.extraction.engines.torch import Failed, describe_photos, uses_bfloat16
 
     size = model.config.image_size if image_size is None else image_size
     used = tuple(model.config.scales if scales is None else scales)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.datasets.ground_truth import REVISITED, GroundTruth, Query, parse_queries
 from solar.errors import UsageError
-from solar.evaluation.ground_truth import REVISITED, GroundTruth, Query, parse_queries
-from solar.evaluation.ranking import Score, evaluate_ranks
+from solar.evaluation.retrieval.metrics import Score, evaluate_ranks
 
 PROTOCOLS = {
     "easy": (("easy",), ("hard", "junk")),
@@ -27,7 +27,7 @@ def evaluate(
 
     Args:
         ranks: (Q, N) database positions, best first, one row per query.
-        ground_truth: as ``solar.evaluation.ground_truth.read`` gives it, or the published dict
+        ground_truth: as ``solar.datasets.ground_truth.read`` gives it, or the published dict
             ``{"gnd": [...]}``, or its list of ``{"easy", "hard", "junk"}``.
 
     Returns:
@@ -41,7 +41,8 @@ def evaluate(
     queries = _queries(ground_truth)
     if tuple(queries[0].labels) != REVISITED:
         raise UsageError(
-            "the ground truth has no easy, hard and junk lists: use solar.evaluation.classic"
+            "the ground truth has no easy, hard and junk lists: "
+            "use solar.evaluation.retrieval.classic"
         )
     return evaluate_ranks(ranks, queries, PROTOCOLS)
 

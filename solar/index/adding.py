@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from solar.errors import IndexFolderError, SolarError
-from solar.files import sha256
+from solar.files.atomic import sha256
 from solar.index.catalogue import Catalogue
 from solar.index.describer import Describer
 from solar.index.records import Descriptor, Entry, State, path_to_bytes, path_to_text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from solar.errors import IndexFolderError
-from solar.files import sync_folder
+from solar.files.atomic import sync_folder
 
 MANIFEST_NAME = "manifest.json"
 _PARTIAL_NAME = re.compile(rf"\.{re.escape(MANIFEST_NAME)}\.[0-9a-f]+\.partial")

@@ -13,8 +13,8 @@ from solar.index.manifest import Settings
 from solar.index.records import Descriptor
 
 if TYPE_CHECKING:
-    from solar.images import Box
     from solar.models.global_descriptor import GlobalDescriptor
+    from solar.photos.images import Box
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ class ModelDescriber:
 
     def describe(self, paths: Sequence[Path]) -> Iterator[tuple[int, Descriptor | str]]:
         """See `Describer.describe`."""
-        from solar.extraction import Failed, describe_photos
+        from solar.extraction.engines.torch import Failed, describe_photos
 
         for result in describe_photos(
             self._model,
@@ -82,7 +82,7 @@ class ModelDescriber:
 
     def describe_query(self, path: Path, box: Box | None) -> Descriptor:
         """See `Describer.describe_query`."""
-        from solar.extraction import describe_photo
+        from solar.extraction.engines.torch import describe_photo
 
         return describe_photo(
             self._model,

@@ -19,14 +19,14 @@ from solar.index.lock import writer_lock
 from solar.index.reading import Reader
 from solar.index.records import NO_ROW, State
 from solar.index.results import AddReport
-from solar.index.search import Searcher
 from solar.index.snapshot import KINDS, Snapshot
+from solar.index.vectors.exact import Searcher
 from solar.index.writer import Writer
 
 if TYPE_CHECKING:
     pass
 
-    from solar.rerank.describing import LocalDescriber
+    from solar.features.extractor import LocalDescriber
 
 
 class Index(Reader):

@@ -8,6 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from solar.errors import CheckpointError, IndexFolderError
+from solar.features.codes import Codes
+from solar.features.extractor import (
+    LocalDescriber,
+    LocalSettings,
+    describe_photos,
+    load_local_describer,
+)
 from solar.index.adding import Progress
 from solar.index.describer import model_name
 from solar.index.listing import AnyPath
@@ -15,13 +22,6 @@ from solar.index.local_store import LocalStore
 from solar.index.records import Entry, path_to_bytes, path_to_text
 from solar.index.results import LocalInfo
 from solar.index.snapshot import Snapshot
-from solar.rerank.codes import Codes
-from solar.rerank.describing import (
-    LocalDescriber,
-    LocalSettings,
-    describe_photos,
-    load_local_describer,
-)
 
 FOLDER = "local"
 _SECONDS_PER_COMMIT = 10.0  # What a killed run has to do again, at most.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solar.errors import IndexFolderError
+from solar.features.codes import KEYPOINT
+from solar.features.extractor import LocalSettings
 from solar.index.datafile import MANIFEST_NAME
 from solar.index.signed import parse, read_file, refuse_damaged, sign, write_file
-from solar.rerank.codes import KEYPOINT
-from solar.rerank.describing import LocalSettings
 
 FORMAT = "solar-local-codes"
 VERSION = 1

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
-from solar.files import sync_folder
+from solar.features.codes import Codes
+from solar.features.extractor import LocalSettings
+from solar.files.atomic import sync_folder
 from solar.index.datafile import (
     MANIFEST_NAME,
     data_file,
@@ -37,8 +39,6 @@ from solar.index.local_writer import (
     committed_bytes,
 )
 from solar.index.lock import writer_lock
-from solar.rerank.codes import Codes
-from solar.rerank.describing import LocalSettings
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
+from solar.features.codes import Codes
 from solar.index.datafile import open_all, plain_errors, write_at
 from solar.index.local_manifest import LocalManifest
-from solar.rerank.codes import Codes
 
 KEY_BYTES = 32
 RECORDS = "records"

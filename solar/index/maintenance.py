@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from solar.errors import IndexFolderError, UsageError
-from solar.files import sync_folder
+from solar.files.atomic import sync_folder
 from solar.index.datafile import MANIFEST_NAME, data_file, is_leftover, remove_leftovers
 from solar.index.lock import LOCK_NAME, writer_lock
 from solar.index.manifest import Manifest, Settings

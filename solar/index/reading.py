@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solar.errors import CheckpointError, IndexFolderError, UsageError
+from solar.features.codes import Codes
 from solar.index import maintenance
 from solar.index.describer import Describer, load_describer, refuse_other
 from solar.index.listing import AnyPath
 from solar.index.local import LocalCodes
 from solar.index.records import Entry, State, path_to_text
 from solar.index.results import Hit, IndexInfo
-from solar.index.search import FaissSearcher, Searcher, checked_queries
 from solar.index.snapshot import Snapshot
-from solar.rerank.codes import Codes
+from solar.index.vectors.exact import FaissSearcher, Searcher, checked_queries
 
 if TYPE_CHECKING:
-    from solar.images import Box
+    from solar.photos.images import Box
 
 
 class Reader:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from solar.features.extractor import LocalSettings
 from solar.index.manifest import Settings
-from solar.rerank.describing import LocalSettings
 
 
 @dataclass(frozen=True)

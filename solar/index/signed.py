@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from solar.errors import IndexFolderError
-from solar.files import write_atomically
+from solar.files.atomic import write_atomically
 
 _LARGEST_FILE = 1 << 20  # They have about 700 bytes.
 _LARGEST_COUNT = 1 << 48  # Of bytes, rows or ids; products with a row's size stay below 2^63.

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from solar.errors import UsageError
-from solar.files import write_atomically
+from solar.features.opencv import opencv
+from solar.files.atomic import write_atomically
 from solar.matching.match import Match
-from solar.matching.opencv import opencv
 
 Canvas = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]

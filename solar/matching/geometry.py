@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from solar.matching.opencv import opencv
+from solar.features.opencv import opencv
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Matrix = npt.NDArray[np.float64]

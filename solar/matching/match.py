@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.errors import UsageError
-from solar.images import open_photo, prepare
-from solar.matching.describe import Describer, Descriptors
+from solar.features.describe import Describer, Descriptors
+from solar.features.keypoints import Detector, Keypoints
+from solar.features.named import named_describer, named_detector, network_describer
 from solar.matching.geometry import FloatArray, Matrix, project
-from solar.matching.keypoints import Detector, Keypoints
-from solar.matching.named import named_describer, named_detector, network_describer
 from solar.matching.nearest import Matches, mutual_nearest
 from solar.matching.verification import Geometry, chance_inliers, distinct_matches, verify_matches
+from solar.photos.images import open_photo, prepare
 
 if TYPE_CHECKING:
     from solar.models.local_descriptor import LocalDescriptor

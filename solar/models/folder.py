@@ -17,7 +17,7 @@ from safetensors.torch import save as serialise
 from torch import nn
 
 from solar.errors import CheckpointError, UsageError
-from solar.files import sha256, sync_folder, write_atomically
+from solar.files.atomic import sha256, sync_folder, write_atomically
 from solar.models.global_descriptor import Provenance
 from solar.models.state import fill, weights_of
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from solar.images import Box
+    from solar.photos.images import Box
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 # Channel reduction inside the attention block, by stage (Ng et al., section 4.1).
@@ -216,7 +216,7 @@ class GlobalDescriptor(nn.Module):
         Returns:
             (1, 3, H, W) float32, normalised, on the model's device.
         """
-        from solar.images import normalise, prepare
+        from solar.photos.images import normalise, prepare
 
         prepared = prepare(photo, image_size or self.config.image_size)
         return normalise(prepared, self.config.mean, self.config.std)[None].to(self.device)
@@ -235,7 +235,7 @@ class GlobalDescriptor(nn.Module):
             PhotoError: the file cannot be used.
             UsageError: the box lies outside the photo.
         """
-        from solar.extraction import describe_photo
+        from solar.extraction.engines.torch import describe_photo
 
         return describe_photo(self, photo, box=box)
 
@@ -257,7 +257,7 @@ class GlobalDescriptor(nn.Module):
         Raises:
             UsageError: the model has no attention there, or `at` lies outside the photo.
         """
-        from solar.images import open_photo
+        from solar.photos.images import open_photo
 
         block = self._block(stage)
         image = open_photo(photo)

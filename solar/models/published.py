@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from solar.errors import CheckpointError, UsageError
-from solar.files import write_atomically
+from solar.files.atomic import write_atomically
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
 from solar.models.state import fill
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from solar.files import write_atomically
+from solar.files.atomic import write_atomically
 from solar.models.global_descriptor import Provenance
 from solar.models.local_descriptor import MIDS, LocalConfig, LocalDescriptor
 from solar.models.state import fill

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from solar.downloads import cache_folder, download
 from solar.errors import CheckpointError
+from solar.files.downloads import cache_folder, download
 
 BUNDLED = Path(__file__).resolve().parents[1] / "weights"
 GLOBAL, LOCAL = "global", "local"

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from solar.arrays import read_arrays, read_settings
 from solar.errors import CheckpointError, UsageError
-from solar.files import write_atomically
+from solar.files.arrays import read_arrays, read_settings
+from solar.files.atomic import write_atomically
 from solar.models.global_descriptor import GlobalDescriptor
 
 Descriptors = NDArray[np.floating]

@@ -16,10 +16,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from solar.matching.keypoints import FloatArray
+from solar.features.codes import Codes, unit_rows
+from solar.features.keypoints import FloatArray
 from solar.matching.nearest import Matches
 from solar.matching.verification import distinct_matches
-from solar.rerank.codes import Codes, unit_rows
 
 FIRST = 100
 """Hits that are verified."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from solar.errors import UsageError
-from solar.images import Box
+from solar.features.codes import Codes
 from solar.index import Hit, Index
+from solar.photos.images import Box
 from solar.rerank import geometric
-from solar.rerank.codes import Codes
 from solar.rerank.expansion import NEIGHBOURS, expand
 
 RerankedSearch = Callable[[Index, Path, int, Box | None], list[Hit]]

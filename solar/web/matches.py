@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from solar.photos.thumbnails import Thumbnail
 from solar.rerank.geometric import CHANCE
-from solar.web.thumbnails import Thumbnail
 
 if TYPE_CHECKING:
     from solar.index import Hit

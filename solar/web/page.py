@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from solar.files import write_atomically
-from solar.images import Box
+from solar.files.atomic import write_atomically
+from solar.photos.images import Box
+from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.rerank.geometric import CHANCE
 from solar.web.matches import match_figures
-from solar.web.thumbnails import Thumbnail, thumbnail
 
 if TYPE_CHECKING:
     from solar.index import Hit

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.descriptors import DescriptorsFile
 from solar.errors import PhotoError, SolarError, UsageError
-from solar.extraction import Described, Progress, describe_photos
-from solar.images import Box
+from solar.extraction.descriptors import DescriptorsFile
+from solar.extraction.engines.torch import Described, Progress, describe_photos
 from solar.models.whitening import Whitening, require_power, with_whitening
+from solar.photos.images import Box
 from solar.whitening.pairs import matching_pairs
 
 if TYPE_CHECKING:
-    from solar.datasets.places import Places
+    from solar.datasets.places.places import Places
     from solar.models.global_descriptor import GlobalDescriptor
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from solar.descriptors import DescriptorsFile
 from solar.errors import UsageError
 from solar.evaluation.describer import whitening_digest
+from solar.extraction.descriptors import DescriptorsFile
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening, with_whitening
 

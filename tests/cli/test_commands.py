@@ -16,8 +16,8 @@ from PIL import Image
 
 from solar.errors import SolarError
 from tests.cli.runner import process, solar, succeed
-from tests.photos import album, scene
 from tests.rerank.views import street
+from tests.scenes import album, scene
 
 
 @pytest.fixture(scope="module")

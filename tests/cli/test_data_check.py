@@ -8,7 +8,7 @@ import pytest
 
 from solar.errors import SolarError
 from tests.cli.runner import process, solar, succeed
-from tests.photos import album, scene
+from tests.scenes import album, scene
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solar.datasets.hpatches import KINDS
-from solar.datasets.rephotograph import Visit, rephotograph
+from solar.datasets.patches.hpatches import KINDS
 from solar.models.checkpoints import save
 from solar.models.local_descriptor import LocalDescriptor
 from solar.models.whitening import Whitening
+from solar.photos.augment import Visit, rephotograph
 from tests.cli.runner import solar, succeed
 from tests.datasets.builders import noise, write_hpatches, write_phototour, write_sequence
-from tests.photos import scene
+from tests.scenes import scene
 
 GENTLE = Visit(angle=5, occlusion=0, blur=0, noise=2)
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
-import solar.training.training as t
+import solar.training.retrieval.training as t
 t.SAVE_EVERY, save = 0.0, t.Training._save
 def told(self):
     if (self.epoch, self.step) == (1, 3):

@@ -10,7 +10,7 @@ import pytest
 
 from solar.models.whitening import Whitening
 from tests.cli.runner import solar, succeed
-from tests.photos import album
+from tests.scenes import album
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from solar.datasets.hpatches import KINDS
+from solar.datasets.patches.hpatches import KINDS
 
 Patches = npt.NDArray[np.uint8]
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from solar.errors import PhotoError
 from solar.evaluation.describer import Described, Describer
-from solar.images import Box, open_photo, prepare
+from solar.photos.images import Box, open_photo, prepare
 
 DIMENSIONS = 48
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from solar.errors import PhotoError
-from solar.rerank.codes import KEYPOINT, Codes
-from solar.rerank.describing import LocalSettings
+from solar.features.codes import KEYPOINT, Codes
+from solar.features.extractor import LocalSettings
 
 if TYPE_CHECKING:
-    from solar.images import Box
+    from solar.photos.images import Box
 
 NO_KEYPOINTS = b"no keypoints"
 SETTINGS = LocalSettings("bytes-local", hashlib.sha256(b"bytes local").hexdigest(), 4, 8, 64)

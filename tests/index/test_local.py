@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from solar.errors import IndexFolderError, UsageError
+from solar.features.codes import Codes
 from solar.index import Index
 from solar.index.local_manifest import LocalManifest
 from solar.index.local_store import LocalStore
 from solar.index.lock import writer_lock
-from solar.rerank.codes import Codes
 from tests.index.bytes_describer import BytesDescriber, describe_bytes
 from tests.index.bytes_local import NO_KEYPOINTS, SETTINGS, BytesLocal, bytes_codes
 from tests.index.listing import paths

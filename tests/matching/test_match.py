@@ -13,9 +13,9 @@ from PIL import Image
 
 import solar
 from solar.errors import CheckpointError, PhotoError, UsageError
-from solar.matching.describe import Descriptors, root_sift
+from solar.features.describe import Descriptors, root_sift
+from solar.features.keypoints import GrayImage, Keypoints, SiftDetector
 from solar.matching.geometry import corner_error, project
-from solar.matching.keypoints import GrayImage, Keypoints, SiftDetector
 from solar.matching.match import Match
 from solar.matching.verification import Geometry
 from solar.models.checkpoints import save

@@ -8,8 +8,8 @@ from PIL import Image
 
 import solar
 from solar.errors import UsageError
+from solar.features.keypoints import Keypoints
 from solar.matching.drawing import HEIGHT, WIDTH, draw_match, picture_format, save_picture
-from solar.matching.keypoints import Keypoints
 from solar.matching.match import Match
 from solar.matching.nearest import Matches
 from tests.matching.textures import texture

@@ -64,10 +64,10 @@ def test_nothing_matches_nothing(n: int, m: int) -> None:
 
 def test_matching_and_figures_need_no_torch() -> None:
     code = (
-        "import sys, solar.matching.nearest, solar.matching.geometry, solar.matching.describe, "
-        "solar.evaluation.patch_metrics, solar.evaluation.hpatches_run, "
-        "solar.evaluation.phototour, solar.evaluation.homographies, "
-        "solar.evaluation.published_patches, solar.datasets.phototour; "
+        "import sys, solar.matching.nearest, solar.matching.geometry, solar.features.describe, "
+        "solar.evaluation.patches.metrics, solar.evaluation.patches.hpatches.run, "
+        "solar.evaluation.patches.phototour, solar.evaluation.patches.homographies, "
+        "solar.evaluation.patches.published, solar.datasets.patches.phototour; "
         "sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

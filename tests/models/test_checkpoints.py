@@ -165,7 +165,7 @@ def test_an_odd_config_says_what_is_odd(
 
 
 def test_weights_of_another_shape_or_not_finite_are_refused(tmp_path: Path) -> None:
-    from solar.files import sha256
+    from solar.files.atomic import sha256
 
     save(GlobalDescriptor(GlobalConfig("resnet18", ())), tmp_path / "m")
     weights = tmp_path / "m/model.safetensors"

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solar.datasets.rephotograph import revisit
 from solar.errors import PhotoError, UsageError
+from solar.features.codes import Codes
+from solar.features.extractor import describe_photos, load_local_describer
 from solar.matching.geometry import project
 from solar.matching.nearest import mutual_nearest
-from solar.rerank.codes import Codes
-from solar.rerank.describing import describe_photos, load_local_describer
+from solar.photos.augment import revisit
 from solar.rerank.geometric import CHANCE, match_codes, mutual, order, verify
 from tests.rerank.views import GENTLE, busy_scene, street
 

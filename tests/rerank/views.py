@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from solar.datasets.rephotograph import Visit, rephotograph
-from tests.photos import scene
+from solar.photos.augment import Visit, rephotograph
+from tests.scenes import scene
 
 GENTLE = Visit(angle=8, occlusion=0, blur=0, noise=2)
 

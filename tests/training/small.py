@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from solar.training.recipe import Recipe, read_recipe
-from tests.photos import album, scene
+from solar.training.retrieval.recipe import Recipe, read_recipe
+from tests.scenes import album, scene
 
 SIZES = (3, 2, 2, 1, 2)  # photos of each place
 TIMES = {"seconds", "remaining_s"}  # what two equal runs do not share

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from solar.datasets.places import open_places
-from solar.descriptors import DescriptorsFile
+from solar.datasets.places.places import open_places
 from solar.errors import SolarError, UsageError
-from solar.export import describe_to_file
+from solar.extraction.describe import describe_to_file
+from solar.extraction.descriptors import DescriptorsFile
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening, with_whitening
 from solar.whitening.learn import learn_from_places, learn_pca, learn_pca_from_file
 from solar.whitening.pairs import matching_pairs
-from tests.photos import album
+from tests.scenes import album
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from solar.datasets.places import Places
+from solar.datasets.places.places import Places
 from solar.whitening.pairs import PAIRS_PER_PLACE, matching_pairs
 
 

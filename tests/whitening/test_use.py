@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solar.descriptors import DescriptorsFile
 from solar.errors import UsageError
+from solar.extraction.descriptors import DescriptorsFile
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening, with_whitening

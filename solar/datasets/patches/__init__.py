@@ -1,0 +1,1 @@
+"""Patches with labels: which point each shows."""

@@ -1,0 +1,81 @@
+"""A data set on disk: its ground truth, and its photos by the names that stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from solar.datasets.ground_truth import GroundTruth, read
+from solar.errors import SolarError, UsageError
+from solar.extraction.shards import some
+from solar.photos.images import SUFFIXES
+
+
+def open_dataset(dataset: str, root: str | Path | None = None) -> tuple[GroundTruth, Path]:
+    """A data set's ground truth and the folder its photos are in.
+
+    Args:
+        dataset: a name such as ``roxford5k``, then ``gnd_NAME.pkl`` or ``.json`` is looked for in
+            ``root`` and ``root/NAME``; or a folder that holds one ``gnd_*.pkl`` or ``.json``.
+        root: needed with a name.
+
+    Raises:
+        SolarError: no ground truth where it should be; says which file to put where.
+    """
+    folder = Path(dataset)
+    if root is None and not folder.is_dir():
+        raise UsageError(f"{dataset}: not a folder: give --root, the folder that holds its photos")
+    if root is None:
+        found = sorted(p for p in folder.glob("gnd_*") if p.suffix in (".pkl", ".json"))
+        if len(found) != 1:
+            raise SolarError(f"{folder}: holds {len(found)} files gnd_*.pkl or gnd_*.json, not one")
+        return read(found[0]), folder
+    for place in (Path(root), Path(root) / dataset):
+        for suffix in (".pkl", ".json"):
+            path = place / f"gnd_{dataset}{suffix}"
+            if path.exists():
+                return read(path), place
+    raise SolarError(
+        f"{root}: no gnd_{dataset}.pkl: put it there, or run 'solar data get {dataset} "
+        f"--root {root}'"
+    )
+
+
+def locate(names: Sequence[str], root: str | Path) -> list[Path]:
+    """Find the photos of a list of names, with or without suffix, in ``root/jpg`` or ``root``.
+
+    Args:
+        names: such as ``paris_defense_000000``, ``a/b.jpg``.
+        root: folder of the data set.
+
+    Returns:
+        One path per name.
+
+    Raises:
+        SolarError: photos are missing; names the first few and says how many.
+    """
+    root = Path(root)
+    folders = [folder for folder in (root / "jpg", root) if folder.is_dir()]
+    if not folders:
+        raise SolarError(f"{root}: no such folder")
+    by_name = {}
+    for folder in reversed(folders):
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in SUFFIXES:
+                by_name[path.name] = by_name[path.stem] = path
+    found = [by_name.get(name) or _nested(name, folders) for name in names]
+    missing = [name for name, path in zip(names, found, strict=True) if path is None]
+    if missing:
+        raise SolarError(
+            f"{folders[0]}: {len(missing)} of {len(names)} photos are missing ({some(missing)})"
+        )
+    return [path for path in found if path is not None]
+
+
+def _nested(name: str, folders: Sequence[Path]) -> Path | None:
+    """A name with folders in it, such as a row of a CSV; never outside the data set."""
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if len(parts.parts) < 2 or parts.is_absolute() or ".." in parts.parts or ":" in name:
+        return None
+    candidates = (folder / f"{parts}{suffix}" for folder in folders for suffix in ("", ".jpg"))
+    return next((path for path in candidates if path.is_file()), None)

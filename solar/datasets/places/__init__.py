@@ -1,0 +1,1 @@
+"""Photos with labels: which place each shows."""

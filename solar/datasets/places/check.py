@@ -1,0 +1,132 @@
+"""What a labelled data set holds, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from solar.datasets.places.rows import Problems
+from solar.datasets.places.table import Places
+from solar.errors import PhotoError, UsageError
+from solar.photos.decoding import printable
+from solar.photos.images import open_photo, prepare
+
+Progress = Callable[[int, int], None]
+
+SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 1000)
+"""Photos of a place from which on the next count of `Contents.by_size` begins."""
+
+_LARGEST = 5
+_TASK = 16  # photos that a thread looks at before it takes others
+_WINDOW = 8 * _TASK  # photos for each thread before the next are handed out
+_TRIAL_SIDE = 32  # a box is tried on a photo with this image size
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Counts of a labelled data set.
+
+    Attributes:
+        photos: rows or files that name one; a photo with two boxes counts twice.
+        places: how many they show.
+        pairs: known to match; None: any two photos of a place are.
+        boxes: photos of which only a part counts.
+        least: photos of the smallest place.
+        median: of all places.
+        most: of the largest place.
+        by_size: numbers of places with at least so many photos and fewer than the next; empty
+            ones are left out.
+        largest: names and photos of the largest places.
+    """
+
+    photos: int
+    places: int
+    pairs: int | None
+    boxes: int
+    least: int
+    median: float
+    most: int
+    by_size: dict[int, int]
+    largest: dict[str, int]
+
+
+def contents(places: Places) -> Contents:
+    """Count photos and places."""
+    sizes = np.bincount(places.places, minlength=len(places.names))
+    edges = np.searchsorted(SIZES, sizes, side="right") - 1
+    largest = np.argsort(-sizes, kind="stable")[:_LARGEST].tolist()
+    return Contents(
+        photos=len(places),
+        places=len(places.names),
+        pairs=None if places.pairs is None else len(places.pairs),
+        boxes=0 if places.boxes is None else int((~np.isnan(places.boxes[:, 0])).sum()),
+        least=int(sizes.min(initial=len(places))),
+        median=float(np.median(sizes)) if len(sizes) else 0.0,
+        most=int(sizes.max(initial=0)),
+        by_size={SIZES[edge]: int((edges == edge).sum()) for edge in np.unique(edges).tolist()},
+        largest={places.names[number]: int(sizes[number]) for number in largest},
+    )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is wrong with the photos' files, by row.
+
+    Attributes:
+        missing: there is no such file.
+        unreadable: it cannot be decoded, or the box holds no pixel of it.
+    """
+
+    missing: Problems
+    unreadable: Problems
+
+
+def look(places: Places, decode: bool, progress: Progress) -> Looked:
+    """Look at the file of every photo.
+
+    Args:
+        places: the photos.
+        decode: open each and try its box; else only see whether the file is there.
+        progress: called with photos done and in all.
+    """
+
+    def work(numbers: range) -> list[tuple[int, Problems, str]]:
+        found = ((number, _look(places, number, decode)) for number in numbers)
+        return [
+            (number, looked.missing if missing else looked.unreadable, reason)
+            for number, (missing, reason) in found
+            if reason
+        ]
+
+    looked, workers = Looked(Problems(), Problems()), os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        # A window at a time: whoever interrupts does not wait for all the others.
+        for start in range(0, len(places), _WINDOW * workers):
+            stop = min(start + _WINDOW * workers, len(places))
+            tasks = [range(i, min(i + _TASK, stop)) for i in range(start, stop, _TASK)]
+            for number, problems, reason in chain.from_iterable(pool.map(work, tasks)):
+                row = None if places.rows is None else int(places.rows[number])
+                problems.add(places.source, row, reason)
+            progress(stop, len(places))
+    return looked
+
+
+def _look(places: Places, number: int, decode: bool) -> tuple[bool, str]:
+    """Whether a photo is missing, and what is wrong with it, empty if nothing is."""
+    path = places.path(number)
+    if not path.is_file():
+        return True, f"{printable(str(path))}: no such file"
+    if not decode:
+        return False, ""
+    try:
+        prepare(open_photo(path), _TRIAL_SIDE, places.box(number))
+    except PhotoError as error:
+        return False, str(error)
+    except UsageError as error:  # of the box
+        return False, f"{printable(str(path))}: {error}"
+    return False, ""

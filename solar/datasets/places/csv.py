@@ -1,0 +1,182 @@
+"""Lists of photos and places as CSV: one's own, and those of Google Landmarks v1 and v2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from solar.datasets.places.rows import (
+    Problems,
+    photo_path,
+    read_box,
+    read_lines,
+    read_table,
+    shown,
+    split_row,
+)
+from solar.datasets.places.table import Places, PlacesBuilder
+from solar.errors import UsageError
+from solar.photos.images import Box
+
+COLUMNS = "path,place[,box] (box: x1 y1 x2 y2), id,url,landmark_id or landmark_id,images"
+
+_ID = re.compile("[0-9A-Za-z_-]{3,64}")
+Rows = Iterator[tuple[int, list[str]]]
+
+
+def read_csv(source: Path, photos: Path, boxes: Sequence[Path], problems: Problems) -> Places:
+    """Read any of the lists; its columns say which it is. Other columns are passed over.
+
+    - `path,place[,box]`: one's own. The box is `x1 y1 x2 y2` in pixels, empty for a whole photo.
+    - `id,url,landmark_id`: `train.csv` of Google Landmarks v1 and v2.
+    - `landmark_id,images`: `train_clean.csv` of Google Landmarks v2, ids with spaces between.
+
+    A photo of Google Landmarks is `ID.jpg`, or `I/D/0/ID0….jpg` where the photos' folder has
+    sub-folders of one letter or digit.
+
+    Args:
+        source: the list, in UTF-8, a row per line.
+        photos: folder of the photos.
+        boxes: lists `id,box` for `train.csv`; a box is `ymin xmin ymax xmax` in shares of the
+            photo's height and width, as published for Google Landmarks v1.
+        problems: gets the rows with errors.
+
+    Raises:
+        UsageError: the columns are none of these, or boxes are given with another list.
+    """
+    lines = read_lines(source, problems)
+    header = _header(source, lines, problems, f"a CSV has the columns {COLUMNS}")
+    if boxes and not {"id", "landmark_id"} <= set(header):
+        raise UsageError(
+            f"{boxes[0]}: boxes belong to Google's train.csv (id,url,landmark_id), not to {source}"
+        )
+    rows = read_table(source, lines, header, problems)
+    builder = PlacesBuilder()
+    if {"path", "place"} <= set(header):
+        _add_own(source, rows, header, builder, problems)
+    elif {"id", "landmark_id"} <= set(header):
+        known = _read_boxes(boxes, problems)
+        _add_google(source, rows, header, builder, known, photos, problems)
+    elif {"landmark_id", "images"} <= set(header):
+        _add_clean(source, rows, header, builder, photos, problems)
+    else:
+        raise UsageError(
+            f"{source}: row 1: {shown(','.join(header))} are columns of no list known here: "
+            f"a CSV has the columns {COLUMNS}, with commas"
+        )
+    problems.add_repeated(source, builder.repeated(), "photo and box")
+    return builder.build(source, photos, relative=bool(boxes))
+
+
+def _header(
+    path: Path, lines: Iterator[tuple[int, str]], problems: Problems, wanted: str
+) -> list[str]:
+    """Names of the columns in lower case."""
+    count = problems.count
+    _, line = next(lines, (0, ""))
+    if not line or problems.count > count:
+        raise UsageError(f"{path}: row 1: no header in UTF-8: {wanted}")
+    try:
+        header = split_row(line.lower())
+    except ValueError as error:
+        raise UsageError(f"{path}: row 1: {error}: {wanted}") from error
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path}: row 1: two columns {shown(twice[0])}: {wanted}")
+    return header
+
+
+def _add_own(
+    source: Path, rows: Rows, header: Sequence[str], builder: PlacesBuilder, problems: Problems
+) -> None:
+    path, place = header.index("path"), header.index("place")
+    box = header.index("box") if "box" in header else None
+    for row, fields in rows:
+        try:
+            if not fields[place]:
+                raise ValueError("the place is empty")
+            part = read_box(fields[box]) if box is not None and fields[box] else None
+            builder.add(photo_path(fields[path]), fields[place], row, part)
+        except ValueError as error:
+            problems.add(source, row, str(error))
+
+
+def _add_google(
+    source: Path,
+    rows: Rows,
+    header: Sequence[str],
+    builder: PlacesBuilder,
+    boxes: dict[str, Box],
+    photos: Path,
+    problems: Problems,
+) -> None:
+    column, landmark, nested = header.index("id"), header.index("landmark_id"), _nested(photos)
+    for row, fields in rows:
+        name = fields[column]
+        try:
+            place = _landmark(fields[landmark])
+            builder.add(_google_path(name, nested), place, row, boxes.get(name))
+        except ValueError as error:
+            problems.add(source, row, str(error))
+
+
+def _add_clean(
+    source: Path,
+    rows: Rows,
+    header: Sequence[str],
+    builder: PlacesBuilder,
+    photos: Path,
+    problems: Problems,
+) -> None:
+    landmark, images, nested = header.index("landmark_id"), header.index("images"), _nested(photos)
+    for row, fields in rows:
+        try:
+            place = _landmark(fields[landmark])
+            if not fields[images]:
+                raise ValueError("the landmark has no images")
+            for path in [_google_path(name, nested) for name in fields[images].split()]:
+                builder.add(path, place, row)
+        except ValueError as error:
+            problems.add(source, row, str(error))
+
+
+def _landmark(text: str) -> str:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"landmark_id {shown(text)} is not a whole number")
+    return text
+
+
+def _google_path(name: str, nested: bool) -> str:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"{shown(name)} is not the id of a photo")
+    return f"{name[0]}/{name[1]}/{name[2]}/{name}.jpg" if nested else f"{name}.jpg"
+
+
+def _nested(photos: Path) -> bool:
+    """Whether photos lie in folders named after the first three letters of their ids."""
+    return any((photos / letter).is_dir() for letter in "0123456789abcdef")
+
+
+def _read_boxes(files: Sequence[Path], problems: Problems) -> dict[str, Box]:
+    """Boxes by photo id, as shares of width and height: x1, y1, x2, y2."""
+    boxes: dict[str, Box] = {}
+    for file in files:
+        lines = read_lines(file, problems)
+        header = _header(file, lines, problems, "boxes have the columns id,box")
+        if not {"id", "box"} <= set(header):
+            raise UsageError(f"{file}: row 1: boxes have the columns id,box, with commas")
+        name, box = header.index("id"), header.index("box")
+        for row, fields in read_table(file, lines, header, problems):
+            try:
+                if fields[name] in boxes:
+                    raise ValueError(f"a second box for {shown(fields[name])}")
+                y1, x1, y2, x2 = read_box(fields[box])
+                if min(x2, y2) <= 0 or max(x1, y1) >= 1:
+                    raise ValueError(
+                        f"box {shown(fields[box])} lies outside the photo, which is 0 0 1 1"
+                    )
+                boxes[fields[name]] = x1, y1, x2, y2
+            except ValueError as error:
+                problems.add(file, row, str(error))
+    return boxes

@@ -1,0 +1,1 @@
+"""Local descriptors measured: PhotoTour, HPatches, homography pairs."""

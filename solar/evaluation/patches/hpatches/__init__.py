@@ -1,0 +1,1 @@
+"""HPatches: verification, matching and retrieval."""

@@ -1,0 +1,1 @@
+"""Retrieval measured: descriptors exported, ranked, scored."""

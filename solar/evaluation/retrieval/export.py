@@ -1,0 +1,198 @@
+"""The first step of an evaluation: descriptors of a data set, in a folder with all their settings.
+
+``config.json`` holds the settings, ``ground_truth.json`` the labels, ``database/`` and
+``queries/`` the descriptors, float32. Whoever has the folder can score it without the photos and
+without the model.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import solar
+from solar.datasets.ground_truth import GroundTruth, parse
+from solar.errors import SolarError, UsageError
+from solar.evaluation.describer import Describer, differences
+from solar.extraction.shards import create_shards, fill, open_shards, report_failures
+from solar.files.atomic import write_atomically
+
+_SHARD = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """A folder of exported descriptors.
+
+    Attributes:
+        folder: where it is.
+        config: ``settings`` (of the descriptors), ``crop``, ``dataset``, ``ground_truth`` (digest),
+            ``solar`` (version).
+        ground_truth: the labels.
+        queries: (Q, D) float32, unit rows.
+        database: (N, D) float32, unit rows.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    ground_truth: GroundTruth
+    queries: NDArray[np.float32]
+    database: NDArray[np.float32]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the descriptors depend on."""
+        settings: Mapping[str, Any] = self.config["settings"]
+        return settings
+
+
+def export(
+    describer: Describer,
+    ground_truth: GroundTruth,
+    database: Sequence[Path],
+    queries: Sequence[Path],
+    folder: str | Path,
+    *,
+    crop: bool = True,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Export:
+    """Describe a data set's photos; what the folder already has is kept, so it resumes.
+
+    Args:
+        describer: what describes them.
+        ground_truth: the data set.
+        database: its photos, one per name in ``ground_truth.database``.
+        queries: the photos of its queries.
+        folder: made if missing.
+        crop: crop each query to its box.
+        overwrite: replace descriptors that were made with other settings.
+        progress: told ``("database" | "queries", photos done, photos in all)``.
+
+    Raises:
+        UsageError: the folder holds descriptors made with other settings; says which differ.
+        SolarError: photos cannot be described; names them.
+    """
+    folder = Path(folder)
+    config = {
+        "settings": dict(describer.settings),
+        "crop": crop,
+        "dataset": ground_truth.dataset,
+        "ground_truth": ground_truth.sha256,
+        "solar": solar.__version__,
+    }
+    _claim(folder, config, overwrite)
+    with write_atomically(folder / "ground_truth.json") as file:
+        file.write(ground_truth.to_json().encode())
+    _describe(describer, ground_truth.database, database, None, folder / "database", progress)
+    if not _queries_are_rows(ground_truth, crop):
+        names = [query.name for query in ground_truth.queries]
+        boxes = [query.box if crop else None for query in ground_truth.queries]
+        _describe(describer, names, queries, boxes, folder / "queries", progress)
+    return load(folder)
+
+
+def load(folder: str | Path) -> Export:
+    """Read a folder that ``export`` has filled.
+
+    Raises:
+        SolarError: it holds no descriptors, or not all of them.
+    """
+    folder = Path(folder)
+    config = _read_config(folder)
+    if config is None:
+        raise SolarError(f"{folder}: no config.json: export descriptors into this folder first")
+    source = folder / "ground_truth.json"
+    try:
+        truth = parse(
+            json.loads(source.read_text(encoding="utf-8")), config["dataset"], str(source)
+        )
+    except (OSError, ValueError) as error:
+        raise SolarError(f"{source}: cannot be read ({error}): export again") from error
+    if truth.sha256 != config["ground_truth"]:
+        raise SolarError(f"{source}: not the ground truth of config.json: export again")
+    database = open_shards(folder / "database").load()
+    if _queries_are_rows(truth, config["crop"]):
+        row = {name: number for number, name in enumerate(truth.database)}
+        queries = database[[row[query.name] for query in truth.queries]]
+    else:
+        queries = open_shards(folder / "queries").load()
+    if len(queries) != len(truth.queries) or len(database) != len(truth.database):
+        raise SolarError(f"{folder}: not as many descriptors as photos: export again")
+    return Export(folder, config, truth, queries.astype(np.float32), database.astype(np.float32))
+
+
+def _queries_are_rows(truth: GroundTruth, crop: bool) -> bool:
+    """Whether every query is a whole photo of the database, so that its descriptor is there."""
+    whole = not crop or all(query.box is None for query in truth.queries)
+    return whole and {query.name for query in truth.queries} <= set(truth.database)
+
+
+def _claim(folder: Path, config: Mapping[str, Any], overwrite: bool) -> None:
+    """Make the folder this configuration's own, or refuse."""
+    found = _read_config(folder)
+    if found is None and folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: holds something else: choose an empty folder")
+    if found is not None:
+        different = _differences(config, found)
+        if not different:
+            return
+        if not overwrite:
+            raise UsageError(
+                f"{folder}: holds descriptors made otherwise ({different}): "
+                "choose another folder, or say --overwrite"
+            )
+        for part in (folder / "database", folder / "queries"):
+            if part.exists():
+                shutil.rmtree(part)
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_atomically(folder / "config.json") as file:
+        file.write(json.dumps(config, indent=1).encode())
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    changed = [
+        f"{name} {ours[name]!s:.16} and {theirs.get(name)!s:.16}"
+        for name in ("dataset", "ground_truth", "crop")
+        if ours[name] != theirs.get(name)
+    ]
+    settings = differences(ours["settings"], theirs.get("settings", {}))
+    return ", ".join([*changed, *filter(None, [settings])])
+
+
+def _read_config(folder: Path) -> dict[str, Any] | None:
+    path = folder / "config.json"
+    if not path.exists():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if {"settings", "crop", "dataset", "ground_truth"} <= config.keys():
+            return dict(config)
+    except (OSError, ValueError, AttributeError) as error:
+        raise SolarError(f"{path}: cannot be read ({error})") from error
+    raise SolarError(f"{path}: not the configuration of exported descriptors")
+
+
+def _describe(
+    describer: Describer,
+    names: Sequence[str],
+    photos: Sequence[Path],
+    boxes: Sequence[Any] | None,
+    folder: Path,
+    progress: Callable[[str, int, int], None] | None,
+) -> None:
+    shards = create_shards(folder, describer.settings, names, _SHARD, "float32")
+
+    def tell(done: int) -> None:
+        if progress:
+            progress(folder.name, done, len(photos))
+
+    if failures := fill(shards, describer, photos, boxes, progress=tell):
+        raise SolarError(report_failures(failures, len(photos)))

@@ -1,0 +1,1 @@
+"""Engines: each runs networks in its own way and implements `Extractor`."""

@@ -1,0 +1,1 @@
+"""Where an index keeps descriptors, and how they are searched."""

@@ -1,0 +1,1 @@
+"""Photos: found, decoded from hostile bytes, prepared for networks, augmented."""

@@ -1,0 +1,1 @@
+"""Training of global networks from tuples."""

@@ -1,0 +1,225 @@
+"""A recipe of a global network: everything that its training depends on, from one TOML file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from solar.errors import UsageError
+from solar.photos.augment import Visit
+from solar.training.run.tables import read_table, refuse_unknown
+
+
+@dataclass(frozen=True)
+class Start:
+    """Table [model]: the network that training starts from.
+
+    Attributes:
+        start: what `solar.load` takes.
+        attention: stages with second-order attention; where the start has none, a fresh block.
+        freeze: this stage and those before it stay as they are; "nothing" trains all. The released
+            code freezes up to conv4_x, and conv5_x in effect: its optimiser does not get it.
+    """
+
+    start: str
+    attention: tuple[int, ...] = (4, 5)
+    freeze: Literal["nothing", "conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x"] = "conv4_x"
+
+    def __post_init__(self) -> None:
+        if not set(self.attention) <= {4, 5}:
+            raise UsageError(f"attention {list(self.attention)}: use [], [4], [5] or [4, 5]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of [[photos]]: photos, and how many of them an epoch uses.
+
+    Attributes:
+        places: photos with labels: anything that `solar data check` reads.
+        folder: photos without labels: a tuple's query and positive are two views of one photo.
+        photos: folder that the labels' paths refer to; None for that of the labels.
+        boxes: further files with boxes.
+        queries: tuples drawn for an epoch.
+        pool: photos drawn for an epoch, among which negatives are looked for.
+    """
+
+    places: str | None = None
+    folder: str | None = None
+    photos: str | None = None
+    boxes: tuple[str, ...] = ()
+    queries: int = 2000
+    pool: int = 20_000
+
+    def __post_init__(self) -> None:
+        if (self.places is None) == (self.folder is None):
+            raise UsageError("give either 'places', photos with labels, or 'folder', photos alone")
+        if self.folder is not None and (self.photos is not None or self.boxes):
+            raise UsageError("'photos' and 'boxes' belong to 'places'")
+        if self.queries < 1 or self.pool < 1:
+            raise UsageError("'queries' and 'pool' start at 1")
+
+
+@dataclass(frozen=True)
+class TupleSettings:
+    """Table [tuples]: a query, a positive and negatives, and how they are seen.
+
+    Attributes:
+        negatives: in a tuple.
+        image_size: side of a square crop, or limit of a whole photo's longest side, in pixels.
+        crop: "square", a random square of the short side, as in the paper; or "whole".
+        pool_image_size: limit of the longest side while negatives are looked for, in pixels.
+    """
+
+    negatives: int = 5
+    image_size: int = 1024
+    crop: Literal["square", "whole"] = "square"
+    pool_image_size: int = 1024
+
+    def __post_init__(self) -> None:
+        if min(self.negatives, self.image_size, self.pool_image_size) < 1:
+            raise UsageError("negatives and image sizes start at 1")
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Table [loss]: first order + weight x second-order similarity.
+
+    Attributes:
+        first_order: "triplet" or "contrastive".
+        margin: of the first-order loss.
+        second_order: a variant of `solar.training.losses.sos_loss`, or "none".
+        weight: the paper's lambda.
+    """
+
+    first_order: Literal["triplet", "contrastive"] = "triplet"
+    margin: float = 1.25
+    second_order: Literal["batch", "absolute", "query", "none"] = "batch"
+    weight: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.margin < math.inf and 0 <= self.weight < math.inf):
+            raise UsageError("the margin must be positive, the weight not negative")
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """Table [optimiser]: Adam, whose rate falls by exp(-decay) after every epoch.
+
+    Attributes:
+        epochs: how many.
+        tuples: in a step, over all processes.
+        learning_rate: of every weight but the pooling's p, which gets 100 times as much.
+        decay: of the rate.
+        weight_decay: of every weight but p.
+        attention_rate: factor on the rate of the attention blocks.
+        chunk: images that go through the network at once; more than so many in a step are dealt
+            with by cached gradients.
+        precision: "auto" is bfloat16 where the device is fast at it.
+        seed: of everything random.
+        workers: processes that read photos.
+    """
+
+    epochs: int = 100
+    tuples: int = 8
+    learning_rate: float = 1e-6
+    decay: float = 0.01
+    weight_decay: float = 0.0
+    attention_rate: float = 1.0
+    chunk: int = 56
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.tuples, self.chunk) < 1 or min(self.workers, self.seed) < 0:
+            raise UsageError("epochs, tuples and chunk start at 1, workers and seed at 0")
+        rates = (self.learning_rate, self.decay, self.weight_decay, self.attention_rate)
+        if not all(0 <= rate < math.inf for rate in rates):
+            raise UsageError("rates and decays must not be negative")
+
+
+@dataclass(frozen=True)
+class ValidationSettings:
+    """Table [validation]: photos that choose the best epoch; never those that are reported.
+
+    Attributes:
+        places: a folder whose sub-folders are places; each photo is a query in turn.
+        image_size: limit of a photo's longest side, in pixels; None for the model's own.
+        scales: None for the model's own.
+        every: epochs between validations.
+    """
+
+    places: str
+    image_size: int | None = None
+    scales: tuple[float, ...] | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or (self.image_size is not None and self.image_size < 1):
+            raise UsageError("every and image_size start at 1")
+        if self.scales is not None and not self.scales:
+            raise UsageError("scales: give one or more, or leave them out")
+        if not all(0 < scale < math.inf for scale in self.scales or ()):
+            raise UsageError("scales must be positive")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a training depends on.
+
+    Attributes:
+        model: what it starts from.
+        photos: what it learns from.
+        tuples: how photos are put together.
+        loss: what is minimised.
+        optimiser: how.
+        validation: what chooses the best epoch; None takes the last.
+        visit: how different the two views of a photo without labels are.
+        base: the folder that relative paths refer to.
+    """
+
+    model: Start
+    photos: tuple[Source, ...]
+    tuples: TupleSettings = field(default_factory=TupleSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    optimiser: Optimisation = field(default_factory=Optimisation)
+    validation: ValidationSettings | None = None
+    visit: Visit = field(default_factory=Visit)
+    base: Path = Path()
+
+
+def read_recipe(tables: Mapping[str, Any], base: Path) -> Recipe:
+    """A recipe from the tables of a TOML file.
+
+    Args:
+        tables: [model], [[photos]], [tuples], [loss], [optimiser], [validation], [visit].
+        base: the folder that relative paths refer to.
+
+    Raises:
+        UsageError: an unknown table or key, a value of a wrong type or out of range, no photos.
+    """
+    kinds: dict[str, type[Any]] = {
+        "model": Start,
+        "tuples": TupleSettings,
+        "loss": LossSettings,
+        "optimiser": Optimisation,
+        "validation": ValidationSettings,
+        "visit": Visit,
+    }
+    refuse_unknown(tables, {*kinds, "photos"}, "recipe")
+    sources = tables.get("photos")
+    if not isinstance(sources, list) or not sources:
+        raise UsageError("recipe: needs [[photos]], once for every folder or list of photos")
+    photos = tuple(
+        read_table(Source, source, f"[[photos]] number {number}")
+        for number, source in enumerate(sources, 1)
+    )
+    if "model" not in tables:
+        raise UsageError("recipe: needs [model], with 'start'")
+    found = {
+        name: read_table(kinds[name], tables[name], f"[{name}]") for name in kinds if name in tables
+    }
+    return Recipe(photos=photos, base=base, **found)

@@ -1,0 +1,90 @@
+"""What training starts from: the network, what of it is trained, and at which rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from solar.errors import CheckpointError, UsageError
+from solar.models.attention import SecondOrderAttention
+from solar.models.checkpoints import load
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.registry import is_named
+from solar.training.retrieval.recipe import Optimisation, Recipe
+
+STAGES = ("conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x")
+P_RATE = 100.0  # factor on the rate of the pooling's p, as released
+
+
+def starting_model(recipe: Recipe) -> GlobalDescriptor:
+    """The network of a recipe before its first step, in evaluation mode.
+
+    Batch norm is frozen throughout, as released: the network stays in evaluation mode.
+
+    Args:
+        recipe: names the start, a path of which refers to the recipe's folder.
+
+    Raises:
+        UsageError: the start has trained attention where the recipe wants none, or nothing is
+            trained.
+        CheckpointError: the start cannot be loaded.
+    """
+    start = recipe.model
+    path = recipe.base / start.start
+    try:
+        by_name = is_named(start.start) or not path.exists()
+        source = load(start.start if by_name else path)
+    except CheckpointError as error:
+        raise CheckpointError(f"[model] start: {error}") from error
+    dropped = sorted(set(source.config.attention) - set(start.attention))
+    if missing := [stage for stage in dropped if not source.attention_is_identity(stage)]:
+        raise UsageError(f"[model] attention: {start.start} has it at {missing}; list these too")
+    torch.manual_seed(recipe.optimiser.seed)
+    config = replace(source.config, attention=tuple(sorted(set(start.attention))))
+    model = GlobalDescriptor(config, source.provenance, source.name)
+    model.load_state_dict(source.state_dict(), strict=False)  # fresh blocks are the identity
+    if start.freeze != "nothing":
+        for stage in STAGES[: STAGES.index(start.freeze) + 1]:
+            getattr(model, stage).requires_grad_(False)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise UsageError(f"[model] freeze '{start.freeze}': nothing of {start.start} is trained")
+    return model.eval()
+
+
+def build_optimizer(model: GlobalDescriptor, settings: Optimisation) -> torch.optim.Adam:
+    """Adam with a group each for attention, the pooling's p (no decay), and all other weights."""
+    attention = [m for m in (model.soa4, model.soa5) if isinstance(m, SecondOrderAttention)]
+    special = {id(p) for m in (*attention, model.pool) for p in m.parameters()}
+    rest = [p for p in model.parameters() if id(p) not in special]
+    groups = [
+        (rest, 1.0, settings.weight_decay),
+        (
+            [p for m in attention for p in m.parameters()],
+            settings.attention_rate,
+            settings.weight_decay,
+        ),
+        (model.pool.parameters(), P_RATE, 0.0),
+    ]
+    return torch.optim.Adam(
+        [
+            {"params": _trained(parameters), "factor": factor, "weight_decay": decay}
+            for parameters, factor, decay in groups
+        ],
+        lr=settings.learning_rate,
+    )
+
+
+def set_rate(optimizer: torch.optim.Optimizer, settings: Optimisation, epoch: int) -> float:
+    """Set the rates of an epoch; returns that of most weights."""
+    rate = settings.learning_rate * math.exp(-settings.decay * epoch)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
+    return rate
+
+
+def _trained(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    return [p for p in parameters if p.requires_grad]

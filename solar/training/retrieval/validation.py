@@ -1,0 +1,82 @@
+"""How good a network is on places that it was not trained on: what chooses the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solar.datasets.ground_truth import GroundTruth
+from solar.errors import SolarError, UsageError
+from solar.evaluation.retrieval.evaluate import folder_photos
+from solar.evaluation.retrieval.metrics import evaluate_ranks
+from solar.evaluation.retrieval.score import protocols
+from solar.extraction.engines.torch import Described, describe_photos
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.training.retrieval.recipe import ValidationSettings
+
+
+def validate(
+    model: GlobalDescriptor,
+    settings: ValidationSettings,
+    base: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> float:
+    """Mean average precision on a folder of places, every photo a query in turn.
+
+    Args:
+        model: the network.
+        settings: the folder, and how its photos are seen.
+        base: the folder that relative paths refer to.
+        progress: called with photos done and in all.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        UsageError: there is nothing to measure.
+        SolarError: a photo cannot be read.
+    """
+    try:
+        photos = folder_photos(base / settings.places)
+    except SolarError as error:
+        raise UsageError(f"[validation] places: {error}") from error
+    descriptors = np.zeros((len(photos.database), model.dimensions), np.float32)
+    results = describe_photos(
+        model,
+        photos.database,
+        image_size=settings.image_size,
+        scales=settings.scales,
+        progress=progress,
+    )
+    for result in results:
+        if not isinstance(result, Described):
+            raise SolarError(f"[validation] places: {result.reason}")
+        descriptors[result.position] = result.descriptor
+    return folder_map(descriptors, photos.ground_truth)
+
+
+def folder_map(
+    descriptors: NDArray[np.float32],
+    truth: GroundTruth,
+    queries: NDArray[np.float32] | None = None,
+) -> float:
+    """Mean average precision where the queries are photos of the database.
+
+    Args:
+        descriptors: (N, D) of the database, unit rows.
+        truth: as `solar.evaluation.retrieval.evaluate.folder_photos` gives it.
+        queries: (N, D), another look at each photo of the database, for those that are queries;
+            None for the same.
+
+    Returns:
+        0 to 1.
+    """
+    rows = {name: row for row, name in enumerate(truth.database)}
+    looks = descriptors if queries is None else queries
+    asked = looks[[rows[query.name] for query in truth.queries]]
+    ranks = np.argsort(-(asked @ descriptors.T), axis=1, kind="stable")
+    scores = evaluate_ranks(ranks, truth.queries, protocols(truth))
+    return float(next(iter(scores.values())).map)

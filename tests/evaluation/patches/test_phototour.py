@@ -1,0 +1,102 @@
+"""PhotoTour figures on a scene written in its format."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from solar.datasets.patches.phototour import PhotoTour
+from solar.errors import SolarError, UsageError
+from solar.evaluation.patches.folder import PatchFolder
+from solar.evaluation.patches.phototour import (
+    COLUMNS,
+    PhotoTourResult,
+    PhotoTourRow,
+    evaluate_phototour,
+    markdown,
+)
+from tests.datasets.builders import write_phototour
+
+
+def brightness(patches: torch.Tensor) -> torch.Tensor:
+    """A one-number descriptor: distances are differences of grey."""
+    return patches.mean(dim=(2, 3))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> PhotoTour:
+    greys = [10, 11, 50, 52, 90, 95]  # points 0, 1, 2: positives at distances 1, 2, 5
+    patches = np.stack([np.full((64, 64), grey, np.uint8) for grey in greys])
+    pairs = [(0, 1), (2, 3), (4, 5), (0, 2), (1, 4), (3, 4)]  # negatives at 40, 79, 38
+    return PhotoTour(write_phototour(tmp_path / "liberty", patches, [0, 0, 1, 1, 2, 2], pairs))
+
+
+def test_a_scene_by_hand(scene: PhotoTour, tmp_path: Path) -> None:
+    folder = PatchFolder(tmp_path / "out", {"descriptor": "brightness"})
+    result = evaluate_phototour(scene, brightness, folder, trained_on="yosemite")
+    assert (result.positives, result.negatives) == (3, 3)
+    assert result.fpr95 == result.fpr95_hardnet == result.fdr95 == 0.0
+    assert result.to_json() == {
+        "scene": "liberty",
+        "trained_on": "yosemite",
+        "pairs": "m50_100000_100000_0.txt",
+        "positives": 3,
+        "negatives": 3,
+        "fpr95": 0.0,
+        "fpr95_hardnet": 0.0,
+        "fdr95": 0.0,
+    }
+
+
+def test_negatives_at_the_threshold_count(scene: PhotoTour, tmp_path: Path) -> None:
+    # Positives at 1, 2 and 45 - 40 = 5 do not separate from a negative pair at 5.
+    (scene.folder / "hard.txt").write_text("0 0 0 1 0 0\n4 2 0 5 2 0\n4 0 0 5 9 0\n2 1 0 5 2 0\n")
+    folder = PatchFolder(tmp_path / "out", {})
+    result = evaluate_phototour(scene, brightness, folder, pairs_name="hard.txt")
+    assert (result.fpr95, result.fpr95_hardnet) == (0.5, 0.0)
+
+
+def test_descriptors_are_made_once(scene: PhotoTour, tmp_path: Path) -> None:
+    folder = PatchFolder(tmp_path / "out", {})
+    first = evaluate_phototour(scene, brightness, folder)
+
+    def never(patches: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("described twice")
+
+    assert evaluate_phototour(scene, never, folder) == first
+
+
+def test_descriptors_of_other_pairs_are_refused(scene: PhotoTour, tmp_path: Path) -> None:
+    folder = PatchFolder(tmp_path / "out", {})
+    evaluate_phototour(scene, brightness, folder)
+    (scene.folder / "m50_100000_100000_0.txt").write_text("0 0 0 1 0 0\n0 0 0 2 1 0\n")
+    with pytest.raises(SolarError, match="its pairs name 3 patches; choose another folder"):
+        evaluate_phototour(scene, brightness, folder)
+
+
+def test_pairs_of_one_kind_are_refused(scene: PhotoTour, tmp_path: Path) -> None:
+    (scene.folder / "same.txt").write_text("0 0 0 1 0 0\n")
+    with pytest.raises(UsageError, match="one kind is missing"):
+        evaluate_phototour(
+            scene, brightness, PatchFolder(tmp_path / "out", {}), pairs_name="same.txt"
+        )
+
+
+def result_of(trained_on: str | None, scene: str, rate: float) -> PhotoTourResult:
+    return PhotoTourResult(scene, trained_on, "pairs", 1, 1, rate, rate, rate)
+
+
+def test_the_table_has_six_columns_and_their_mean() -> None:
+    results = [result_of(*column, 0.01 * (k + 1)) for k, column in enumerate(COLUMNS)]
+    whole = PhotoTourRow.of("ours", results)
+    assert whole.columns == pytest.approx((1, 2, 3, 4, 5, 6))
+    assert whole.mean == pytest.approx(3.5)
+    part = PhotoTourRow.of("part", results[:1])
+    assert part.mean is None
+    untrained = PhotoTourRow.of("SIFT", [result_of(None, "liberty", 0.25)])
+    assert untrained.columns == (25.0, 25.0, None, None, None, None)
+    lines = markdown([whole, part, untrained]).splitlines()
+    assert lines[0].count("→") == 7
+    assert lines[2] == "| ours | 1.00 | 2.00 | 3.00 | 4.00 | 5.00 | 6.00 | 3.50 |"
+    assert lines[4] == "| SIFT | 25.00 | 25.00 | – | – | – | – | – |"

@@ -1,0 +1,106 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from solar.errors import SolarError
+from solar.evaluation.describer import Describer, from_model
+from solar.evaluation.report.report import read_report
+from solar.evaluation.retrieval.distractors import extract_distractors
+from solar.evaluation.retrieval.evaluate import (
+    Options,
+    evaluate,
+    folder_photos,
+    revisited_photos,
+    score_folder,
+)
+from solar.evaluation.retrieval.export import load
+from tests.evaluation.fakes import cheap_describer, paint
+from tests.shared import shared
+
+
+def test_rparis_mini_from_photos_to_pages(tmp_path: Path) -> None:
+    photos = revisited_photos(str(shared("data/rparis-mini")))
+    report = evaluate(
+        cheap_describer(), photos, tmp_path / "out", options=Options(dimensions=(12, 48))
+    )
+    assert (report.protocol["queries"], report.protocol["database"]) == (12, 238)
+    # Chance is 13 / 19 / 8: thumbnails are a little better, and far from a network.
+    assert 0.15 < report.results["easy"].map < 0.6  # type: ignore[operator]
+    assert report.by_dimension[48]["easy"] == report.results["easy"].map
+    assert read_report(tmp_path / "out") == report
+    for name in ("report.json", "report.md", "report.html"):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+    again = score_folder(load(tmp_path / "out"), Options(page=False, to=tmp_path / "again"))
+    assert again.results == report.results
+    assert sorted(p.name for p in (tmp_path / "again").iterdir()) == ["report.json", "report.md"]
+
+
+def test_missing_photos_of_a_published_list_are_named(tmp_path: Path) -> None:
+    shutil.copy(shared("data/revisited/gnd_roxford5k.pkl"), tmp_path)
+    paint(tmp_path / "jpg" / "oxford_002124.jpg", 0)
+    with pytest.raises(SolarError, match="5062 of 5063 photos are missing"):
+        revisited_photos("roxford5k", tmp_path)
+
+
+def test_a_folder_of_places_and_of_pairs(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for n in range(6):
+        paint(root / ("red" if n % 2 else "blue") / f"{n}.png", n, (220, 40, 40 + 180 * (n % 2)))
+    report = evaluate(cheap_describer(), folder_photos(root), tmp_path / "places")
+    assert report.dataset == "photos"
+    assert report.results["classic"].map == 1
+    table = tmp_path / "pairs.csv"
+    table.write_text("query,positive\nred/1.png,blue/0.png\n")
+    report = evaluate(cheap_describer(), folder_photos(root, table), tmp_path / "pairs")
+    assert report.results["classic"].map < 0.5  # type: ignore[operator]
+    assert (tmp_path / "pairs" / "report.html").exists()
+
+
+def test_scoring_needs_no_torch() -> None:
+    modules = ("bootstrap", "classic", "evaluate", "published", "revisited", "sources")
+    imports = "; ".join(f"import solar.evaluation.{name}" for name in modules)
+    command = [sys.executable, "-c", f"import sys; {imports}; sys.exit('torch' in sys.modules)"]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def small_model(image_size: int) -> Describer:
+    torch = pytest.importorskip("torch")
+    from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+
+    torch.manual_seed(0)
+    return from_model(
+        GlobalDescriptor(GlobalConfig("resnet18", attention=()), name="tiny").eval(),
+        image_size=image_size,
+        scales=(1.0,),
+    )
+
+
+def test_a_real_network(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for n in range(4):
+        paint(root / "ab"[n % 2] / f"{n}.png", n, (220, 40, 40 + 180 * (n % 2)))
+    far = [paint(tmp_path / "far" / f"{n}.png", n) for n in range(3)]
+    describer = small_model(64)
+    extract_distractors(describer, far, tmp_path / "shards")
+    report = evaluate(
+        describer, folder_photos(root), tmp_path / "out",
+        options=Options(distractors=tmp_path / "shards"),
+    )  # fmt: skip
+    assert report.protocol["model"] == "tiny"
+    assert report.protocol["dimensions"] == 512
+    assert report.protocol["distractors"] == 3
+    assert report.protocol["precision"] == "float32"
+    assert len(report.protocol["fingerprint"]) == 64
+    with pytest.raises(SolarError, match="image_size 64 and 32"):
+        evaluate(
+            describer, folder_photos(root), tmp_path / "out",
+            options=Options(distractors=_other(far, tmp_path)),
+        )  # fmt: skip
+
+
+def _other(far: list[Path], tmp_path: Path) -> Path:
+    extract_distractors(small_model(32), far, tmp_path / "others")
+    return tmp_path / "others"

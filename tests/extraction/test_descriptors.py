@@ -1,0 +1,96 @@
+"""Files of descriptors: what `solar describe` writes is read; anything else is refused."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from solar.errors import SolarError, UsageError
+from solar.extraction.describe import describe_to_file
+from solar.extraction.descriptors import DescriptorsFile
+from solar.files.arrays import read_arrays
+from solar.models.checkpoints import load
+from tests.scenes import album
+
+
+def test_what_describe_writes_is_read(tmp_path: Path, model_folder: Path) -> None:
+    paths = album(tmp_path / "photos", 3)
+    model = load(model_folder)
+    describe_to_file(model, [tmp_path / "photos"], tmp_path / "d.npz", scales=(1.0,))
+    file = DescriptorsFile.load(tmp_path / "d.npz")
+    assert file.paths.tolist() == list(map(str, paths))
+    assert file.descriptors.shape == (3, 32) and file.descriptors.dtype == np.float32
+    assert file.settings["fingerprint"] == model.fingerprint
+    file.save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "d.npz").read_bytes()
+
+
+GOOD: dict[str, Any] = {
+    "paths": np.array(["a", "b"]),
+    "descriptors": np.eye(2, dtype=np.float32),
+    "settings": np.array("{}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"paths": np.array(["a"])}, r"\(1,\) paths, float32 descriptors of shape \(2, 2\)"),
+        ({"paths": None}, "no paths in it"),
+        ({"paths": None, "settings": None}, "no paths and settings in it"),
+        ({"paths": np.array([object(), object()])}, "allow_pickle"),
+        ({"descriptors": np.eye(2)}, "float64"),
+        ({"descriptors": np.ones(2, np.float32)}, "shape"),
+        ({"descriptors": np.array([[1, 0], [np.nan, 0]], np.float32)}, "descriptor 1 is not fin"),
+        ({"settings": np.array("[]")}, "no JSON object"),
+        ({"settings": np.array("{")}, "not what 'solar describe' writes"),
+    ],
+)
+def test_other_archives_are_refused(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    arrays = {name: array for name, array in (GOOD | changed).items() if array is not None}
+    np.savez(path, **arrays)
+    with pytest.raises(SolarError, match=message) as caught:
+        DescriptorsFile.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        DescriptorsFile.load(tmp_path / "gone.npz")
+    np.save(tmp_path / "d.npy", np.eye(2))
+    for path in (tmp_path / "d.npy", tmp_path):
+        with pytest.raises(SolarError, match="not what 'solar describe' writes"):
+            DescriptorsFile.load(path)
+
+
+def test_a_header_that_claims_more_than_memory_is_refused(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (2**60,)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        archive.writestr("mean.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"."):
+        read_arrays(tmp_path / "d.npz")
+
+
+def test_damage_anywhere_is_an_error_of_ours_or_harmless(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **GOOD)
+    content, path = buffer.getvalue(), tmp_path / "damaged.npz"
+    refused = 0
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        try:
+            assert len(DescriptorsFile.load(path).paths) == 2
+        except SolarError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > len(content) / 3

@@ -1,0 +1,150 @@
+"""Losses of local descriptors against slow references and cases done by hand."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from solar.errors import UsageError
+from solar.training.patches.losses import distances, hardest_triplet_loss, neighbour_sos_loss
+
+Rows = npt.NDArray[np.float64]
+
+
+def views(points: int, seed: int, noise: float = 0.3) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randn(points, 8, generator=generator, dtype=torch.float64)
+    second = first + noise * torch.randn(points, 8, generator=generator, dtype=torch.float64)
+    return normalize(first, dim=1), normalize(second, dim=1)
+
+
+def on_circle(*degrees: float) -> Tensor:
+    angles = torch.tensor(degrees, dtype=torch.float64).deg2rad()
+    return torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+def chord(degrees: float) -> float:
+    return 2 * math.sin(math.radians(degrees) / 2)
+
+
+def slow_triplet(first: Rows, second: Rows, margin: float) -> float:
+    """Point by point, as the paper's text says it."""
+    total = 0.0
+    for i in range(len(first)):
+        found = []
+        for j in range(len(first)):
+            if j == i:
+                continue
+            for a in (first[i], second[i]):
+                for b in (first[j], second[j]):
+                    found.append(float(np.linalg.norm(a - b)))
+        hardest = min(distance for distance in found if distance >= 0.008)
+        own = float(np.linalg.norm(first[i] - second[i]))
+        total += max(0.0, margin + own - hardest) ** 2
+    return total / len(first)
+
+
+def slow_sos(first: Rows, second: Rows, neighbours: int) -> float:
+    total = 0.0
+    for i in range(len(first)):
+        chosen: set[int] = set()
+        for view in (first, second):
+            others = [j for j in range(len(view)) if j != i]
+            others.sort(key=lambda j: float(np.linalg.norm(view[i] - view[j])))
+            chosen |= set(others[:neighbours])
+        squares = [
+            (np.linalg.norm(first[i] - first[j]) - np.linalg.norm(second[i] - second[j])) ** 2
+            for j in chosen
+        ]
+        total += math.sqrt(sum(squares))
+    return total / len(first)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 14), st.integers(0, 1000), st.floats(0.01, 2.0), st.integers(1, 9))
+def test_losses_are_those_of_the_slow_reference(
+    points: int, seed: int, noise: float, neighbours: int
+) -> None:
+    first, second = views(points, seed, noise)
+    a, b = first.numpy(), second.numpy()
+    for margin in (0.5, 1.0):
+        wanted = slow_triplet(a, b, margin)
+        assert hardest_triplet_loss(first, second, margin).item() == pytest.approx(wanted)
+    wanted = slow_sos(a, b, neighbours)
+    assert neighbour_sos_loss(first, second, neighbours).item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_two_points_by_hand() -> None:
+    first, second = on_circle(0, 90), on_circle(10, 60)
+    # Nearest of different points: the second views, 50 degrees apart; own pairs: 10 and 30.
+    wanted = [(1 + chord(own) - chord(50)) ** 2 for own in (10, 30)]
+    assert hardest_triplet_loss(first, second).item() == pytest.approx(sum(wanted) / 2)
+    # Each has one neighbour: 90 degrees away in the first view, 50 in the second.
+    assert neighbour_sos_loss(first, second).item() == pytest.approx(chord(90) - chord(50))
+
+
+def test_far_negatives_cost_nothing() -> None:
+    opposite = on_circle(0, 180)
+    assert hardest_triplet_loss(opposite, opposite).item() == 0
+
+
+def test_rows_nearer_than_0_008_are_no_negatives() -> None:
+    first = on_circle(0, 0.2, 90)  # the first two differ by 0.0035
+    loss = hardest_triplet_loss(first, first).item()
+    assert loss == 0  # the others are more than 1 away: only the near one would cost
+    apart = on_circle(0, 0.6, 90)  # 0.0105
+    wanted = 2 * (1 + distances(apart, apart).diagonal()[0].item() - chord(0.6)) ** 2 / 3
+    assert hardest_triplet_loss(apart, apart).item() == pytest.approx(wanted, rel=1e-3)
+
+
+def test_only_neighbours_count_in_second_order_similarity() -> None:
+    first = on_circle(0, 10, 170, 180)
+    second = on_circle(0, 10, 150, 160)  # the far pair moves as one
+    assert neighbour_sos_loss(first, second, 1).item() == pytest.approx(0, abs=1e-5)
+    outer = math.hypot(chord(170) - chord(150), chord(180) - chord(160))
+    inner = math.hypot(chord(160) - chord(140), chord(170) - chord(150))
+    wanted = (outer + inner) / 2
+    assert neighbour_sos_loss(first, second, 3).item() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_finite_with_duplicates(dtype: torch.dtype) -> None:
+    rows = torch.randn(6, 8, dtype=dtype)
+    rows[1] = rows[0]  # two points with the same descriptor
+    for second in (rows.clone(), rows + 0.1 * torch.randn(6, 8, dtype=dtype)):
+        first = rows.clone().requires_grad_()
+        a, b = normalize(first, dim=1), normalize(second, dim=1)
+        torch.autograd.backward(hardest_triplet_loss(a, b) + neighbour_sos_loss(a, b))
+        assert first.grad is not None and first.grad.isfinite().all()
+
+
+def test_all_rows_equal() -> None:
+    rows = torch.ones(4, 8).requires_grad_()
+    unit = normalize(rows, dim=1)
+    loss = hardest_triplet_loss(unit, unit) + neighbour_sos_loss(unit, unit)
+    torch.autograd.backward(loss)
+    assert loss.isfinite() and rows.grad is not None and rows.grad.isfinite().all()
+
+
+def test_gradients_point_the_right_way() -> None:
+    first, second = views(10, 3)
+    raw = [first.clone().requires_grad_(), second.clone().requires_grad_()]
+
+    def loss(a: Tensor, b: Tensor) -> Tensor:
+        a, b = normalize(a, dim=1), normalize(b, dim=1)
+        return hardest_triplet_loss(a, b) + neighbour_sos_loss(a, b, 3)
+
+    assert torch.autograd.gradcheck(loss, raw, eps=1e-7, atol=1e-4)
+
+
+@pytest.mark.parametrize("shapes", [((1, 8), (1, 8)), ((4, 8), (5, 8)), ((4,), (4,))])
+def test_other_shapes_are_refused(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    for loss in (hardest_triplet_loss, neighbour_sos_loss):
+        with pytest.raises(UsageError, match="two views of shapes"):
+            loss(torch.ones(shapes[0]), torch.ones(shapes[1]))

@@ -1,0 +1,250 @@
+"""The training loop: what changes and what does not, exact resume, the best epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from solar.errors import CheckpointError, SolarError, UsageError
+from solar.models.checkpoints import load, save
+from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.training.retrieval.recipe import Optimisation, Recipe
+from solar.training.retrieval.start import build_optimizer, set_rate, starting_model
+from solar.training.retrieval.training import Training, Watcher, train
+from solar.training.run.folder import RunFolder
+from solar.training.run.processes import Processes
+from tests.training.small import log_of, small_recipe
+
+FROZEN = ("conv1.", "conv2_x.", "conv3_x.", "conv4_x.")
+
+
+class Told(Watcher):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.seen: list[str] = []
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self.seen.append(what)
+
+    def line(self, line: Any) -> None:
+        self.lines.append(dict(line))
+
+
+Whole = tuple[Recipe, Path, Told]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Whole:
+    """A run from beginning to end."""
+    folder, watcher = tmp_path_factory.mktemp("whole"), Told()
+    recipe = small_recipe(folder, model_folder)
+    train(recipe, folder / "run", watchers=[watcher])
+    return recipe, folder / "run", watcher
+
+
+def test_what_is_frozen_stays_to_the_bit(whole: Whole) -> None:
+    recipe, run, watcher = whole
+    before = starting_model(recipe).state_dict()
+    after = load(run / "model").state_dict()
+    for name, weights in before.items():
+        statistic = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        assert torch.equal(after[name], weights) == (name.startswith(FROZEN) or statistic), name
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert watcher.lines == log and {"pool", "validation"} <= set(watcher.seen)
+    events = [line["event"] for line in log]
+    assert events == ["start", *(["mined"] + ["step"] * 4 + ["epoch"]) * 2]
+    assert (log[0]["photos"], log[0]["places"], log[0]["alone"]) == (14, 9, 1)
+    assert log[1]["tuples"] == 7 and log[1]["unreadable"] == []
+    assert log[2]["triplet"] > 0 and log[2]["second_order"] > 0 and log[2]["p"] is not None
+
+
+def test_all_stages_are_trained_if_nothing_is_frozen(tmp_path: Path, model_folder: Path) -> None:
+    recipe = small_recipe(tmp_path, model_folder, model={"freeze": "nothing"})
+    recipe = replace(recipe, validation=None, optimiser=replace(recipe.optimiser, epochs=1))
+    before = dict(starting_model(recipe).named_parameters())
+    after = dict(load(train(recipe, tmp_path / "run")).named_parameters())
+    assert not any(torch.equal(after[name], weights) for name, weights in before.items())
+
+
+def test_groups_and_rates(tmp_path: Path, model_folder: Path) -> None:
+    settings = Optimisation(learning_rate=1e-3, decay=0.5, weight_decay=0.1, attention_rate=3.0)
+    model = starting_model(small_recipe(tmp_path, model_folder))
+    optimizer = build_optimizer(model, settings)
+    for epoch in (0, 1, 4):
+        rate = set_rate(optimizer, settings, epoch)
+        assert rate == pytest.approx(1e-3 * math.exp(-0.5 * epoch))
+        groups = {
+            name: (group["lr"] / rate, group["weight_decay"])
+            for group in optimizer.param_groups
+            for name, p in model.named_parameters()
+            if any(p is other for other in group["params"])
+        }
+        assert groups.pop("pool.p") == (pytest.approx(100), 0.0)
+        for name, found in groups.items():
+            assert found == (pytest.approx(3 if name.startswith("soa") else 1), 0.1), name
+    assert set(groups) | {"pool.p"} == {n for n, p in model.named_parameters() if p.requires_grad}
+    assert not any(name.startswith(FROZEN) for name in groups)
+
+
+def test_a_fresh_attention_block_changes_nothing_before_it_is_trained(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    recipe = small_recipe(tmp_path, model_folder, model={"freeze": "conv5_x"})
+    images = torch.randn(2, 3, 64, 64)
+    torch.manual_seed(0)
+    start = GlobalDescriptor(GlobalConfig("resnet18", (), whitening=8))
+    save(start, tmp_path / "plain")
+    recipe = replace(recipe, model=replace(recipe.model, start=str(tmp_path / "plain")))
+    assert recipe.model.attention == (4, 5)
+    # to rounding: the layers after a block see another memory format
+    torch.testing.assert_close(starting_model(recipe)(images), start.eval()(images))
+    trained = {
+        n.split(".")[0] for n, p in starting_model(recipe).named_parameters() if p.requires_grad
+    }
+    assert trained == {"soa4", "soa5", "pool", "whiten"}
+
+
+def interrupted(
+    recipe: Recipe, run: Path, patch: pytest.MonkeyPatch, stop: Callable[[Any, Any], bool]
+) -> None:
+    """Train until `stop`, told the state that is about to be saved, ends it like Ctrl-C."""
+    save = RunFolder.save
+
+    def told(self: RunFolder, state: Any) -> None:
+        if stop(self, state):
+            raise KeyboardInterrupt
+        save(self, state)
+
+    patch.setattr(RunFolder, "save", told)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, run)
+    patch.setattr(RunFolder, "save", save)
+
+
+@pytest.mark.parametrize("at", [(0, 2), (1, 0), (2, 0)])
+def test_a_run_stopped_anywhere_goes_on_exactly(
+    tmp_path: Path, whole: Whole, monkeypatch: pytest.MonkeyPatch, at: tuple[int, int]
+) -> None:
+    # (1, 0) and (2, 0): the best weights are there, the checkpoint that names them is not
+    monkeypatch.setattr("solar.training.retrieval.training.SAVE_EVERY", 0.0 if at[1] else 999.0)
+    recipe, finished, _ = whole
+    run = tmp_path / "cut"
+    interrupted(recipe, run, monkeypatch, lambda _, state: (state["epoch"], state["step"]) == at)
+    state = torch.load(run / "state.pt", weights_only=True)
+    assert (run / "log.jsonl").stat().st_size > state["log"] and not (run / "model").exists()
+    train(recipe, run, resume=True)
+    assert log_of(run) == log_of(finished)
+    assert load(run / "model").fingerprint == load(finished / "model").fingerprint
+    assert len(list(run.glob("best-*.pt"))) == 1
+
+
+def test_a_run_stopped_before_its_first_checkpoint_begins_anew(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(small_recipe(tmp_path, model_folder), validation=None)
+    interrupted(recipe, tmp_path / "run", monkeypatch, lambda *_: True)
+    with pytest.raises(UsageError, match="holds no checkpoint to resume; leave --resume out"):
+        train(recipe, tmp_path / "run", resume=True)
+    train(recipe, tmp_path / "run")
+    assert [line["event"] for line in log_of(tmp_path / "run")].count("start") == 1
+
+
+def test_the_best_epoch_is_kept(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(tmp_path, model_folder, optimiser={"epochs": 4, "tuples": 100})
+    states, scores = [], iter([0.9, 0.2, 0.7, 0.3, 0.4])  # before training, then by epoch
+
+    def validate(model: torch.nn.Module, *_: Any) -> float:
+        states.append({name: weights.clone() for name, weights in model.state_dict().items()})
+        return next(scores)
+
+    monkeypatch.setattr("solar.training.retrieval.training.validate", validate)
+    best = load(train(recipe, tmp_path / "run")).state_dict()
+    equal = [all(torch.equal(state[name], best[name]) for name in best) for state in states]
+    assert equal == [False, False, True, False, False]
+    epochs = [line for line in log_of(tmp_path / "run") if line["event"] == "epoch"]
+    assert [line["best_epoch"] for line in epochs] == [0, 1, 1, 1]
+
+
+def test_validation_now_and_then_and_never(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("solar.training.retrieval.training.validate", lambda *_: 0.0)
+    optimiser = {"epochs": 3, "tuples": 100}
+    recipe = small_recipe(tmp_path, model_folder, optimiser=optimiser, validation={"every": 2})
+    train(recipe, tmp_path / "run")
+    epochs = [line for line in log_of(tmp_path / "run") if line["event"] == "epoch"]
+    assert ["map" in line for line in epochs] == [False, True, True]
+    assert [line["best_epoch"] for line in epochs][1:] == [1, 2]
+    settings = replace(recipe.optimiser, epochs=2)
+    last = train(replace(recipe, validation=None, optimiser=settings), tmp_path / "none")
+    epochs = [line for line in log_of(tmp_path / "none") if line["event"] == "epoch"]
+    assert [line["best_epoch"] for line in epochs] == [0, 1]
+    state = torch.load(tmp_path / "none/state.pt", weights_only=True)["model"]
+    kept = load(last).state_dict()
+    assert all(torch.equal(kept[name], state[name]) for name in kept)
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path, model_folder: Path) -> None:
+    optimiser = {"epochs": 1, "tuples": 100}
+    recipe = replace(small_recipe(tmp_path, model_folder, optimiser=optimiser), validation=None)
+    run = tmp_path / "run"
+    train(recipe, run)
+    log = (run / "log.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="holds a run; --resume goes on with it, or choose"):
+        train(recipe, run)
+    (run / "state.pt").rename(tmp_path / "state.pt")
+    with pytest.raises(UsageError, match="holds a run"):
+        train(recipe, run)
+    (tmp_path / "state.pt").rename(run / "state.pt")
+    assert train(recipe, run, resume=True) == run / "model"  # finished: nothing is left to do
+    other = replace(recipe, optimiser=replace(recipe.optimiser, epochs=3))
+    with pytest.raises(UsageError, match="another recipe: optimiser epochs was 1, is 3; set it"):
+        train(other, run, resume=True)
+    other = replace(recipe, photos=(recipe.photos[0], replace(recipe.photos[1], pool=9)))
+    with pytest.raises(UsageError, match="another recipe: photos 2 pool was 4, is 9; set it"):
+        train(other, run, resume=True)
+    assert (run / "log.jsonl").read_bytes() == log
+    for damage in (b"", b"none", (run / "best-0.pt").read_bytes()):
+        (run / "state.pt").write_bytes(damage)
+        with pytest.raises(CheckpointError, match=r"state\.pt: not a checkpoint of a training"):
+            train(recipe, run, resume=True)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_photo_that_vanishes_after_mining_is_named_in_one_line(
+    tmp_path: Path, model_folder: Path, workers: int
+) -> None:
+    recipe = small_recipe(tmp_path, model_folder, optimiser={"workers": workers, "epochs": 1})
+    training = Training(recipe, RunFolder(tmp_path / "run", recipe, resume=False), Processes())
+    training.folder.open()
+    tuples = training.mine(training.draw()).tuples
+    photo = training.photos.path(int(tuples.photos[0, 0]))
+    photo.unlink()
+    with pytest.raises(SolarError) as error:
+        next(training.steps(tuples))
+    assert str(error.value) == (
+        f"{photo}: no such file: it was there for mining; put it back, then --resume"
+    )
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, model_folder: Path) -> None:
+    recipe = small_recipe(tmp_path, model_folder)
+    training = Training(recipe, RunFolder(tmp_path / "run", recipe, resume=False), Processes())
+    training.folder.open()
+    tuples = training.mine(training.draw()).tuples
+    with torch.no_grad():
+        training.model.whiten.get_parameter("bias").fill_(torch.inf)
+    with pytest.raises(SolarError, match=r"epoch 1, step 1: the loss is no longer finite: .*lower"):
+        next(training.steps(tuples))
+    assert training.step == 0
