@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
-from solar.evaluation.describer import from_model
 from solar.evaluation.report.report import Report, percent
 from solar.evaluation.retrieval.evaluate import Options, evaluate, revisited_photos
+from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 
@@ -52,9 +52,9 @@ def main() -> None:
 
 def run(model: GlobalDescriptor, dataset: str, size: int, scales: int, to: Path) -> Report:
     """One setting, exported into a folder of its own."""
-    describer = from_model(model, image_size=size, scales=SCALES[scales])
+    extractor = open_extractor(model, image_size=size, scales=SCALES[scales], precision="float32")
     folder = to / f"{model.name}-{model.fingerprint[:8]}-{size}-{scales}"
-    return evaluate(describer, revisited_photos(dataset), folder, options=Options(page=False))
+    return evaluate(extractor, revisited_photos(dataset), folder, options=Options(page=False))
 
 
 if __name__ == "__main__":

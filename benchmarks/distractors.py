@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import GroundTruth, read
 from solar.evaluation import revisited
-from solar.evaluation.retrieval.exact import on_grid, rank
+from solar.evaluation.retrieval.exact import rank
 from solar.evaluation.retrieval.metrics import Score, score_protocols
-from solar.extraction.shards import create_shards, open_shards
+from solar.extraction import Extraction
+from solar.extraction.shards import create_shards, on_grid, open_shards
 
 DATABASE, QUERIES, LABELLED, SHARD = 6322, 70, 300, 4096
 
@@ -147,9 +148,9 @@ def read_once(folder: Path) -> None:
 
 def generate(folder: Path, count: int, dimensions: int) -> None:
     """Random distractors; positives lean towards their query, the hard ones less."""
-    settings = {"fingerprint": "generated", "dimensions": dimensions}
+    extraction = Extraction("generated", "0" * 64, dimensions, 1024, (1.0,))
     numbers = [f"{n}" for n in range(count)]
-    shards = create_shards(folder / "shards", settings, numbers, SHARD, "float16")
+    shards = create_shards(folder / "shards", extraction, numbers, SHARD, "float16")
     for shard in shards.missing():
         rows = min(SHARD, count - shard * SHARD)
         partial = shards.path(shard).with_suffix(".partial.npy")

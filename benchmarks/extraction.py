@@ -21,10 +21,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.extraction.engines.torch import Described, describe_photos, uses_bfloat16
+from solar.extraction import collect, open_extractor
+from solar.extraction.engines.torch import choose_precision
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.photos.images import find_photos, normalise, open_photo, prepare
+from solar.photos import find_photos, normalise, open_photo, prepare
 
 Descriptors = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ def compare(model: GlobalDescriptor, paths: Sequence[Path], size: int) -> None:
     print(
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads,", end=""
     )
-    fast = "yes" if uses_bfloat16("auto", model.device) else "no"
+    fast = "yes" if choose_precision("auto", model.device) is torch.bfloat16 else "no"
     print(f" bfloat16 in hardware: {fast}, {len(paths)} photos at {size} px\n")
     print("| way | photos/s | ratio | least cosine to the first |\n| --- | --- | --- | --- |")
     first: tuple[float, Descriptors] | None = None
@@ -77,8 +78,8 @@ def one_at_a_time(model: GlobalDescriptor, paths: Sequence[Path], size: int) -> 
     rows = []
     for path in paths:
         photo = prepare(open_photo(path), size)
-        image = normalise(photo, model.config.mean, model.config.std)[None]
-        rows.append(model.multi_scale(image)[0].numpy())
+        image = torch.from_numpy(normalise(photo, model.config.mean, model.config.std))
+        rows.append(model.multi_scale(image[None])[0].numpy())
     return np.stack(rows)
 
 
@@ -86,11 +87,8 @@ def batches(
     model: GlobalDescriptor, paths: Sequence[Path], size: int, precision: str
 ) -> Descriptors:
     """As `solar index` goes."""
-    rows = np.zeros((len(paths), model.dimensions), np.float32)
-    for result in describe_photos(model, paths, image_size=size, precision=precision):  # type: ignore[arg-type]
-        assert isinstance(result, Described)
-        rows[result.position] = result.descriptor
-    return rows
+    extractor = open_extractor(model, image_size=size, precision=precision)
+    return collect(extractor, paths).descriptors
 
 
 def made(folder: Path, count: int) -> list[Path]:

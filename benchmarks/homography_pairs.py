@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from solar.errors import UsageError
+from solar.photos import find_photos, open_photo
 from solar.photos.augment import Visit, revisit
-from solar.photos.images import find_photos, open_photo
 
 SHORTEST = 300  # pixels of a photo's short side
 STRONG = Visit(angle=50, roll=30, zoom=1.6)

@@ -27,7 +27,7 @@ from solar.features.patches import PhotoPyramid
 from solar.matching.match import IMAGE_SIZE
 from solar.models.checkpoints import load_local
 from solar.models.local_descriptor import LocalDescriptor
-from solar.photos.images import open_photo, prepare
+from solar.photos import open_photo, prepare
 
 Array = NDArray[np.float32]
 SIDE, MAGNIFICATION, REPEATS = 32, 6.0, 3

@@ -24,7 +24,7 @@ from solar.features.codes import Codes
 from solar.features.extractor import load_local_describer
 from solar.features.keypoints import GrayImage, Keypoints
 from solar.matching.verification import verify_matches
-from solar.photos.images import find_photos
+from solar.photos import find_photos
 from solar.rerank.geometric import agreement, match_codes, mutual, verify
 
 HITS = 100

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from solar.extraction.engines.torch import uses_bfloat16
-from solar.photos.images import normalise, open_photo, prepare
+from solar.extraction.engines.torch import choose_precision
+from solar.photos import normalise, open_photo, prepare
 from solar.training.retrieval.gradients import tuple_loss
 from solar.training.retrieval.recipe import read_recipe
 from solar.training.retrieval.sampling import Draw
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--pool", type=int, default=150)
     options = parser.parse_args()
-    fast = "yes" if uses_bfloat16("auto", torch.device("cpu")) else "no"
+    fast = "yes" if choose_precision("auto", torch.device("cpu")) is torch.bfloat16 else "no"
     print(
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads,", end=""
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
     from solar.models.local_descriptor import LocalDescriptor
     from solar.models.whitening import Whitening
-    from solar.photos.images import open_photo
+    from solar.photos import open_photo
 
 __version__ = "0.1.0"
 
@@ -34,7 +34,7 @@ _HOMES = {
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
     "match": "solar.matching.match",
-    "open_photo": "solar.photos.images",
+    "open_photo": "solar.photos",
     "save": "solar.models.checkpoints",
 }
 

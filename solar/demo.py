@@ -26,9 +26,8 @@ from rich.table import Table
 from solar.cli.console import err, out, progress
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.files.atomic import sha256, write_atomically
+from solar.photos import find_photos, open_photo, prepare, printable
 from solar.photos.augment import rephotograph
-from solar.photos.decoding import printable
-from solar.photos.images import find_photos, open_photo, prepare
 
 if TYPE_CHECKING:
     from solar.index import Index

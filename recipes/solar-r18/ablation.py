@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.evaluation.describer import from_model
 from solar.evaluation.retrieval.bootstrap import RESAMPLES, paired_bootstrap
 from solar.evaluation.retrieval.evaluate import Options, evaluate, folder_photos, revisited_photos
+from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 from solar.training.retrieval.recipe import Recipe, read_recipe
@@ -115,12 +115,12 @@ def measure(
     folder = options.to / "measured" / f"{arm}-{model.fingerprint[:8]}"
     ap = {}
     for count, scales in SCALES.items():
-        describer = from_model(model, image_size=model.config.image_size, scales=scales)
-        report = evaluate(describer, dataset, folder / str(count), options=Options(page=False))
+        extractor = open_extractor(model, scales=scales, precision="float32")
+        report = evaluate(extractor, dataset, folder / str(count), options=Options(page=False))
         for protocol in PROTOCOLS:
             values = report.results[protocol].ap
             ap[count, protocol] = np.array([np.nan if v is None else 100 * v for v in values])
-    validation = evaluate(describer, places, folder / "validation", options=Options(page=False))
+    validation = evaluate(extractor, places, folder / "validation", options=Options(page=False))
     (result,) = validation.results.values()
     assert result.map is not None  # noqa: S101 - every place has two photos or it is no query
     return Measured(arm, ap, 100 * result.map)

@@ -11,7 +11,7 @@ from recipe import RECIPE, architecture, distillation
 from teachers import teacher
 
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.photos.images import find_photos
+from solar.photos import find_photos
 from solar.training.distillation.crops import Photos
 from solar.training.distillation.distillation import distill
 from solar.training.run.tables import read_toml

@@ -23,14 +23,14 @@ from recipe import RECIPE, architecture
 
 from solar.datasets.places.places import open_places
 from solar.evaluation.retrieval.evaluate import Photos, folder_photos
-from solar.extraction.engines.torch import Described, describe_photos
+from solar.extraction import collect, open_extractor
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
 from solar.models.whitening import Whitening, with_whitening
-from solar.photos.images import Box, find_photos, open_photo
+from solar.photos import Box, find_photos, open_photo
 from solar.training.retrieval.validation import folder_map
 from solar.training.run.tables import read_toml
-from solar.whitening.learn import learn_from_places
+from solar.whitening.learn import learn_from_places, without_whitening
 
 SCALES = GlobalConfig().scales
 Descriptors = NDArray[np.float32]
@@ -102,7 +102,8 @@ def whitenings(
     """By PCA of descriptors at all scales, one for each power; or learned from pairs at one."""
     if learned:
         places = open_places(photos / table["places"])
-        pairs = learn_from_places(network, places, image_size=size, scales=(1.0,))
+        bare = without_whitening(network, image_size=size, scales=(1.0,))
+        pairs = learn_from_places(bare, places)
         return [("learned", pairs.whitening)]
     found = [p for name in table["whitening"] for p in find_photos(photos / name)]
     step = max(1, len(found) // table["whitening_photos"])
@@ -132,13 +133,10 @@ def at_scales(
     """(N, D) unit descriptors of the photos, or of their boxes, at each scale alone."""
     result = []
     for scale in SCALES:
-        rows: Descriptors = np.zeros((len(photos), network.dimensions), np.float32)
-        seen = describe_photos(network, photos, boxes=boxes, image_size=size, scales=(scale,))
-        for photo in seen:
-            if not isinstance(photo, Described):
-                raise SystemExit(photo.reason)
-            rows[photo.position] = photo.descriptor
-        result.append(rows)
+        found = collect(open_extractor(network, image_size=size, scales=(scale,)), photos, boxes)
+        if found.failures:
+            raise SystemExit(found.failures[0].reason)
+        result.append(found.descriptors)
     return result
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from solar.cli.console import err, numbers, out, ready
+from solar.cli.options import Device, Model
 
 
 def register(app: typer.Typer) -> None:
@@ -23,25 +24,26 @@ def attend(
     at: Annotated[str, typer.Option(help="The position that attends: x,y in the photo's pixels.")],
     to: Annotated[Path, typer.Option(help="The picture to write.")],
     stage: Annotated[int, typer.Option(min=4, max=5, help="After conv4_x or conv5_x.")] = 5,
-    model: Annotated[
-        str, typer.Option(help="Named model, model folder or .pth file.")
-    ] = "solar-r18",
+    model: Model = "solar-r18",
+    device: Device = "auto",
 ) -> None:
     """Show to which other positions of a photo one position attends."""
     import torch
 
+    from solar.extraction.engines.torch import choose_device
     from solar.files.atomic import write_atomically
     from solar.models.attention import relative_entropy
     from solar.models.checkpoints import load
-    from solar.photos.images import open_photo
+    from solar.photos import decode
     from solar.photos.overlay import attention_overlay
 
     x, y = numbers(at, "--at", 2)
-    network = load(ready(model))
-    weights = network.attention_map(photo, at=(x, y), stage=stage)
+    decoded = decode(photo)
+    network = load(ready(model)).to(choose_device(device))
+    weights = network.attention_map(decoded, at=(x, y), stage=stage)
     if network.attention_is_identity(stage):
         err.print(f"note: {escape(network.name)} has not trained this block; its map is random")
-    picture = attention_overlay(open_photo(photo), weights, (x, y))
+    picture = attention_overlay(decoded.image, weights, (x, y))
     with write_atomically(to) as file:
         picture.save(file, "PNG")
     spread = relative_entropy(torch.from_numpy(weights))

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from solar.cli.console import err, out, progress, ready
-from solar.cli.console import scales as parse_scales
+from solar.cli.console import err, out, progress
+from solar.cli.options import Device, ImageSize, Model, Precision, Scales, extractor_of
 
 
 def register(app: typer.Typer) -> None:
@@ -20,24 +20,22 @@ def register(app: typer.Typer) -> None:
 def describe(
     photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
     to: Annotated[Path, typer.Option(help="The .npz file to write.")],
-    model: Annotated[
-        str, typer.Option(help="Named model, model folder or .pth file.")
-    ] = "solar-r18",
-    image_size: Annotated[
-        int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
-    ] = None,
-    scales: Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")] = None,
+    model: Model = "solar-r18",
+    image_size: ImageSize = None,
+    scales: Scales = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Write the descriptors of photos: `paths` (N,), `descriptors` (N, D), one row each.
 
     An interrupted run goes on where it stopped.
     """
     from solar.extraction.describe import describe_to_file
-    from solar.models.checkpoints import load
 
-    network = load(ready(model))
+    extractor = extractor_of(model, device, precision, image_size, scales)
     with progress("describing") as show:
-        report = describe_to_file(network, photos, to, image_size, parse_scales(scales), show)
+        report = describe_to_file(extractor, photos, to, show)
     for reason in report.failed:
         err.print(f"skipped {escape(reason)}", soft_wrap=True)
-    out.print(escape(f"{to}: {report.described} descriptors, {network.dimensions}-D"))
+    dimensions = extractor.extraction.dimensions
+    out.print(escape(f"{to}: {report.described} descriptors, {dimensions}-D"))

@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from solar.cli.console import numbers, out, print_json, progress, ready
-from solar.cli.console import scales as parse_scales
+from solar.cli.console import numbers, out, print_json, progress
+from solar.cli.options import (
+    AsJson,
+    Device,
+    ImageSize,
+    Model,
+    Overwrite,
+    Precision,
+    Scales,
+    Whiten,
+    extractor_of,
+)
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.evaluation.describer import Describer
     from solar.evaluation.report.report import Report
     from solar.evaluation.retrieval.evaluate import Options, Photos
     from solar.evaluation.retrieval.score import Reranking
+    from solar.extraction import Extractor
     from solar.features.extractor import LocalDescriber
 
 GEOMETRIC = "geometric"
@@ -30,20 +40,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str, typer.Option(help="Named model, model folder or .pth file.")]
-ImageSize = Annotated[
-    int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
-]
-Scales = Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")]
-Whiten = Annotated[Path | None, typer.Option(help="A whitening applied after the model (.npz).")]
 To = Annotated[
     Path | None,
     typer.Option(help="Folder of descriptors, report.json and report.html. [one in runs/eval/]"),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace descriptors made with other settings.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Dimensions = Annotated[
     str | None, typer.Option(help="As 64,128: also the mAP of so many dimensions.")
 ]
@@ -86,6 +86,8 @@ def revisited(
     scales: Scales = None,
     crop: Annotated[bool, typer.Option(help="Crop queries to their boxes.")] = True,
     whiten: Whiten = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
     rerank: Rerank = None,
     local: Local = None,
     distractors: Distractors = None,
@@ -99,9 +101,9 @@ def revisited(
     photos = revisited_photos(dataset, root)
     keypoints = _local(rerank, local)
     options = _options(distractors, dimensions, rerank)
-    describer = _describer(model, image_size, scales, whiten)
-    place = to or _place(dataset, describer, crop)
-    report = _run(describer, photos, place, options, keypoints, crop, overwrite)
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten)
+    place = to or _place(dataset, extractor, crop)
+    report = _run(extractor, photos, place, options, keypoints, crop, overwrite)
     _show(report, place, as_json)
 
 
@@ -115,6 +117,8 @@ def folder(
     image_size: ImageSize = None,
     scales: Scales = None,
     whiten: Whiten = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
     rerank: Rerank = None,
     local: Local = None,
     distractors: Distractors = None,
@@ -128,9 +132,9 @@ def folder(
     found = folder_photos(photos, pairs)
     keypoints = _local(rerank, local)
     options = _options(distractors, dimensions, rerank)
-    describer = _describer(model, image_size, scales, whiten)
-    place = to or _place(str(photos), describer, crop=True)
-    report = _run(describer, found, place, options, keypoints, True, overwrite)
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten)
+    place = to or _place(str(photos), extractor, crop=True)
+    report = _run(extractor, found, place, options, keypoints, True, overwrite)
     _show(report, place, as_json)
 
 
@@ -141,23 +145,25 @@ def extract_distractors(
     image_size: ImageSize = None,
     scales: Scales = None,
     whiten: Whiten = None,
+    device: Device = "auto",
+    precision: Precision = "float32",
     part: Annotated[int, typer.Option(min=0, help="This machine's part, from 0.")] = 0,
     parts: Annotated[int, typer.Option(min=1, help="Machines that share the work.")] = 1,
 ) -> None:
     """Describe distractors into float16 shards; resumes, and divides over machines."""
     from solar.evaluation.retrieval import distractors
-    from solar.photos.images import find_photos
+    from solar.photos import find_photos
 
-    describer = _describer(model, image_size, scales, whiten)
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten)
     found = find_photos(photos)
     with progress("describing") as show:
         failed = distractors.extract_distractors(
-            describer,
+            extractor,
             found,
             to,
             part=part,
             parts=parts,
-            progress=lambda done: show(done, -(-len(found) // parts)),
+            progress=show,
         )
     for failure in failed:
         out.print(f"skipped {escape(failure.reason)}", soft_wrap=True)
@@ -180,24 +186,12 @@ def compare(
         typer.echo(found.to_markdown())
 
 
-def _describer(
-    model: str, image_size: int | None, scales: str | None, whiten: Path | None
-) -> Describer:
-    from solar.evaluation.describer import from_model
-    from solar.models.checkpoints import load
-    from solar.models.whitening import Whitening
-
-    whitening = None if whiten is None else Whitening.load(whiten)
-    return from_model(
-        load(ready(model)), image_size=image_size, scales=parse_scales(scales), whitening=whitening
-    )
-
-
-def _place(dataset: str, describer: Describer, crop: bool) -> Path:
+def _place(dataset: str, extractor: Extractor, crop: bool) -> Path:
     """A folder that no other settings share, so that nothing is refused or described twice."""
-    settings = json.dumps([dict(describer.settings), crop], sort_keys=True)
+    extraction = extractor.extraction
+    settings = json.dumps([extraction.to_json(), crop], sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    model = re.sub(r"[^\w.-]", "_", str(describer.settings["model"]))
+    model = re.sub(r"[^\w.-]", "_", Path(extraction.model).name)
     return Path("runs") / "eval" / f"{Path(dataset).resolve().name}-{model}-{digest}"
 
 
@@ -233,7 +227,7 @@ def _local(rerank: str | None, local: str | None) -> LocalDescriber | None:
 
 
 def _run(
-    describer: Describer,
+    extractor: Extractor,
     photos: Photos,
     to: Path,
     options: Options,
@@ -245,7 +239,7 @@ def _run(
 
     with progress("describing") as show:
         return evaluate(
-            describer,
+            extractor,
             photos,
             to,
             crop=crop,

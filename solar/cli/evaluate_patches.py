@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from solar.cli.console import out, print_json, progress
-from solar.cli.evaluate import AsJson, Overwrite
+from solar.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
     from solar.features.describe import Describer

@@ -60,7 +60,7 @@ def match(
             progress=show,
         )
     if to is not None:
-        from solar.photos.images import open_photo
+        from solar.photos import open_photo
 
         save_picture(draw_match(open_photo(first), open_photo(second), found), to)
     if as_json:

@@ -10,10 +10,11 @@ from rich.markup import escape
 
 from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
+from solar.cli.options import Device, ImageSize, Model, Precision, Scales
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.whitening.learn import Learned
+    from solar.extraction import Extractor
 
 app = typer.Typer(
     help="Learn whitening, apply it to descriptors, fold it into a model.",
@@ -51,10 +52,8 @@ def fit(
         ),
     ] = False,
     dimensions: Dimensions = None,
-    image_size: Annotated[
-        int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
-    ] = None,
-    scales: Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")] = None,
+    image_size: ImageSize = None,
+    scales: Scales = None,
     power: Annotated[
         float | None,
         typer.Option(
@@ -64,12 +63,33 @@ def fit(
             "weak directions less, which keeps more dimensions useful. [1]",
         ),
     ] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Learn whitening: PCA from any photos, or, better, from pairs of photos of one place.
 
     The model's own whitening layer, if it has one, is left out: `fold` puts this one in its place.
     PCA wants several times as many photos as dimensions.
     """
+    from solar.datasets.places.places import open_places
+    from solar.models.checkpoints import load
+    from solar.photos import find_photos
+    from solar.whitening.learn import (
+        learn_from_places,
+        learn_pca,
+        learn_pca_from_file,
+        without_whitening,
+    )
+
+    def opened() -> Extractor:
+        return without_whitening(
+            load(ready(model or "solar-r18")),
+            image_size=image_size,
+            scales=parse_scales(scales),
+            device=device,
+            precision=precision,
+        )
+
     _require_npz(to)
     used = 1.0 if power is None else power
     if source.suffix == ".npz":
@@ -78,13 +98,21 @@ def fit(
                 f"{source}: holds descriptors as they are: only --to, --dimensions and --power go "
                 "with it"
             )
-        found = _from_file(source, dimensions, used)
+        found = learn_pca_from_file(source, dimensions, used)
     elif learned:
         if power is not None:
             raise UsageError("--power is for PCA: leave it out, or leave --learned out")
-        found = _from_places(source, model, dimensions, image_size, parse_scales(scales))
+        places = open_places(source)
+        extractor = opened()
+        with progress("describing") as show:
+            found = learn_from_places(extractor, places, dimensions, show)
     else:
-        found = _from_photos(source, model, dimensions, image_size, parse_scales(scales), used)
+        photos = find_photos(source)
+        if not photos:
+            raise UsageError(f"{source}: holds no photos")
+        extractor = opened()
+        with progress("describing") as show:
+            found = learn_pca(extractor, photos, dimensions, show, used)
     to.parent.mkdir(parents=True, exist_ok=True)
     found.whitening.save(to)
     for reason in found.failed:
@@ -115,9 +143,7 @@ def apply(
 def fold(
     whitening: WhiteningFile,
     to: Annotated[Path, typer.Option(help="The new model folder.")],
-    model: Annotated[
-        str, typer.Option(help="Named model, model folder or .pth file.")
-    ] = "solar-r18",
+    model: Model = "solar-r18",
     dimensions: Dimensions = None,
 ) -> None:
     """Make a model whose linear layer is the whitening, in place of any it has.
@@ -131,49 +157,6 @@ def fold(
     made = folded(load(ready(model)), Whitening.load(whitening), to.name, dimensions)
     save(made, to)
     out.print(escape(f"{to}: {made.config.backbone}, {made.dimensions}-D"), soft_wrap=True)
-
-
-def _from_photos(
-    source: Path,
-    model: str | None,
-    dimensions: int | None,
-    image_size: int | None,
-    scales: tuple[float, ...] | None,
-    power: float,
-) -> Learned:
-    from solar.models.checkpoints import load
-    from solar.photos.images import find_photos
-    from solar.whitening.learn import learn_pca
-
-    photos = find_photos(source)
-    if not photos:
-        raise UsageError(f"{source}: holds no photos")
-    network = load(ready(model or "solar-r18"))
-    with progress("describing") as show:
-        return learn_pca(network, photos, dimensions, image_size, scales, show, power)
-
-
-def _from_places(
-    source: Path,
-    model: str | None,
-    dimensions: int | None,
-    image_size: int | None,
-    scales: tuple[float, ...] | None,
-) -> Learned:
-    from solar.datasets.places.places import open_places
-    from solar.models.checkpoints import load
-    from solar.whitening.learn import learn_from_places
-
-    places = open_places(source)
-    network = load(ready(model or "solar-r18"))
-    with progress("describing") as show:
-        return learn_from_places(network, places, dimensions, image_size, scales, show)
-
-
-def _from_file(source: Path, dimensions: int | None, power: float) -> Learned:
-    from solar.whitening.learn import learn_pca_from_file
-
-    return learn_pca_from_file(source, dimensions, power)
 
 
 def _require_npz(to: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from solar.datasets.ground_truth import GroundTruth, Query
 from solar.errors import SolarError
-from solar.photos.images import find_photos
+from solar.photos import find_photos
 
 COLUMNS = ("query", "positive")
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from solar.errors import SolarError
 from solar.files.pickles import MAX_BYTES, load_plain
-from solar.photos.images import Box
+from solar.photos import Box
 
 Positions = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from solar.datasets.ground_truth import GroundTruth, read
 from solar.errors import SolarError, UsageError
 from solar.extraction.shards import some
-from solar.photos.images import SUFFIXES
+from solar.photos import SUFFIXES
 
 
 def open_dataset(dataset: str, root: str | Path | None = None) -> tuple[GroundTruth, Path]:

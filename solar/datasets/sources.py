@@ -14,7 +14,7 @@ from solar.datasets.photos import locate
 from solar.errors import SolarError, UsageError
 from solar.files.atomic import write_atomically
 from solar.files.downloads import download
-from solar.photos.images import SUFFIXES
+from solar.photos import SUFFIXES
 
 # An archive of photos that unpacks to more than this is not the one that was asked for.
 _MAX_UNPACKED = 16 * 2**30

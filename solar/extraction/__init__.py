@@ -1,1 +1,23 @@
 """Photos to descriptors: what they depend on, what makes them, and files of them."""
+
+from solar.extraction.extraction import Extraction
+from solar.extraction.extractor import (
+    Collected,
+    Described,
+    Extractor,
+    Failed,
+    collect,
+    describe_one,
+    open_extractor,
+)
+
+__all__ = [
+    "Collected",
+    "Described",
+    "Extraction",
+    "Extractor",
+    "Failed",
+    "collect",
+    "describe_one",
+    "open_extractor",
+]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import SolarError, UsageError
+from solar.extraction.extraction import Extraction
 from solar.files.arrays import read_arrays, read_settings
 from solar.files.atomic import write_atomically
 
@@ -23,12 +22,12 @@ class DescriptorsFile:
     Attributes:
         paths: (N,) of the photos.
         descriptors: (N, D) float32, unit rows.
-        settings: what they were made with, as JSON values.
+        extraction: what made them.
     """
 
     paths: NDArray[np.str_]
     descriptors: NDArray[np.float32]
-    settings: Mapping[str, Any]
+    extraction: Extraction
 
     @classmethod
     def load(cls, path: str | Path) -> DescriptorsFile:
@@ -40,9 +39,9 @@ class DescriptorsFile:
         """
         try:
             arrays = read_arrays(path)
-            if missing := {"paths", "descriptors", "settings"} - arrays.keys():
+            if missing := {"paths", "descriptors", "extraction"} - arrays.keys():
                 raise ValueError(f"no {' and '.join(sorted(missing))} in it")
-            settings = read_settings(arrays["settings"])
+            extraction = Extraction.from_json(read_settings(arrays["extraction"]), path)
         except FileNotFoundError as error:
             raise UsageError(f"{path}: no such file") from error
         except ValueError as error:
@@ -54,7 +53,10 @@ class DescriptorsFile:
         finite = np.isfinite(rows).all(1)
         if not finite.all():
             raise SolarError(f"{path}: descriptor {int(finite.argmin())} is not finite")
-        return cls(paths, rows, settings)
+        if rows.shape[1] != extraction.dimensions:
+            what = f"{rows.shape[1]} dimensions, not {extraction.dimensions}"
+            raise SolarError(f"{path}: not what 'solar describe' writes ({what})")
+        return cls(paths, rows, extraction)
 
     def save(self, path: str | Path) -> None:
         """Write a file, atomically."""
@@ -63,5 +65,5 @@ class DescriptorsFile:
                 file,
                 paths=self.paths,
                 descriptors=self.descriptors,
-                settings=np.array(json.dumps(dict(self.settings))),
+                extraction=np.array(json.dumps(self.extraction.to_json())),
             )

@@ -1,6 +1,6 @@
 """A folder of descriptors in shards: filled in any order, by any number of machines, resumable.
 
-``manifest.json`` holds the settings, the number of photos and a digest of their names;
+``manifest.json`` holds the extraction, the number of photos and a digest of their names;
 ``shard-00000.npy`` holds the descriptors of the first ``shard_size`` photos, in order, and so on.
 Photos that could not be described are listed in ``shard-00000.failed.json`` and have no row.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import SolarError, UsageError
-from solar.evaluation.describer import Describer, require_same
-from solar.evaluation.retrieval.exact import on_grid
+from solar.extraction.extraction import Extraction
+from solar.extraction.extractor import Extractor, collect
 from solar.files.atomic import write_atomically
+from solar.photos import Box, Photo, name_of
+from solar.typing import Descriptors, Progress
 
 _READ_ROWS = 8192
+_GRID = 2.0**26
 _NAMED = 5
 
 
@@ -40,14 +43,14 @@ class Shards:
 
     Attributes:
         folder: where they are.
-        settings: what the descriptors depend on.
+        extraction: what made the descriptors.
         photos: how many the folder is for, described or not.
         shard_size: photos per shard.
         dtype: ``float16`` or ``float32``.
     """
 
     folder: Path
-    settings: Mapping[str, Any]
+    extraction: Extraction
     photos: int
     shard_size: int
     dtype: str
@@ -60,11 +63,15 @@ class Shards:
     @property
     def dimensions(self) -> int:
         """Of each descriptor."""
-        return int(self.settings["dimensions"])
+        return self.extraction.dimensions
 
     def path(self, shard: int) -> Path:
         """Where a shard is, or will be."""
         return self.folder / f"shard-{shard:05d}.npy"
+
+    def size_of(self, shard: int) -> int:
+        """How many photos a shard is for."""
+        return min(self.shard_size, self.photos - shard * self.shard_size)
 
     def missing(self) -> list[int]:
         """Shards that nobody has filled yet."""
@@ -111,7 +118,7 @@ class Shards:
     def _opened(self, shard: int) -> np.memmap[Any, np.dtype[np.floating]]:
         """A shard mapped, its shape and type checked, nothing read yet."""
         path = self.path(shard)
-        expected = min(self.shard_size, self.photos - shard * self.shard_size)
+        expected = self.size_of(shard)
         try:
             rows = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -137,7 +144,7 @@ def open_shards(folder: str | Path) -> Shards:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         shards = Shards(
             Path(folder),
-            dict(manifest["settings"]),
+            Extraction.from_json(manifest["extraction"], path),
             int(manifest["photos"]),
             int(manifest["shard_size"]),
             str(manifest["dtype"]),
@@ -156,26 +163,28 @@ def open_shards(folder: str | Path) -> Shards:
 
 def create_shards(
     folder: str | Path,
-    settings: Mapping[str, Any],
+    extraction: Extraction,
     photos: Sequence[str],
     shard_size: int,
     dtype: str,
+    way_out: str = "choose another folder",
 ) -> Shards:
     """Write a folder's manifest, or join a folder that has the very same one.
 
     Args:
         folder: made if missing.
-        settings: what the descriptors will depend on.
+        extraction: what will make the descriptors.
         photos: their names, the same on every machine.
         shard_size: photos per shard.
         dtype: ``float16`` or ``float32``.
+        way_out: what to do with a folder that is for something else; ends the message.
 
     Raises:
-        UsageError: the folder is for other settings or other photos.
+        UsageError: the folder is of another extraction or for other photos.
     """
     folder = Path(folder)
     manifest = {
-        "settings": dict(settings),
+        "extraction": extraction.to_json(),
         "photos": len(photos),
         "photos_sha256": hashlib.sha256("\n".join(photos).encode()).hexdigest(),
         "shard_size": shard_size,
@@ -183,63 +192,74 @@ def create_shards(
     }
     path = folder / "manifest.json"
     if not path.exists():
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is no folder: {way_out}")
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as file:
             file.write(json.dumps(manifest, indent=1).encode())
     shards = open_shards(folder)
-    require_same(settings, shards.settings, folder, "choose another folder")
+    shards.extraction.require_same(extraction, folder, way_out)
     found = json.loads(path.read_text(encoding="utf-8"))
     for name in ("photos", "photos_sha256", "shard_size", "dtype"):
         if found.get(name) != manifest[name]:
             raise UsageError(
-                f"{folder}: is for {name} {found.get(name)}, not {manifest[name]}: "
-                "choose another folder"
+                f"{folder}: is for {name} {found.get(name)!s:.16}, not {manifest[name]!s:.16}: "
+                f"{way_out}"
             )
     return shards
 
 
 def fill(
     shards: Shards,
-    describer: Describer,
-    photos: Sequence[Path],
-    boxes: Sequence[Any] | None = None,
+    extractor: Extractor,
+    photos: Sequence[Photo],
+    boxes: Sequence[Box | None] | None = None,
     *,
     part: int = 0,
     parts: int = 1,
     skip_failed: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Failure]:
     """Describe the photos of the shards that are missing; a shard is whole or not there.
 
     Args:
         shards: a folder made for these photos.
-        describer: with the folder's settings.
+        extractor: of the folder's extraction.
         photos: all of them, in order.
         boxes: one per photo, or None for whole photos.
         part: this machine's, 0 to parts - 1: it fills every ``parts``-th shard.
         parts: machines that share the work.
         skip_failed: keep a shard without the photos that failed; otherwise it stays missing.
-        progress: told after each shard how many of this part's photos are done.
+        progress: called with this part's photos done and in all.
 
     Returns:
         The photos that failed in this run.
     """
     if not 0 <= part < parts:
         raise UsageError(f"part {part} of {parts}: parts count from 0 to {parts - 1}")
-    failed, done = [], 0
-    for shard in range(part, shards.count, parts):
-        span = slice(shard * shards.shard_size, (shard + 1) * shards.shard_size)
+    own = range(part, shards.count, parts)
+    spans = {n: slice(n * shards.shard_size, (n + 1) * shards.shard_size) for n in own}
+    total = sum(len(photos[span]) for span in spans.values())
+    failed, before = [], 0
+    for shard, span in spans.items():
         if not shards.path(shard).exists():
-            rows, failures = _describe(
-                describer, photos[span], boxes and boxes[span], shards.dimensions
-            )
+            told = _offset(progress, before, total)
+            found = collect(extractor, photos[span], boxes and boxes[span], told)
+            failures = [
+                Failure(name_of(photos[span][f.position]), f.reason) for f in found.failures
+            ]
             failed += failures
             if skip_failed or not failures:
-                _write(shards, shard, rows, failures)
-        done += len(photos[span])
+                _write(shards, shard, found.descriptors, failures)
+        before += len(photos[span])
         if progress:
-            progress(done)
+            progress(before, total)
     return failed
+
+
+def _offset(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Progress within a shard as progress within the part."""
+    return None if progress is None else lambda done, _: progress(before + done, total)
 
 
 def report_failures(failures: Sequence[Failure], total: int) -> str:
@@ -248,27 +268,7 @@ def report_failures(failures: Sequence[Failure], total: int) -> str:
     return f"{len(failures)} of {total} photos cannot be described ({named})"
 
 
-def _describe(
-    describer: Describer, photos: Sequence[Path], boxes: Sequence[Any] | None, dimensions: int
-) -> tuple[list[NDArray[np.float32]], list[Failure]]:
-    results = dict(describer.describe(photos, boxes))
-    if sorted(results) != list(range(len(photos))):
-        raise SolarError(f"{len(photos)} photos went in, {len(results)} results came out")
-    rows, failures = [], []
-    for position, photo in enumerate(photos):
-        result = results[position]
-        if isinstance(result, str):
-            failures.append(Failure(str(photo), result))
-        elif result.shape != (dimensions,):
-            raise SolarError(f"{photo}: descriptor of shape {result.shape}, not ({dimensions},)")
-        else:
-            rows.append(result)
-    return rows, failures
-
-
-def _write(
-    shards: Shards, shard: int, rows: Sequence[NDArray[np.float32]], failures: Sequence[Failure]
-) -> None:
+def _write(shards: Shards, shard: int, rows: Descriptors, failures: Sequence[Failure]) -> None:
     path = shards.path(shard)
     failed = path.with_suffix(".failed.json")
     if failures:
@@ -276,11 +276,17 @@ def _write(
             file.write(json.dumps([vars(failure) for failure in failures], indent=1).encode())
     else:
         failed.unlink(missing_ok=True)
-    matrix = np.zeros((len(rows), shards.dimensions), shards.dtype)
-    for number, row in enumerate(rows):
-        matrix[number] = on_grid(row)
     with write_atomically(path) as file:
-        np.save(file, matrix, allow_pickle=False)
+        np.save(file, on_grid(rows).astype(shards.dtype), allow_pickle=False)
+
+
+def on_grid(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Components rounded to multiples of 2^-26, which float32 holds too if they are below 1.
+
+    Sums of their products are exact in float64, so that rankings do not depend on the machine.
+    """
+    exact: NDArray[np.float64] = np.rint(rows.astype(np.float64) * _GRID) / _GRID
+    return exact
 
 
 def some(names: Iterable[str]) -> str:

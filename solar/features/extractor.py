@@ -17,7 +17,7 @@ from solar.features.codes import WHOLE, Codes
 from solar.features.describe import Describer, root_sift
 from solar.features.keypoints import SiftDetector
 from solar.features.named import ROOT_SIFT, network_describer
-from solar.photos.images import Box, open_photo, prepare
+from solar.photos import Box, open_photo, prepare
 
 KEYPOINTS = 500
 IMAGE_SIZE = 1024

@@ -13,8 +13,9 @@ from solar.index.manifest import Settings
 from solar.index.records import Descriptor
 
 if TYPE_CHECKING:
+    from solar.extraction import Extractor
     from solar.models.global_descriptor import GlobalDescriptor
-    from solar.photos.images import Box
+    from solar.photos import Box
 
 
 @runtime_checkable
@@ -67,14 +68,9 @@ class ModelDescriber:
 
     def describe(self, paths: Sequence[Path]) -> Iterator[tuple[int, Descriptor | str]]:
         """See `Describer.describe`."""
-        from solar.extraction.engines.torch import Failed, describe_photos
+        from solar.extraction import Failed
 
-        for result in describe_photos(
-            self._model,
-            paths,
-            image_size=self._settings.image_size,
-            scales=self._settings.scales,
-        ):
+        for result in self._extractor().describe(paths):
             if isinstance(result, Failed):
                 yield result.position, result.reason
             else:
@@ -82,14 +78,15 @@ class ModelDescriber:
 
     def describe_query(self, path: Path, box: Box | None) -> Descriptor:
         """See `Describer.describe_query`."""
-        from solar.extraction.engines.torch import describe_photo
+        from solar.extraction import describe_one
 
-        return describe_photo(
-            self._model,
-            path,
-            box,
-            image_size=self._settings.image_size,
-            scales=self._settings.scales,
+        return describe_one(self._extractor(), path, box)
+
+    def _extractor(self) -> Extractor:
+        from solar.extraction import open_extractor
+
+        return open_extractor(
+            self._model, image_size=self._settings.image_size, scales=self._settings.scales
         )
 
 

@@ -26,7 +26,7 @@ def list_photos(photos: AnyPath | Iterable[AnyPath]) -> tuple[list[Path], set[by
     folders: dict[Path, Path] = {}
     for item in map(Path, items):
         if item.is_dir():
-            from solar.photos.images import find_photos
+            from solar.photos import find_photos
 
             place = item.resolve()
             found.update(dict.fromkeys(find_photos(place)))

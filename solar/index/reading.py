@@ -21,7 +21,7 @@ from solar.index.snapshot import Snapshot
 from solar.index.vectors.exact import FaissSearcher, Searcher, checked_queries
 
 if TYPE_CHECKING:
-    from solar.photos.images import Box
+    from solar.photos import Box
 
 
 class Reader:

@@ -17,7 +17,7 @@ from solar.features.named import named_describer, named_detector, network_descri
 from solar.matching.geometry import FloatArray, Matrix, project
 from solar.matching.nearest import Matches, mutual_nearest
 from solar.matching.verification import Geometry, chance_inliers, distinct_matches, verify_matches
-from solar.photos.images import open_photo, prepare
+from solar.photos import open_photo, prepare
 
 if TYPE_CHECKING:
     from solar.models.local_descriptor import LocalDescriptor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from solar.photos.images import Box
+    from solar.photos import Box, Photo
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 # Channel reduction inside the attention block, by stage (Ng et al., section 4.1).
@@ -216,16 +215,17 @@ class GlobalDescriptor(nn.Module):
         Returns:
             (1, 3, H, W) float32, normalised, on the model's device.
         """
-        from solar.photos.images import normalise, prepare
+        from solar.photos import normalise, prepare
 
         prepared = prepare(photo, image_size or self.config.image_size)
-        return normalise(prepared, self.config.mean, self.config.std)[None].to(self.device)
+        pixels = normalise(prepared, self.config.mean, self.config.std)
+        return torch.from_numpy(pixels)[None].to(self.device)
 
-    def describe(self, photo: str | Path, box: Box | None = None) -> NDArray[np.float32]:
+    def describe(self, photo: Photo, box: Box | None = None) -> NDArray[np.float32]:
         """One photo to its multi-scale descriptor.
 
         Args:
-            photo: path of the photo.
+            photo: a path, bytes, a binary file, a PIL image or a uint8 array.
             box: x1, y1, x2, y2 in pixels of the original photo, after its EXIF orientation.
 
         Returns:
@@ -235,18 +235,19 @@ class GlobalDescriptor(nn.Module):
             PhotoError: the file cannot be used.
             UsageError: the box lies outside the photo.
         """
-        from solar.extraction.engines.torch import describe_photo
+        from solar.extraction import describe_one
+        from solar.extraction.engines.torch import TorchExtractor
 
-        return describe_photo(self, photo, box=box)
+        return describe_one(TorchExtractor(self), photo, box)
 
     @torch.inference_mode()
     def attention_map(
-        self, photo: str | Path, at: tuple[float, float], stage: int = 5
+        self, photo: Photo, at: tuple[float, float], stage: int = 5
     ) -> NDArray[np.float32]:
         """Where one position of a photo attends (Ng et al., figure 4), as descriptors see it.
 
         Args:
-            photo: path of the photo.
+            photo: see `describe`.
             at: x, y in pixels of the original photo, after its EXIF orientation.
             stage: 4 or 5, a stage with attention.
 
@@ -257,13 +258,16 @@ class GlobalDescriptor(nn.Module):
         Raises:
             UsageError: the model has no attention there, or `at` lies outside the photo.
         """
-        from solar.photos.images import open_photo
+        from solar.photos import decode
 
         block = self._block(stage)
-        image = open_photo(photo)
+        decoded = decode(photo)
+        image = decoded.image
         x, y = at
         if not (0 <= x < image.width and 0 <= y < image.height):
-            raise UsageError(f"{photo}: {x:g},{y:g} is outside its {image.width}x{image.height}")
+            raise UsageError(
+                f"{decoded.name}: {x:g},{y:g} is outside its {image.width}x{image.height}"
+            )
         maps = self.conv4_x(self.conv3_x(self.conv2_x(self.conv1(self.preprocess(image)))))
         if stage == 5:
             maps = self.conv5_x(self.soa4(maps))

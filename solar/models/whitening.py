@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -120,6 +121,13 @@ class Whitening:
         norms = np.linalg.norm(whitened, axis=1, keepdims=True)
         result: Descriptors = (whitened / np.maximum(norms, 1e-6)).astype(descriptors.dtype)
         return result
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its numbers, hexadecimal."""
+        found = hashlib.sha256(self.mean.tobytes())
+        found.update(self.projection.tobytes())
+        return found.hexdigest()
 
     def reduced(self, dimensions: int | None) -> Whitening:
         """The same whitening with its first dimensions only; None for all."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import ImageDraw
 
 from solar.errors import PhotoError
-from solar.photos.images import Box, open_photo
+from solar.photos import Box, open_photo
 
 SIDE = 320
 

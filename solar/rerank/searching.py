@@ -9,7 +9,7 @@ from pathlib import Path
 from solar.errors import UsageError
 from solar.features.codes import Codes
 from solar.index import Hit, Index
-from solar.photos.images import Box
+from solar.photos import Box
 from solar.rerank import geometric
 from solar.rerank.expansion import NEIGHBOURS, expand
 

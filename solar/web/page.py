@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solar.files.atomic import write_atomically
-from solar.photos.images import Box
+from solar.photos import Box
 from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.rerank.geometric import CHANCE
 from solar.web.matches import match_figures

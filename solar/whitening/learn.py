@@ -5,19 +5,20 @@ It is learned from the descriptors that the model pools, without the whitening l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import PhotoError, SolarError, UsageError
+from solar.extraction import Collected, Extraction, Extractor, collect, open_extractor
 from solar.extraction.descriptors import DescriptorsFile
-from solar.extraction.engines.torch import Described, Progress, describe_photos
 from solar.models.whitening import Whitening, require_power, with_whitening
-from solar.photos.images import Box
+from solar.photos import Box
+from solar.typing import Progress
 from solar.whitening.pairs import matching_pairs
 
 if TYPE_CHECKING:
@@ -42,23 +43,45 @@ class Learned:
     failed: tuple[str, ...] = ()
 
 
-def learn_pca(
+def without_whitening(
     model: GlobalDescriptor,
-    photos: Sequence[Path],
-    dimensions: int | None = None,
+    *,
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Extractor:
+    """What makes the descriptors that a model pools, before any whitening layer of its own.
+
+    Args:
+        model: a loaded network.
+        image_size: see `open_extractor`; so the others.
+        scales: see there.
+        device: see there.
+        precision: see there.
+    """
+    return open_extractor(
+        with_whitening(model, None),
+        device=device,
+        precision=precision,
+        image_size=image_size,
+        scales=scales,
+    )
+
+
+def learn_pca(
+    extractor: Extractor,
+    photos: Sequence[Path],
+    dimensions: int | None = None,
     progress: Progress | None = None,
     power: float = 1.0,
 ) -> Learned:
     """PCA whitening from photos.
 
     Args:
-        model: whose descriptors are to be whitened.
+        extractor: see `without_whitening`.
         photos: any, of the kind that will be searched; more than the model has dimensions.
         dimensions: to keep; None for all that the photos support.
-        image_size: limit of the longest side in pixels; None for the model's own.
-        scales: None for the model's own.
         progress: called with photos done and in all.
         power: as for `Whitening.pca`.
 
@@ -67,10 +90,10 @@ def learn_pca(
         SolarError: no photo could be described.
     """
     require_power(power)
-    _require_photos(len(photos), dimensions, model.channels)
-    found = _describe(model, photos, [None] * len(photos), image_size, scales, progress)
-    whitening = _pca(found.descriptors, dimensions, found.settings, power)
-    return Learned(whitening, len(found.descriptors), failed=found.failed)
+    _require_photos(len(photos), dimensions, extractor.extraction.dimensions)
+    found = _describe(extractor, photos, progress=progress)
+    whitening = _pca(found.descriptors, dimensions, extractor.extraction, power)
+    return Learned(whitening, len(found.descriptors), failed=_failed(found))
 
 
 def learn_pca_from_file(path: Path, dimensions: int | None = None, power: float = 1.0) -> Learned:
@@ -81,16 +104,14 @@ def learn_pca_from_file(path: Path, dimensions: int | None = None, power: float 
         SolarError: not a file of descriptors.
     """
     file = DescriptorsFile.load(path)
-    whitening = _pca(file.descriptors, dimensions, file.settings, power)
+    whitening = _pca(file.descriptors, dimensions, file.extraction, power)
     return Learned(whitening, len(file.descriptors))
 
 
 def learn_from_places(
-    model: GlobalDescriptor,
+    extractor: Extractor,
     places: Places,
     dimensions: int | None = None,
-    image_size: int | None = None,
-    scales: Sequence[float] | None = None,
     progress: Progress | None = None,
 ) -> Learned:
     """Whitening learned from matching pairs of photos, with shrinkage.
@@ -98,11 +119,9 @@ def learn_from_places(
     `matching_pairs` says which pairs; only their photos are described.
 
     Args:
-        model: whose descriptors are to be whitened.
+        extractor: see `without_whitening`.
         places: photos with labels.
         dimensions: to keep; None for all.
-        image_size: limit of the longest side in pixels; None for the model's own.
-        scales: None for the model's own.
         progress: called with photos done and in all.
 
     Raises:
@@ -112,10 +131,10 @@ def learn_from_places(
     pairs = matching_pairs(places)
     if not len(pairs):
         raise UsageError(f"{places.source}: no place has two photos to learn from")
-    _require_dimensions(dimensions, model.channels)
+    _require_dimensions(dimensions, extractor.extraction.dimensions)
     numbers, boxes, unsized = _boxes(places, np.unique(pairs))
     paths = [places.path(number) for number in numbers]
-    found = _describe(model, paths, boxes, image_size, scales, progress)
+    found = _describe(extractor, paths, boxes, progress)
     rows = np.full(len(places), -1)
     rows[np.array(numbers)[found.positions]] = np.arange(len(found.positions))
     matched = rows[pairs]
@@ -124,52 +143,30 @@ def learn_from_places(
         raise SolarError(f"{places.source}: no pair is left of photos that can be used")
     whitening = Whitening.learned(found.descriptors, *matched.T, shrink=True)
     how = {"method": "learned", "photos": len(found.descriptors), "pairs": len(matched)}
+    settings = {**how, "extraction": extractor.extraction.to_json()}
     return Learned(
-        replace(whitening.reduced(dimensions), settings={**found.settings, **how}),
+        replace(whitening.reduced(dimensions), settings=settings),
         len(found.descriptors),
         len(matched),
-        (*unsized, *found.failed),
+        (*unsized, *_failed(found)),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """Photos described without whitening: rows, their positions, settings, what failed."""
-
-    descriptors: NDArray[np.float32]
-    positions: NDArray[np.int64]
-    settings: Mapping[str, Any]
-    failed: tuple[str, ...]
-
-
 def _describe(
-    model: GlobalDescriptor,
+    extractor: Extractor,
     paths: Sequence[Path],
-    boxes: Sequence[Box | None],
-    image_size: int | None,
-    scales: Sequence[float] | None,
-    progress: Progress | None,
-) -> _Found:
-    bare = with_whitening(model, None)
-    rows = np.zeros((len(paths), bare.dimensions), np.float32)
-    described = np.zeros(len(paths), bool)
-    failed = []
-    for result in describe_photos(
-        bare, paths, boxes=boxes, image_size=image_size, scales=scales, progress=progress
-    ):
-        if isinstance(result, Described):
-            rows[result.position], described[result.position] = result.descriptor, True
-        else:
-            failed.append(result.reason)
-    if not described.any():
-        raise SolarError(failed[0] if failed else "there is no photo to learn a whitening from")
-    settings = {
-        "model": model.name,
-        "fingerprint": bare.fingerprint,
-        "image_size": image_size or model.config.image_size,
-        "scales": list(scales or model.config.scales),
-    }
-    return _Found(rows[described], np.flatnonzero(described), settings, tuple(failed))
+    boxes: Sequence[Box | None] | None = None,
+    progress: Progress | None = None,
+) -> Collected:
+    found = collect(extractor, paths, boxes, progress)
+    if not len(found.positions):
+        reason = "there is no photo to learn a whitening from"
+        raise SolarError(found.failures[0].reason if found.failures else reason)
+    return found
+
+
+def _failed(found: Collected) -> tuple[str, ...]:
+    return tuple(failure.reason for failure in found.failures)
 
 
 def _boxes(
@@ -190,13 +187,13 @@ def _boxes(
 def _pca(
     descriptors: NDArray[np.float32],
     dimensions: int | None,
-    settings: Mapping[str, Any],
+    extraction: Extraction,
     power: float,
 ) -> Whitening:
     _require_photos(len(descriptors), dimensions, descriptors.shape[1])
     how = {"method": "pca", "photos": len(descriptors), "power": power}
     whitening = Whitening.pca(descriptors, power).reduced(dimensions)
-    return replace(whitening, settings={**settings, **how})
+    return replace(whitening, settings={**how, "extraction": extraction.to_json()})
 
 
 def _require_photos(photos: int, dimensions: int | None, width: int) -> None:

@@ -253,7 +253,7 @@ def test_describe_writes_descriptors(home: Path, model_folder: Path) -> None:
     assert done.returncode == 0 and "broken.jpg" in done.stderr
     with np.load(home / "d.npz") as data:
         assert data["descriptors"].shape == (8, 32)
-        assert json.loads(str(data["settings"]))["scales"] == [1.0]
+        assert json.loads(str(data["extraction"]))["scales"] == [1.0]
 
 
 def test_attend_draws_over_the_photo(home: Path, model_folder: Path) -> None:

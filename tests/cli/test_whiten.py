@@ -48,7 +48,7 @@ def test_from_photos_to_a_model_that_uses_it(
     succeed("describe", "places", "--to", f"{name}-d.npz", "--model", name, folder=home)
     with np.load(home / f"{name}-d.npz") as data:
         assert data["descriptors"].shape == (12, 4)
-        assert json.loads(str(data["settings"]))["model"] == name
+        assert Path(json.loads(str(data["extraction"]))["model"]).name == name
     assert solar(*fold, folder=home).returncode == 2  # the folder exists
 
 

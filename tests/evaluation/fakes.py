@@ -1,8 +1,9 @@
-"""A describer that needs no model: what a photo looks like at 4 x 4 pixels."""
+"""An extractor that needs no model: what a photo looks like at 4 x 4 pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +12,48 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import PhotoError
-from solar.evaluation.describer import Described, Describer
-from solar.photos.images import Box, open_photo, prepare
+from solar.extraction import Described, Extraction, Extractor, Failed
+from solar.photos import Box, Photo, decode_each
 
 DIMENSIONS = 48
 
 
-def cheap_describer(
-    seen: Callable[[Path], None] = lambda photo: None, **settings: Any
-) -> Describer:
-    """Settings override the default ones; `seen` is told every photo that is described."""
+@dataclass(frozen=True)
+class CheapExtractor:
+    """`seen` is told every photo that is described."""
+
+    extraction: Extraction
+    seen: Callable[[Photo], None]
+
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[Described | Failed]:
+        """See `Extractor.describe`; the last photo comes first."""
+        for position in reversed(range(len(photos))):
+            self.seen(photos[position])
+            try:
+                photo = decode_each(photos, position)
+            except PhotoError as error:
+                yield Failed(position, error)
+                continue
+            small = photo.prepared(64, boxes[position] if boxes else None).resize((4, 4))
+            row = np.asarray(small, np.float32).ravel() + 1
+            yield Described(position, row / np.linalg.norm(row))
+
+
+def cheap_extractor(
+    seen: Callable[[Photo], None] = lambda photo: None, **settings: Any
+) -> Extractor:
+    """Settings override the default ones."""
     full: dict[str, Any] = {
         "model": "cheap",
         "fingerprint": "0" * 64,
         "image_size": 64,
-        "scales": [1.0],
-        "precision": "float32",
-        "whitening": None,
+        "scales": (1.0,),
         "dimensions": DIMENSIONS,
         **settings,
     }
-
-    def describe(photos: Sequence[Path], boxes: Sequence[Box | None] | None) -> Iterator[Described]:
-        for position in reversed(range(len(photos))):
-            seen(photos[position])
-            try:
-                photo = open_photo(photos[position])
-            except PhotoError as error:
-                yield position, str(error)
-                continue
-            small = prepare(photo, 64, boxes[position] if boxes else None).resize((4, 4))
-            row = np.asarray(small, np.float32).ravel() + 1
-            yield position, row / np.linalg.norm(row)
-
-    return Describer(full, describe)
+    return CheapExtractor(Extraction(**full), seen)
 
 
 def paint(path: Path, seed: int, colour: tuple[int, int, int] = (120, 120, 120)) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,21 @@ import numpy as np
 import pytest
 
 from solar.errors import SolarError, UsageError
+from solar.extraction import Extraction, open_extractor
 from solar.extraction.describe import describe_to_file
 from solar.extraction.descriptors import DescriptorsFile
 from solar.files.arrays import read_arrays
-from solar.models.checkpoints import load
 from tests.scenes import album
 
 
 def test_what_describe_writes_is_read(tmp_path: Path, model_folder: Path) -> None:
     paths = album(tmp_path / "photos", 3)
-    model = load(model_folder)
-    describe_to_file(model, [tmp_path / "photos"], tmp_path / "d.npz", scales=(1.0,))
+    extractor = open_extractor(model_folder, scales=(1.0,))
+    describe_to_file(extractor, [tmp_path / "photos"], tmp_path / "d.npz")
     file = DescriptorsFile.load(tmp_path / "d.npz")
     assert file.paths.tolist() == list(map(str, paths))
     assert file.descriptors.shape == (3, 32) and file.descriptors.dtype == np.float32
-    assert file.settings["fingerprint"] == model.fingerprint
+    assert file.extraction == extractor.extraction
     file.save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "d.npz").read_bytes()
 
@@ -33,7 +34,7 @@ def test_what_describe_writes_is_read(tmp_path: Path, model_folder: Path) -> Non
 GOOD: dict[str, Any] = {
     "paths": np.array(["a", "b"]),
     "descriptors": np.eye(2, dtype=np.float32),
-    "settings": np.array("{}"),
+    "extraction": np.array(json.dumps(Extraction("m", "0" * 64, 2, 64, (1.0,)).to_json())),
 }
 
 
@@ -42,13 +43,14 @@ GOOD: dict[str, Any] = {
     [
         ({"paths": np.array(["a"])}, r"\(1,\) paths, float32 descriptors of shape \(2, 2\)"),
         ({"paths": None}, "no paths in it"),
-        ({"paths": None, "settings": None}, "no paths and settings in it"),
+        ({"paths": None, "extraction": None}, "no extraction and paths in it"),
         ({"paths": np.array([object(), object()])}, "allow_pickle"),
         ({"descriptors": np.eye(2)}, "float64"),
         ({"descriptors": np.ones(2, np.float32)}, "shape"),
         ({"descriptors": np.array([[1, 0], [np.nan, 0]], np.float32)}, "descriptor 1 is not fin"),
-        ({"settings": np.array("[]")}, "no JSON object"),
-        ({"settings": np.array("{")}, "not what 'solar describe' writes"),
+        ({"extraction": np.array("[]")}, "no JSON object"),
+        ({"extraction": np.array("{}")}, "'model' is missing"),
+        ({"extraction": np.array("{")}, "not what 'solar describe' writes"),
     ],
 )
 def test_other_archives_are_refused(changed: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from solar.index.manifest import Settings
 from solar.index.records import Descriptor
 
 if TYPE_CHECKING:
-    from solar.photos.images import Box
+    from solar.photos import Box
 
 NOT_A_PHOTO = b"not a photo"
 SETTINGS = Settings("bytes", hashlib.sha256(b"bytes").hexdigest(), 16, 64, (1.0, 0.5))

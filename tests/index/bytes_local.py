@@ -13,7 +13,7 @@ from solar.features.codes import KEYPOINT, Codes
 from solar.features.extractor import LocalSettings
 
 if TYPE_CHECKING:
-    from solar.photos.images import Box
+    from solar.photos import Box
 
 NO_KEYPOINTS = b"no keypoints"
 SETTINGS = LocalSettings("bytes-local", hashlib.sha256(b"bytes local").hexdigest(), 4, 8, 64)

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from solar.errors import PhotoError
-from solar.photos.decoding import decode_photo
+from solar.photos import decode_photo
 from tests.photos.test_images_fuzz import checksummed, encoded, png_chunk, run_length_bmp, samples
 
 COLOURS = Image.merge("RGB", [Image.linear_gradient("L").rotate(turn) for turn in (0, 90, 180)])

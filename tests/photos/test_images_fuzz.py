@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from solar.errors import PhotoError
-from solar.photos.images import decode_photo
+from solar.photos import decode_photo
 
 MUTATIONS = 1500
 SECONDS_EACH = 5.0

@@ -11,12 +11,18 @@ from PIL import Image
 
 from solar.datasets.places.places import open_places
 from solar.errors import SolarError, UsageError
+from solar.extraction import Extractor
 from solar.extraction.describe import describe_to_file
 from solar.extraction.descriptors import DescriptorsFile
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.models.whitening import Whitening, with_whitening
-from solar.whitening.learn import learn_from_places, learn_pca, learn_pca_from_file
+from solar.models.whitening import Whitening
+from solar.whitening.learn import (
+    learn_from_places,
+    learn_pca,
+    learn_pca_from_file,
+    without_whitening,
+)
 from solar.whitening.pairs import matching_pairs
 from tests.scenes import album
 
@@ -24,6 +30,11 @@ from tests.scenes import album
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> GlobalDescriptor:
     return load(model_folder)
+
+
+def bare(model: GlobalDescriptor, size: int = 64) -> Extractor:
+    """The model without its whitening layer."""
+    return without_whitening(model, image_size=size, scales=(1.0, 0.5), precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +53,7 @@ def described(
 ) -> Path:
     """The same photos' descriptors, without the model's whitening layer."""
     path = tmp_path_factory.mktemp("described") / "d.npz"
-    describe_to_file(with_whitening(model, None), [photos], path, 64, (1.0, 0.5))
+    describe_to_file(bare(model), [photos], path)
     return path
 
 
@@ -57,9 +68,7 @@ def test_pca_from_photos_is_that_of_their_descriptors(
 ) -> None:
     paths = sorted(photos.rglob("*.png"))
     steps: list[tuple[int, int]] = []
-    learned = learn_pca(
-        model, paths, 5, 64, (1.0, 0.5), lambda done, total: steps.append((done, total))
-    )
+    learned = learn_pca(bare(model), paths, 5, lambda done, total: steps.append((done, total)))
     assert steps[-1] == (14, 14)
     assert (learned.photos, learned.pairs, learned.whitening.projection.shape) == (13, 0, (5, 512))
     assert len(learned.failed) == 1 and "bad.png" in learned.failed[0]
@@ -67,15 +76,12 @@ def test_pca_from_photos_is_that_of_their_descriptors(
     same_up_to_signs(learned.whitening, Whitening.pca(rows).reduced(5))
     same_up_to_signs(learn_pca_from_file(described, 5).whitening, learned.whitening)
     assert learned.whitening.settings == {
-        "model": "untrained",
-        "fingerprint": with_whitening(model, None).fingerprint,
-        "image_size": 64,
-        "scales": [1.0, 0.5],
+        "extraction": bare(model).extraction.to_json(),
         "method": "pca",
         "photos": 13,
         "power": 1.0,
     }
-    half = learn_pca(model, paths, 5, 64, (1.0, 0.5), power=0.5).whitening
+    half = learn_pca(bare(model), paths, 5, power=0.5).whitening
     same_up_to_signs(half, Whitening.pca(rows, 0.5).reduced(5))
     assert learn_pca_from_file(described).whitening.settings == learned.whitening.settings
 
@@ -84,7 +90,7 @@ def test_learned_from_places_is_that_of_their_pairs(
     model: GlobalDescriptor, photos: Path, described: Path
 ) -> None:
     places = open_places(photos)
-    learned = learn_from_places(model, places, 6, 64, (1.0, 0.5))
+    learned = learn_from_places(bare(model), places, 6)
     file = DescriptorsFile.load(described)
     row = {path: number for number, path in enumerate(file.paths.tolist())}
     pairs = [
@@ -114,7 +120,7 @@ def test_boxes_of_a_list_are_cut_out(model: GlobalDescriptor, tmp_path: Path) ->
             photo.crop(box).save(tmp_path / "cut" / place / path.name)
     (tmp_path / "list.csv").write_text("\n".join(rows))
     listed, cut = (
-        learn_from_places(model, open_places(source), 2, 80, (1.0,)).whitening
+        learn_from_places(bare(model, 80), open_places(source), 2).whitening
         for source in (tmp_path / "list.csv", tmp_path / "cut")
     )
     same_up_to_signs(listed, cut)
@@ -125,24 +131,24 @@ def test_too_many_dimensions_are_refused_before_anything_is_described(
 ) -> None:
     missing = [Path("gone.png")] * 20
     with pytest.raises(UsageError, match="20 dimensions need at least 21 photos, there are 20"):
-        learn_pca(model, missing, 20)
+        learn_pca(bare(model), missing, 20)
     with pytest.raises(UsageError, match="513 dimensions asked for; the descriptors have 512"):
-        learn_pca(model, missing * 40, 513)
+        learn_pca(bare(model), missing * 40, 513)
     with pytest.raises(UsageError, match="13 dimensions need at least 14 photos, there are 13"):
         learn_pca_from_file(described, 13)
     with pytest.raises(UsageError, match="600 dimensions asked for"):
-        learn_from_places(model, open_places(photos), 600)
+        learn_from_places(bare(model), open_places(photos), 600)
 
 
 def test_photos_that_cannot_be_used_are_named(model: GlobalDescriptor, tmp_path: Path) -> None:
     with pytest.raises(SolarError, match=r"gone\.png"):
-        learn_pca(model, [tmp_path / "gone.png"] * 3)
+        learn_pca(bare(model), [tmp_path / "gone.png"] * 3)
     for name in ("a", "b"):
         album(tmp_path / "single" / name, 1)
         (tmp_path / "broken" / name).mkdir(parents=True)
         shutil.copy(tmp_path / "single" / name / "00.png", tmp_path / "broken" / name)
         (tmp_path / "broken" / name / "01.png").write_bytes(b"")
     with pytest.raises(UsageError, match="single: no place has two photos"):
-        learn_from_places(model, open_places(tmp_path / "single"))
+        learn_from_places(bare(model), open_places(tmp_path / "single"))
     with pytest.raises(SolarError, match="broken: no pair is left"):
-        learn_from_places(model, open_places(tmp_path / "broken"))
+        learn_from_places(bare(model), open_places(tmp_path / "broken"))

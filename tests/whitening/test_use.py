@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from solar.errors import UsageError
+from solar.extraction import Extraction
 from solar.extraction.descriptors import DescriptorsFile
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalDescriptor
@@ -28,8 +29,9 @@ def rows(count: int, dimensions: int) -> np.ndarray[tuple[int, ...], np.dtype[np
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     paths = np.array([f"{i}.jpg" for i in range(30)])
-    settings = {"model": "m", "fingerprint": "f", "scales": [1.0]}
-    DescriptorsFile(paths, rows(30, 8), settings).save(tmp_path / "d.npz")
+    DescriptorsFile(paths, rows(30, 8), Extraction("m", "f" * 64, 8, 64, (1.0,))).save(
+        tmp_path / "d.npz"
+    )
     return tmp_path / "d.npz"
 
 
@@ -39,7 +41,8 @@ def test_a_file_is_whitened_and_keeps_its_paths(file: Path, tmp_path: Path) -> N
     before, after = DescriptorsFile.load(file), DescriptorsFile.load(tmp_path / "new" / "e.npz")
     assert after.paths.tolist() == before.paths.tolist()
     np.testing.assert_array_equal(after.descriptors, whitening.apply(before.descriptors, 5))
-    assert after.settings.items() > before.settings.items()
+    kept = whitening.reduced(5)
+    assert after.extraction == replace(before.extraction, dimensions=5, whitening=kept.digest)
     with pytest.raises(UsageError, match="another kind"):  # not twice
         apply_to_file(whitening, tmp_path / "new" / "e.npz", tmp_path / "f.npz")
     again = learn_pca_from_file(tmp_path / "new" / "e.npz").whitening
@@ -48,8 +51,8 @@ def test_a_file_is_whitened_and_keeps_its_paths(file: Path, tmp_path: Path) -> N
 
 def test_descriptors_of_another_model_are_refused(file: Path, tmp_path: Path) -> None:
     whitening = learn_pca_from_file(file).whitening
-    other = replace(whitening, settings={"fingerprint": "g"})
-    with pytest.raises(UsageError, match=r"d\.npz: these descriptors are of another kind"):
+    other = replace(whitening, settings={"extraction": {"fingerprint": "g"}})
+    with pytest.raises(UsageError, match=r"d\.npz: .* of another kind"):
         apply_to_file(other, file, tmp_path / "e.npz")
     assert not (tmp_path / "e.npz").exists()
     apply_to_file(replace(whitening, settings={}), file, tmp_path / "e.npz")  # says nothing
@@ -61,7 +64,10 @@ def model(model_folder: Path) -> GlobalDescriptor:
 
 
 def test_a_model_gets_it_as_its_layer_and_says_so(model: GlobalDescriptor, tmp_path: Path) -> None:
-    settings = {"fingerprint": with_whitening(model, None).fingerprint, "photos": 40}
+    settings = {
+        "extraction": {"fingerprint": with_whitening(model, None).fingerprint},
+        "photos": 40,
+    }
     whitening = replace(Whitening.pca(rows(40, 512)), settings={**settings, "method": "pca"})
     made = fold(model, whitening, "mine", 8)
     save(made, tmp_path / "mine")
@@ -75,14 +81,13 @@ def test_a_model_gets_it_as_its_layer_and_says_so(model: GlobalDescriptor, tmp_p
 
 
 def test_whitening_of_other_descriptors_does_not_fit_a_model(model: GlobalDescriptor) -> None:
-    bare = with_whitening(model, None).fingerprint
     plain = Whitening.pca(rows(40, 512))
     for settings in (
         {"fingerprint": "another"},
         {"fingerprint": model.fingerprint},  # after the model's own whitening
-        {"fingerprint": bare, "whitening": "twice"},
+        {"fingerprint": with_whitening(model, None).fingerprint, "whitening": "twice"},
     ):
         with pytest.raises(UsageError, match="another kind than the whitening was learned from"):
-            fold(model, replace(plain, settings=settings), "mine")
+            fold(model, replace(plain, settings={"extraction": settings}), "mine")
     with pytest.raises(UsageError, match="8-D"):
         fold(model, Whitening.pca(rows(40, 8)), "mine")

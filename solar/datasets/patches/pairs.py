@@ -21,8 +21,8 @@ from solar.errors import PhotoError, UsageError
 from solar.features.keypoints import GrayImage, Keypoints, SiftDetector
 from solar.features.patches import PhotoPyramid
 from solar.matching.geometry import project
+from solar.photos import open_photo
 from solar.photos.augment import Matrix, Visit, revisit
-from solar.photos.images import open_photo
 
 SIDE = 32
 # Keypoints of two views show one point if they differ by less, in keypoint sizes, octaves and

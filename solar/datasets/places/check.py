@@ -13,8 +13,7 @@ import numpy as np
 from solar.datasets.places.rows import Problems
 from solar.datasets.places.table import Places
 from solar.errors import PhotoError, UsageError
-from solar.photos.decoding import printable
-from solar.photos.images import open_photo, prepare
+from solar.photos import open_photo, prepare, printable
 
 Progress = Callable[[int, int], None]
 

@@ -17,7 +17,7 @@ from solar.datasets.places.rows import (
 )
 from solar.datasets.places.table import Places, PlacesBuilder
 from solar.errors import UsageError
-from solar.photos.images import Box
+from solar.photos import Box
 
 COLUMNS = "path,place[,box] (box: x1 y1 x2 y2), id,url,landmark_id or landmark_id,images"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from solar.datasets.places.rows import Problems
 from solar.datasets.places.table import Places, PlacesBuilder
-from solar.photos.images import SUFFIXES, find_photos
+from solar.photos import SUFFIXES, find_photos
 
 
 def read_folders(root: Path, problems: Problems) -> Places:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from solar.photos.decoding import printable
-from solar.photos.images import Box
+from solar.photos import Box, printable
 
 MAX_LINE = 1 << 20
 """Bytes; the longest line of Google's train_clean.csv has some 200,000."""

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import PhotoError
-from solar.photos.decoding import printable
-from solar.photos.images import Box
+from solar.photos import Box, printable
 
 NO_BOX: Box = (math.nan, math.nan, math.nan, math.nan)
 

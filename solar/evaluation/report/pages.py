@@ -15,7 +15,7 @@ from solar.evaluation.report.charts import line_chart
 from solar.evaluation.report.published import figures
 from solar.evaluation.report.report import Hit, Report, percent
 from solar.files.atomic import write_atomically
-from solar.photos.images import Box, open_photo, prepare
+from solar.photos import Box, open_photo, prepare
 
 SHOWN_QUERIES = 100
 THUMBNAIL = 160

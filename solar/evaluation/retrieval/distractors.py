@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from solar.errors import UsageError
-from solar.evaluation.describer import Describer, require_same
 from solar.evaluation.retrieval.export import Export
+from solar.extraction import Extractor
 from solar.extraction.shards import Failure, Shards, create_shards, fill, open_shards
+from solar.typing import Progress
 
 SHARD_SIZE = 4096
 
 
 def extract_distractors(
-    describer: Describer,
+    extractor: Extractor,
     photos: Sequence[Path],
     folder: str | Path,
     *,
     part: int = 0,
     parts: int = 1,
     shard_size: int = SHARD_SIZE,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Failure]:
     """Fill a folder with float16 descriptors, 2 bytes per dimension and photo.
 
@@ -30,13 +31,13 @@ def extract_distractors(
     folder, or whose folders are copied together afterwards, each take a part.
 
     Args:
-        describer: what describes them; its settings become the folder's.
+        extractor: what describes them; its extraction becomes the folder's.
         photos: all of them, in the same order on every machine; at least one.
         folder: made if missing.
         part: this machine's, 0 to parts - 1.
         parts: machines that share the work.
         shard_size: photos per shard.
-        progress: told after each shard how many photos of this part are done.
+        progress: called with this part's photos done and in all.
 
     Returns:
         Photos that could not be described in this run; they have no row.
@@ -48,9 +49,9 @@ def extract_distractors(
         raise UsageError("distractors: at least one photo, and one photo per shard, are needed")
     common = os.path.commonpath([photo.parent for photo in photos])
     names = [photo.relative_to(common).as_posix() for photo in photos]
-    shards = create_shards(folder, describer.settings, names, shard_size, "float16")
+    shards = create_shards(folder, extractor.extraction, names, shard_size, "float16")
     return fill(
-        shards, describer, photos, part=part, parts=parts, skip_failed=True, progress=progress
+        shards, extractor, photos, part=part, parts=parts, skip_failed=True, progress=progress
     )
 
 
@@ -62,11 +63,7 @@ def open_distractors(folder: str | Path, exported: Export) -> Shards:
         SolarError: shards are missing or damaged.
     """
     shards = open_shards(folder)
-    require_same(
-        exported.settings,
-        shards.settings,
-        Path(folder),
-        f"extract them with the settings of {exported.folder}",
-    )
+    way_out = f"extract them with the settings of {exported.folder}"
+    shards.extraction.require_same(exported.extraction, folder, way_out)
     shards.rows()
     return shards

@@ -10,12 +10,12 @@ from solar.datasets.folder import pairs, places
 from solar.datasets.ground_truth import GroundTruth
 from solar.datasets.photos import locate, open_dataset
 from solar.errors import UsageError
-from solar.evaluation.describer import Describer
 from solar.evaluation.report.pages import write_page
 from solar.evaluation.report.report import Report
 from solar.evaluation.retrieval.export import Export, export
 from solar.evaluation.retrieval.local_codes import geometric
 from solar.evaluation.retrieval.score import Reranking, score
+from solar.extraction import Extractor
 from solar.features.extractor import LocalDescriber
 
 Progress = Callable[[str, int, int], None]
@@ -83,7 +83,7 @@ def folder_photos(root: str | Path, table: str | Path | None = None) -> Photos:
 
 
 def evaluate(
-    describer: Describer,
+    extractor: Extractor,
     photos: Photos,
     folder: str | Path,
     *,
@@ -98,7 +98,7 @@ def evaluate(
     Descriptors that the folder already has are kept; so, after the first time, this only scores.
 
     Args:
-        describer: what describes the photos.
+        extractor: what describes the photos.
         photos: the data set.
         folder: for the descriptors.
         crop: crop each query to its box.
@@ -116,7 +116,7 @@ def evaluate(
     if local is not None and options.reranking is not None:
         raise UsageError(f"geometric re-ranking and {options.reranking.name}: choose one")
     files = photos.ground_truth, photos.database, photos.queries, folder
-    exported = export(describer, *files, crop=crop, overwrite=overwrite, progress=progress)
+    exported = export(extractor, *files, crop=crop, overwrite=overwrite, progress=progress)
     if local is not None:
         reranking = geometric(local, *files, crop=crop, overwrite=overwrite, progress=progress)
         options = replace(options, reranking=reranking)

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from solar.datasets.ground_truth import Positions
 from solar.errors import SolarError
 from solar.evaluation.retrieval.metrics import Placed
+from solar.extraction.shards import on_grid
 
 Descriptors = NDArray[np.floating]
 
-_GRID = 2.0**26
 _MAX_BLOCK = 8192
 _MAX_SCORES = 2**23
 
@@ -84,12 +84,6 @@ def scores(
     columns = _checked(database, dimensions, "database")
     product: NDArray[np.float64] = rows @ columns.T
     return product
-
-
-def on_grid(rows: Descriptors) -> NDArray[np.float64]:
-    """Components rounded to multiples of 2^-26, which float32 holds too if they are below 1."""
-    exact: NDArray[np.float64] = np.rint(rows.astype(np.float64) * _GRID) / _GRID
-    return exact
 
 
 def _checked(

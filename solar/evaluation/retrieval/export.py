@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import solar
 from solar.datasets.ground_truth import GroundTruth, parse
 from solar.errors import SolarError, UsageError
-from solar.evaluation.describer import Describer, differences
+from solar.extraction import Extraction, Extractor
 from solar.extraction.shards import create_shards, fill, open_shards, report_failures
 from solar.files.atomic import write_atomically
 
@@ -33,8 +33,8 @@ class Export:
 
     Attributes:
         folder: where it is.
-        config: ``settings`` (of the descriptors), ``crop``, ``dataset``, ``ground_truth`` (digest),
-            ``solar`` (version).
+        config: ``extraction`` (of the descriptors), ``crop``, ``dataset``, ``ground_truth``
+            (digest), ``solar`` (version).
         ground_truth: the labels.
         queries: (Q, D) float32, unit rows.
         database: (N, D) float32, unit rows.
@@ -47,14 +47,13 @@ class Export:
     database: NDArray[np.float32]
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the descriptors depend on."""
-        settings: Mapping[str, Any] = self.config["settings"]
-        return settings
+    def extraction(self) -> Extraction:
+        """What made the descriptors."""
+        return Extraction.from_json(self.config["extraction"], self.folder / "config.json")
 
 
 def export(
-    describer: Describer,
+    extractor: Extractor,
     ground_truth: GroundTruth,
     database: Sequence[Path],
     queries: Sequence[Path],
@@ -67,7 +66,7 @@ def export(
     """Describe a data set's photos; what the folder already has is kept, so it resumes.
 
     Args:
-        describer: what describes them.
+        extractor: what describes them.
         ground_truth: the data set.
         database: its photos, one per name in ``ground_truth.database``.
         queries: the photos of its queries.
@@ -82,7 +81,7 @@ def export(
     """
     folder = Path(folder)
     config = {
-        "settings": dict(describer.settings),
+        "extraction": extractor.extraction.to_json(),
         "crop": crop,
         "dataset": ground_truth.dataset,
         "ground_truth": ground_truth.sha256,
@@ -91,11 +90,11 @@ def export(
     _claim(folder, config, overwrite)
     with write_atomically(folder / "ground_truth.json") as file:
         file.write(ground_truth.to_json().encode())
-    _describe(describer, ground_truth.database, database, None, folder / "database", progress)
+    _describe(extractor, ground_truth.database, database, None, folder / "database", progress)
     if not _queries_are_rows(ground_truth, crop):
         names = [query.name for query in ground_truth.queries]
         boxes = [query.box if crop else None for query in ground_truth.queries]
-        _describe(describer, names, queries, boxes, folder / "queries", progress)
+        _describe(extractor, names, queries, boxes, folder / "queries", progress)
     return load(folder)
 
 
@@ -163,8 +162,10 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
         for name in ("dataset", "ground_truth", "crop")
         if ours[name] != theirs.get(name)
     ]
-    settings = differences(ours["settings"], theirs.get("settings", {}))
-    return ", ".join([*changed, *filter(None, [settings])])
+    made, asked = (
+        Extraction.from_json(config["extraction"], "config.json") for config in (theirs, ours)
+    )
+    return ", ".join([*changed, *made.differences(asked)])
 
 
 def _read_config(folder: Path) -> dict[str, Any] | None:
@@ -173,7 +174,7 @@ def _read_config(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        if {"settings", "crop", "dataset", "ground_truth"} <= config.keys():
+        if {"extraction", "crop", "dataset", "ground_truth"} <= config.keys():
             return dict(config)
     except (OSError, ValueError, AttributeError) as error:
         raise SolarError(f"{path}: cannot be read ({error})") from error
@@ -181,18 +182,18 @@ def _read_config(folder: Path) -> dict[str, Any] | None:
 
 
 def _describe(
-    describer: Describer,
+    extractor: Extractor,
     names: Sequence[str],
     photos: Sequence[Path],
     boxes: Sequence[Any] | None,
     folder: Path,
     progress: Callable[[str, int, int], None] | None,
 ) -> None:
-    shards = create_shards(folder, describer.settings, names, _SHARD, "float32")
+    shards = create_shards(folder, extractor.extraction, names, _SHARD, "float32")
 
-    def tell(done: int) -> None:
+    def tell(done: int, total: int) -> None:
         if progress:
-            progress(folder.name, done, len(photos))
+            progress(folder.name, done, total)
 
-    if failures := fill(shards, describer, photos, boxes, progress=tell):
+    if failures := fill(shards, extractor, photos, boxes, progress=tell):
         raise SolarError(report_failures(failures, len(photos)))

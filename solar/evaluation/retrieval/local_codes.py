@@ -19,7 +19,7 @@ from solar.extraction.shards import some
 from solar.features.codes import Codes
 from solar.features.extractor import LocalDescriber, describe_photos
 from solar.index.local_store import LocalStore
-from solar.photos.images import Box
+from solar.photos import Box
 from solar.rerank.geometric import CHANCE, FIRST, order, verify
 
 FOLDER = "local"

@@ -147,7 +147,7 @@ def _protocol(
     exported: Export, shards: Shards | None, reranking: Reranking | None
 ) -> Mapping[str, object]:
     return {
-        **exported.settings,
+        **exported.extraction.to_json(),
         "crop": exported.config["crop"],
         "rerank": reranking and reranking.name,
         "ground_truth": exported.config["ground_truth"],

@@ -1,4 +1,4 @@
-"""Photos to descriptors: batches of equal shape, decoded in the background.
+"""The engine of PyTorch: any network, on any device; batches of equal shape.
 
 Photos are never padded or stretched to fill a batch, so a batched descriptor equals the one that
 the photo would get alone.
@@ -8,199 +8,257 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL.Image import Image
 
-from solar.errors import PhotoError, UsageError
+from solar.errors import PhotoError, SolarError, UsageError
+from solar.extraction.extraction import Extraction
+from solar.extraction.extractor import Described, Failed
+from solar.extraction.whiten import whitened
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.photos.images import Box, normalise, open_photo, prepare
-
-Precision = Literal["auto", "float32", "bfloat16"]
-Progress = Callable[[int, int], None]
+from solar.models.whitening import Whitening
+from solar.photos import Box, Photo, decode_each, normalise, require_sizes
+from solar.typing import AnyPath, Descriptors
 
 # Pixels of the photos that wait, decoded, to be sorted by shape.
 WINDOW_PIXELS = 64_000_000
 # Pixels of one batch at the largest scale: enough to fill the device, little enough for its memory.
 BATCH_PIXELS = {"cpu": 2_000_000, "cuda": 24_000_000, "mps": 6_000_000}
+PRECISIONS = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 
 
-@dataclass(frozen=True)
-class Described:
-    """A photo's descriptor.
-
-    Attributes:
-        position: of the photo among those asked for.
-        descriptor: (D,) float32, unit length.
-    """
-
-    position: int
-    descriptor: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A photo that could not be used.
-
-    Attributes:
-        position: of the photo among those asked for.
-        reason: one line that names the file.
-    """
-
-    position: int
-    reason: str
-
-
-def describe_photo(
-    model: GlobalDescriptor,
-    path: str | Path,
-    box: Box | None = None,
-    *,
-    image_size: int | None = None,
-    scales: Sequence[float] | None = None,
-    precision: Precision = "auto",
-) -> NDArray[np.float32]:
-    """One photo to its multi-scale descriptor.
+def choose_device(name: str = "auto") -> torch.device:
+    """A device by name.
 
     Args:
-        model: the network.
-        path: of the photo.
-        box: x1, y1, x2, y2 in pixels of the original photo, after its EXIF orientation.
-        image_size: limit of the longest side in pixels; None for the model's own.
-        scales: None for the model's own.
-        precision: as for `describe_photos`.
-
-    Returns:
-        (D,) float32, unit length.
+        name: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` is a graphics processor if there is one.
 
     Raises:
-        PhotoError: the file cannot be used.
-        UsageError: the box lies outside the photo.
+        UsageError: another name, or there is no such device here.
     """
-    photo = prepare(open_photo(path), image_size or model.config.image_size, box)
-    descriptor: NDArray[np.float32] = _describe_batch(model.eval(), [photo], scales, precision)[0]
-    return descriptor
+    if name == "auto":
+        kind = "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else kind)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name:.60}: use auto, cpu, cuda, cuda:1 or mps") from error
+    here = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if device.type not in here:
+        raise UsageError(f"--device {name:.60}: use auto, cpu, cuda, cuda:1 or mps")
+    if (device.index or 0) >= here[device.type]:
+        raise UsageError(f"--device {name:.60}: there is no such device here; use auto or cpu")
+    return device
 
 
-def describe_photos(
-    model: GlobalDescriptor,
-    paths: Sequence[str | Path],
-    *,
-    boxes: Sequence[Box | None] | None = None,
-    image_size: int | None = None,
-    scales: Sequence[float] | None = None,
-    precision: Precision = "auto",
-    progress: Progress | None = None,
-) -> Iterator[Described | Failed]:
-    """Many photos to descriptors; one that cannot be used never stops the rest.
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that a network computes in.
 
     Args:
-        model: the network, on any device.
-        paths: of the photos.
-        boxes: one or None for each photo; None for whole photos.
-        image_size: limit of the longest side in pixels; None for the model's own.
-        scales: None for the model's own.
-        precision: of the network's arithmetic; `auto` is bfloat16 where the processor has it
-            (cosine to float32 at least 0.999), else float32.
-        progress: called with photos done and in all.
+        name: `float32`, `bfloat16` or `float16`; `auto` is bfloat16 where the device is fast at it.
+        device: that it runs on.
 
-    Yields:
-        One result per photo, batch by batch, in the order of their shapes.
+    Raises:
+        UsageError: another name.
     """
-    if boxes is not None and len(boxes) != len(paths):
-        raise UsageError(f"{len(boxes)} boxes for {len(paths)} photos")
-    size = image_size or model.config.image_size
-    largest = max(scales or model.config.scales)
-    pixels = int(BATCH_PIXELS.get(model.device.type, BATCH_PIXELS["cpu"]) / largest**2)
-    model.eval()
-    done = 0
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        for window in _decoded(pool, paths, boxes, size):
-            for result in _describe_window(model, window, pixels, scales, precision):
-                yield result
-                done += 1
-                if progress:
-                    progress(done, len(paths))
-
-
-def _decoded(
-    pool: ThreadPoolExecutor,
-    paths: Sequence[str | Path],
-    boxes: Sequence[Box | None] | None,
-    image_size: int,
-) -> Iterator[list[tuple[int, Image | str]]]:
-    """Windows of (position, photo or the reason why not), each decoded while the last is used."""
-
-    def decode(position: int) -> tuple[int, Image | str]:
-        try:
-            photo = open_photo(paths[position])
-            return position, prepare(photo, image_size, boxes[position] if boxes else None)
-        except (PhotoError, UsageError) as error:
-            return position, str(error)
-
-    count = min(max(WINDOW_PIXELS // image_size**2, 8), 512)
-    starts = range(0, len(paths), count)
-    ahead: list[Future[tuple[int, Image | str]]] = []
-    for start in starts:
-        current, ahead = (
-            ahead,
-            [pool.submit(decode, i) for i in range(start, min(start + count, len(paths)))],
-        )
-        if current:
-            yield [future.result() for future in current]
-    yield [future.result() for future in ahead]
-
-
-def _describe_window(
-    model: GlobalDescriptor,
-    window: Sequence[tuple[int, Image | str]],
-    pixels: int,
-    scales: Sequence[float] | None,
-    precision: Precision,
-) -> Iterator[Described | Failed]:
-    """Batches of equal shape, of at most so many pixels."""
-    by_shape = defaultdict(list)
-    for position, photo in window:
-        if isinstance(photo, str):
-            yield Failed(position, photo)
+    if name == "auto":
+        if device.type == "cuda":
+            fast = bool(torch.cuda.is_bf16_supported(including_emulation=False))
         else:
-            by_shape[photo.size].append((position, photo))
-    for (width, height), group in by_shape.items():
-        count = max(1, pixels // (width * height))
-        for start in range(0, len(group), count):
-            positions, photos = zip(*group[start : start + count], strict=True)
-            descriptors = _describe_batch(model, photos, scales, precision)
-            yield from map(Described, positions, descriptors)
+            fast = device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+        return torch.bfloat16 if fast else torch.float32
+    if name not in PRECISIONS:
+        raise UsageError(f"--precision {name:.60}: use auto, {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
 
 
-@torch.inference_mode()
-def _describe_batch(
-    model: GlobalDescriptor,
-    photos: Sequence[Image],
-    scales: Sequence[float] | None,
-    precision: Precision,
-) -> NDArray[np.float32]:
-    """Photos of equal size, prepared -> (B, D) float32, unit rows."""
-    device, config = model.device, model.config
-    images = torch.stack([normalise(photo, config.mean, config.std) for photo in photos])
-    images = images.to(device, memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
-        descriptors = model.multi_scale(images, scales)
-    result: NDArray[np.float32] = descriptors.float().cpu().numpy()
-    return result
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """The network computes in this type inside; float32 is what it does anyway."""
+    return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)
 
 
-def uses_bfloat16(precision: Precision, device: torch.device) -> bool:
-    """Whether the network computes in bfloat16: asked for, or `auto` and fast on this device."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+class TorchExtractor:
+    """A network of PyTorch with the settings that it extracts with; see `Extractor`."""
+
+    def __init__(
+        self,
+        model: GlobalDescriptor,
+        *,
+        image_size: int | None = None,
+        scales: Sequence[float] | None = None,
+        precision: str = "auto",
+        whitening: Whitening | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Use `open_extractor`; this is for a network that is where it should run.
+
+        Args:
+            model: on any device.
+            image_size: limit of the longest side in pixels; None for the model's own.
+            scales: None for the model's own.
+            precision: see `choose_precision`.
+            whitening: applied after the model.
+            name: what the extraction calls the model; None for its own name.
+
+        Raises:
+            UsageError: a setting out of range, or a whitening for other descriptors.
+        """
+        self.model = model
+        self._name = name or model.name
+        self._dtype = choose_precision(precision, model.device)
+        self._whitening = whitening
+        self._image_size = model.config.image_size if image_size is None else image_size
+        self._scales = tuple(model.config.scales if scales is None else scales)
+        require_sizes(self._image_size, self._scales)
+
+    @classmethod
+    def open(
+        cls,
+        model: AnyPath | GlobalDescriptor,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        image_size: int | None = None,
+        scales: Sequence[float] | None = None,
+        whitening: Whitening | None = None,
+    ) -> TorchExtractor:
+        """See `open_extractor`. A loaded network stays where it is if the device is `auto`."""
+        if isinstance(model, GlobalDescriptor):
+            network = model if device == "auto" else model.to(choose_device(device))
+            name = None
+        else:
+            from solar.models.checkpoints import load
+            from solar.models.registry import is_named
+
+            chosen = choose_device(device)
+            network = load(Path(model) if isinstance(model, os.PathLike) else model).to(chosen)
+            name = os.fspath(model) if is_named(model) else str(Path(model).absolute())
+        return cls(
+            network,
+            image_size=image_size,
+            scales=scales,
+            precision=precision,
+            whitening=whitening,
+            name=name,
+        )
+
+    @cached_property
+    def extraction(self) -> Extraction:
+        """Everything that the descriptors depend on; reads every weight when first asked.
+
+        Raises:
+            UsageError: the whitening was learned from other descriptors than the model's.
+        """
+        whitening = self._whitening
+        bare = Extraction(
+            model=self._name,
+            fingerprint=self.model.fingerprint,
+            dimensions=self.model.dimensions,
+            image_size=self._image_size,
+            scales=self._scales,
+        )
+        return bare if whitening is None else whitened(bare, whitening)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return self.model.device
+
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[Described | Failed]:
+        """See `Extractor.describe`: batch by batch, in the order of their shapes.
+
+        Raises:
+            SolarError: descriptors are not finite.
+        """
+        if boxes is not None and len(boxes) != len(photos):
+            raise UsageError(f"{len(boxes)} boxes for {len(photos)} photos")
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+            for window in self._decoded(pool, photos, boxes):
+                yield from self._describe_window(window)
+
+    def _decoded(
+        self,
+        pool: ThreadPoolExecutor,
+        photos: Sequence[Photo],
+        boxes: Sequence[Box | None] | None,
+    ) -> Iterator[list[tuple[int, Image | SolarError]]]:
+        """Windows of (position, photo or why not), each decoded while the last is used."""
+        size = self._image_size
+
+        def prepared(position: int) -> tuple[int, Image | SolarError]:
+            try:
+                photo = decode_each(photos, position)
+                return position, photo.prepared(size, boxes[position] if boxes else None)
+            except (PhotoError, UsageError) as error:
+                return position, error
+
+        count = min(max(WINDOW_PIXELS // size**2, 8), 512)
+        ahead: list[Future[tuple[int, Image | SolarError]]] = []
+        for start in range(0, len(photos), count):
+            window = range(start, min(start + count, len(photos)))
+            current, ahead = ahead, [pool.submit(prepared, position) for position in window]
+            if current:
+                yield [future.result() for future in current]
+        yield [future.result() for future in ahead]
+
+    def _describe_window(
+        self, window: Sequence[tuple[int, Image | SolarError]]
+    ) -> Iterator[Described | Failed]:
+        """Batches of equal shape, of at most so many pixels."""
+        by_shape = defaultdict(list)
+        for position, photo in window:
+            if isinstance(photo, SolarError):
+                yield Failed(position, photo)
+            else:
+                by_shape[photo.size].append((position, photo))
+        largest = max(self._scales)
+        pixels = int(BATCH_PIXELS[self.device.type] / largest**2)
+        for (width, height), group in by_shape.items():
+            count = max(1, pixels // (width * height))
+            for start in range(0, len(group), count):
+                positions, photos = zip(*group[start : start + count], strict=True)
+                yield from map(Described, positions, self._describe_batch(photos))
+
+    @torch.inference_mode()
+    def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
+        """Photos of equal size, prepared -> (B, D) float32, unit rows."""
+        config = self.model.config
+        batch = np.stack([normalise(photo, config.mean, config.std) for photo in photos])
+        images = torch.from_numpy(batch)  # (B, 3, H, W)
+        images = images.to(self.device, memory_format=torch.channels_last)
+        with _evaluating(self.model), autocast(self.device, self._dtype):
+            found = self.model.multi_scale(images, self._scales)
+        descriptors: Descriptors = found.float().cpu().numpy()
+        if not np.isfinite(descriptors).all():
+            raise SolarError(
+                f"model {self._name}: its descriptors are not finite: its training diverged"
+            )
+        return descriptors if self._whitening is None else self._whitening.apply(descriptors)
+
+
+@contextmanager
+def _evaluating(model: GlobalDescriptor) -> Iterator[None]:
+    """Evaluation mode inside; afterwards the mode that it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

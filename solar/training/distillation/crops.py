@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from solar.errors import PhotoError
-from solar.photos.images import open_photo
+from solar.photos import open_photo
 
 
 @dataclass(frozen=True)

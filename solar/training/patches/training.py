@@ -16,7 +16,7 @@ from solar.datasets.patches.store import PatchStore, open_or_write
 from solar.errors import UsageError
 from solar.models.checkpoints import save
 from solar.models.local_descriptor import LocalDescriptor
-from solar.photos.images import find_photos
+from solar.photos import find_photos
 from solar.training.patches.loop import STATE, Report, train_local
 from solar.training.patches.recipe import PhotosTable, PhotoTourTable, read_local_recipe
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from solar.errors import PhotoError, SolarError
-from solar.extraction.engines.torch import Described, describe_photos
+from solar.extraction import collect
+from solar.extraction.engines.torch import TorchExtractor
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.retrieval.mining import hardest_negatives
 from solar.training.retrieval.recipe import Recipe
@@ -69,8 +70,6 @@ def mine(
     numbers = np.unique(np.concatenate([drawn.queries, drawn.positives, drawn.pool]))
     descriptors, unreadable = _describe(model, photos, numbers, recipe, processes, progress)
     readable = descriptors.isfinite().all(1)
-    if int((~readable).sum()) > len(unreadable):
-        raise SolarError("descriptors are no longer finite: the training diverged; lower the rate")
     query, positive, pool = (
         torch.from_numpy(np.searchsorted(numbers, part)).to(processes.device)
         for part in (drawn.queries, drawn.positives, drawn.pool)
@@ -107,19 +106,20 @@ def _describe(
             rows.append(row)
         except PhotoError as error:  # a relative box needs the photo's size
             unreadable.append(str(error))
-    results = describe_photos(
+    extractor = TorchExtractor(
         model,
-        [photos.path(own[row]) for row in rows],
-        boxes=boxes,
         image_size=recipe.tuples.pool_image_size,
         scales=(1.0,),
         precision=recipe.optimiser.precision,
-        progress=lambda done, total: progress("pool", done, total),
     )
-    for result in results:
-        if isinstance(result, Described):
-            descriptors[rows[result.position]] = torch.from_numpy(result.descriptor)
-        else:
-            unreadable.append(result.reason)
+    found = collect(
+        extractor,
+        [photos.path(own[row]) for row in rows],
+        boxes,
+        lambda done, total: progress("pool", done, total),
+    )
+    for position, row in zip(found.positions.tolist(), found.descriptors, strict=True):
+        descriptors[rows[position]] = torch.from_numpy(row)
+    unreadable += [failure.reason for failure in found.failures]
     descriptors = processes.gather(descriptors.to(processes.device), len(numbers))
     return descriptors, processes.gather_lines(unreadable)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from solar.errors import SolarError
-from solar.extraction.engines.torch import uses_bfloat16
+from solar.extraction.engines.torch import choose_precision
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalDescriptor, Provenance
 from solar.training.retrieval.epoch import Mined, mine
@@ -141,7 +141,7 @@ class Training:
             criterion,
             labels,
             chunk=settings.chunk,
-            bfloat16=uses_bfloat16(settings.precision, self.processes.device),
+            bfloat16=choose_precision(settings.precision, self.processes.device) is torch.bfloat16,
             processes=self.processes,
         )
         if not np.isfinite(sum(losses.values())):

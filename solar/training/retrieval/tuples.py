@@ -16,8 +16,8 @@ from torch.utils.data import Dataset
 
 from solar.datasets.places.places import Places, open_places
 from solar.errors import PhotoError, UsageError
+from solar.photos import Box, find_photos, open_photo, prepare
 from solar.photos.augment import rephotograph
-from solar.photos.images import Box, find_photos, open_photo, prepare
 from solar.training.retrieval.recipe import Recipe, Source
 from solar.training.retrieval.sampling import Draw, draw_epoch
 

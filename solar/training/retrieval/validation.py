@@ -13,7 +13,8 @@ from solar.errors import SolarError, UsageError
 from solar.evaluation.retrieval.evaluate import folder_photos
 from solar.evaluation.retrieval.metrics import evaluate_ranks
 from solar.evaluation.retrieval.score import protocols
-from solar.extraction.engines.torch import Described, describe_photos
+from solar.extraction import collect
+from solar.extraction.engines.torch import TorchExtractor
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.retrieval.recipe import ValidationSettings
 
@@ -43,19 +44,11 @@ def validate(
         photos = folder_photos(base / settings.places)
     except SolarError as error:
         raise UsageError(f"[validation] places: {error}") from error
-    descriptors = np.zeros((len(photos.database), model.dimensions), np.float32)
-    results = describe_photos(
-        model,
-        photos.database,
-        image_size=settings.image_size,
-        scales=settings.scales,
-        progress=progress,
-    )
-    for result in results:
-        if not isinstance(result, Described):
-            raise SolarError(f"[validation] places: {result.reason}")
-        descriptors[result.position] = result.descriptor
-    return folder_map(descriptors, photos.ground_truth)
+    extractor = TorchExtractor(model, image_size=settings.image_size, scales=settings.scales)
+    found = collect(extractor, photos.database, progress=progress)
+    if found.failures:
+        raise SolarError(f"[validation] places: {found.failures[0].reason}")
+    return folder_map(found.descriptors, photos.ground_truth)
 
 
 def folder_map(

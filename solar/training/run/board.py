@@ -11,7 +11,7 @@ from PIL import Image
 
 from solar.errors import PhotoError, SolarError
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.photos.images import open_photo
+from solar.photos import open_photo
 from solar.photos.overlay import attention_overlay
 from solar.training.retrieval.training import Watcher
 from solar.training.retrieval.tuples import TupleImages

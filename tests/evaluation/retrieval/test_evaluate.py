@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from solar.errors import SolarError
-from solar.evaluation.describer import Describer, from_model
 from solar.evaluation.report.report import read_report
 from solar.evaluation.retrieval.distractors import extract_distractors
 from solar.evaluation.retrieval.evaluate import (
@@ -17,14 +16,15 @@ from solar.evaluation.retrieval.evaluate import (
     score_folder,
 )
 from solar.evaluation.retrieval.export import load
-from tests.evaluation.fakes import cheap_describer, paint
+from solar.extraction import Extractor, open_extractor
+from tests.evaluation.fakes import cheap_extractor, paint
 from tests.shared import shared
 
 
 def test_rparis_mini_from_photos_to_pages(tmp_path: Path) -> None:
     photos = revisited_photos(str(shared("data/rparis-mini")))
     report = evaluate(
-        cheap_describer(), photos, tmp_path / "out", options=Options(dimensions=(12, 48))
+        cheap_extractor(), photos, tmp_path / "out", options=Options(dimensions=(12, 48))
     )
     assert (report.protocol["queries"], report.protocol["database"]) == (12, 238)
     # Chance is 13 / 19 / 8: thumbnails are a little better, and far from a network.
@@ -49,29 +49,36 @@ def test_a_folder_of_places_and_of_pairs(tmp_path: Path) -> None:
     root = tmp_path / "photos"
     for n in range(6):
         paint(root / ("red" if n % 2 else "blue") / f"{n}.png", n, (220, 40, 40 + 180 * (n % 2)))
-    report = evaluate(cheap_describer(), folder_photos(root), tmp_path / "places")
+    report = evaluate(cheap_extractor(), folder_photos(root), tmp_path / "places")
     assert report.dataset == "photos"
     assert report.results["classic"].map == 1
     table = tmp_path / "pairs.csv"
     table.write_text("query,positive\nred/1.png,blue/0.png\n")
-    report = evaluate(cheap_describer(), folder_photos(root, table), tmp_path / "pairs")
+    report = evaluate(cheap_extractor(), folder_photos(root, table), tmp_path / "pairs")
     assert report.results["classic"].map < 0.5  # type: ignore[operator]
     assert (tmp_path / "pairs" / "report.html").exists()
 
 
 def test_scoring_needs_no_torch() -> None:
-    modules = ("bootstrap", "classic", "evaluate", "published", "revisited", "sources")
-    imports = "; ".join(f"import solar.evaluation.{name}" for name in modules)
+    modules = (
+        "evaluation.retrieval.bootstrap",
+        "evaluation.retrieval.classic",
+        "evaluation.retrieval.evaluate",
+        "evaluation.report.published",
+        "evaluation.revisited",
+        "datasets.sources",
+    )
+    imports = "; ".join(f"import solar.{name}" for name in modules)
     command = [sys.executable, "-c", f"import sys; {imports}; sys.exit('torch' in sys.modules)"]
     assert subprocess.run(command, check=False).returncode == 0
 
 
-def small_model(image_size: int) -> Describer:
+def small_model(image_size: int) -> Extractor:
     torch = pytest.importorskip("torch")
     from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
 
     torch.manual_seed(0)
-    return from_model(
+    return open_extractor(
         GlobalDescriptor(GlobalConfig("resnet18", attention=()), name="tiny").eval(),
         image_size=image_size,
         scales=(1.0,),
@@ -83,20 +90,20 @@ def test_a_real_network(tmp_path: Path) -> None:
     for n in range(4):
         paint(root / "ab"[n % 2] / f"{n}.png", n, (220, 40, 40 + 180 * (n % 2)))
     far = [paint(tmp_path / "far" / f"{n}.png", n) for n in range(3)]
-    describer = small_model(64)
-    extract_distractors(describer, far, tmp_path / "shards")
+    extractor = small_model(64)
+    extract_distractors(extractor, far, tmp_path / "shards")
     report = evaluate(
-        describer, folder_photos(root), tmp_path / "out",
+        extractor, folder_photos(root), tmp_path / "out",
         options=Options(distractors=tmp_path / "shards"),
     )  # fmt: skip
     assert report.protocol["model"] == "tiny"
     assert report.protocol["dimensions"] == 512
     assert report.protocol["distractors"] == 3
-    assert report.protocol["precision"] == "float32"
+    assert report.protocol["precision"] == "full"
     assert len(report.protocol["fingerprint"]) == 64
-    with pytest.raises(SolarError, match="image_size 64 and 32"):
+    with pytest.raises(SolarError, match="image_size 32, not 64"):
         evaluate(
-            describer, folder_photos(root), tmp_path / "out",
+            extractor, folder_photos(root), tmp_path / "out",
             options=Options(distractors=_other(far, tmp_path)),
         )  # fmt: skip
 

@@ -10,8 +10,9 @@ from solar.datasets.ground_truth import Positions, parse_queries
 from solar.errors import SolarError
 from solar.evaluation import revisited
 from solar.evaluation.retrieval import exact
-from solar.evaluation.retrieval.exact import on_grid, rank, scores
+from solar.evaluation.retrieval.exact import rank, scores
 from solar.evaluation.retrieval.metrics import score_protocols
+from solar.extraction.shards import on_grid
 from tests.evaluation.fakes import unit_rows
 
 

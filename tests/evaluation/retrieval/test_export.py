@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from solar.errors import SolarError, UsageError
 from solar.evaluation import revisited
 from solar.evaluation.retrieval import classic
 from solar.evaluation.retrieval.distractors import extract_distractors
-from solar.evaluation.retrieval.exact import on_grid, scores
+from solar.evaluation.retrieval.exact import scores
 from solar.evaluation.retrieval.export import export, load
 from solar.evaluation.retrieval.score import Reranking, score
-from tests.evaluation.fakes import cheap_describer, paint
+from solar.extraction import collect
+from solar.extraction.shards import on_grid
+from tests.evaluation.fakes import cheap_extractor, paint
 
 Made = tuple[GroundTruth, list[Path], list[Path]]
 
@@ -35,26 +38,25 @@ def made(tmp_path: Path) -> Made:
 
 def test_an_exported_folder_holds_everything(made: Made, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    exported = export(cheap_describer(), *made, folder)
+    exported = export(cheap_extractor(), *made, folder)
     again = load(folder)
     assert np.array_equal(again.queries, exported.queries)
     assert np.array_equal(again.database, exported.database)
     assert exported.queries.shape == (2, 48)
     assert again.ground_truth.sha256 == made[0].sha256
     config = json.loads((folder / "config.json").read_text())
-    assert config["settings"] == cheap_describer().settings
+    assert config["extraction"] == cheap_extractor().extraction.to_json()
     assert config["ground_truth"] == made[0].sha256
     assert (config["crop"], config["dataset"], config["solar"]) == (True, "toy", "0.1.0")
 
 
 def test_the_box_is_cropped_unless_told_otherwise(made: Made, tmp_path: Path) -> None:
-    cropped = export(cheap_describer(), *made, tmp_path / "cropped")
-    whole = export(cheap_describer(), *made, tmp_path / "whole", crop=False)
+    cropped = export(cheap_extractor(), *made, tmp_path / "cropped")
+    whole = export(cheap_extractor(), *made, tmp_path / "whole", crop=False)
     assert np.array_equal(cropped.database, whole.database)
     boxes = [query.box for query in made[0].queries]
     for folder, used in ((cropped, boxes), (whole, [None, None])):
-        rows = dict(cheap_describer().describe(made[2], used))
-        expected = np.stack([np.asarray(rows[0]), np.asarray(rows[1])])
+        expected = collect(cheap_extractor(), made[2], used).descriptors
         assert np.abs(folder.queries - expected).max() <= 2**-27
         assert np.array_equal(folder.queries, on_grid(folder.queries))
 
@@ -62,20 +64,20 @@ def test_the_box_is_cropped_unless_told_otherwise(made: Made, tmp_path: Path) ->
 def test_what_is_there_is_kept_and_other_settings_need_overwrite(
     made: Made, tmp_path: Path
 ) -> None:
-    folder, seen = tmp_path / "out", list[Path]()
-    export(cheap_describer(), *made, folder)
-    export(cheap_describer(seen.append), *made, folder)
+    folder, seen = tmp_path / "out", list[Any]()
+    export(cheap_extractor(), *made, folder)
+    export(cheap_extractor(seen.append), *made, folder)
     assert seen == []
     with pytest.raises(
-        UsageError, match=r"out: .*image_size 512 and 64.*another folder, or say --overwrite"
+        UsageError, match=r"out: .*image_size 64, not 512.*another folder, or say --overwrite"
     ):
-        export(cheap_describer(image_size=512), *made, folder)
+        export(cheap_extractor(image_size=512), *made, folder)
     with pytest.raises(UsageError, match="crop False and True"):
-        export(cheap_describer(), *made, folder, crop=False)
-    assert load(folder).settings["image_size"] == 64
-    export(cheap_describer(seen.append, image_size=512), *made, folder, overwrite=True)
+        export(cheap_extractor(), *made, folder, crop=False)
+    assert load(folder).extraction.image_size == 64
+    export(cheap_extractor(seen.append, image_size=512), *made, folder, overwrite=True)
     assert len(seen) == 8
-    assert load(folder).settings["image_size"] == 512
+    assert load(folder).extraction.image_size == 512
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(made: Made, tmp_path: Path) -> None:
@@ -84,7 +86,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(made: Made, tmp_path: 
     (folder / "notes.txt").write_text("precious")
     for overwrite in (False, True):
         with pytest.raises(UsageError, match="mine: holds something else"):
-            export(cheap_describer(), *made, folder, overwrite=overwrite)
+            export(cheap_extractor(), *made, folder, overwrite=overwrite)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
@@ -93,19 +95,19 @@ def test_photos_that_cannot_be_described_are_all_named(made: Made, tmp_path: Pat
     for n in good:
         made[1][n].write_bytes(b"no photo")
     with pytest.raises(SolarError, match=r"2 of 6 photos cannot be described .*d1.*d4"):
-        export(cheap_describer(), *made, tmp_path / "out")
+        export(cheap_extractor(), *made, tmp_path / "out")
     with pytest.raises(SolarError, match="shards are missing"):
         load(tmp_path / "out")
     for n, content in good.items():
         made[1][n].write_bytes(content)
-    assert len(export(cheap_describer(), *made, tmp_path / "out").database) == 6
+    assert len(export(cheap_extractor(), *made, tmp_path / "out").database) == 6
 
 
 def test_damaged_folders_are_named(made: Made, tmp_path: Path) -> None:
     with pytest.raises(SolarError, match=r"nothing: no config\.json: export"):
         load(tmp_path / "nothing")
     folder = tmp_path / "out"
-    export(cheap_describer(), *made, folder)
+    export(cheap_extractor(), *made, folder)
     truth = folder / "ground_truth.json"
     truth.write_text(truth.read_text().replace('"easy": [0]', '"easy": [5]'))
     with pytest.raises(SolarError, match=r"ground_truth\.json: not the ground truth of config"):
@@ -119,7 +121,7 @@ def test_damaged_folders_are_named(made: Made, tmp_path: Path) -> None:
 
 
 def test_scores_are_those_of_a_full_sort(made: Made, tmp_path: Path) -> None:
-    exported = export(cheap_describer(), *made, tmp_path / "out")
+    exported = export(cheap_extractor(), *made, tmp_path / "out")
     report = score(exported, dimensions=(3, 12))
     products = scores(exported.queries, exported.database)
     expected = revisited.evaluate(np.argsort(-products, axis=1, kind="stable"), made[0])
@@ -136,10 +138,10 @@ def test_scores_are_those_of_a_full_sort(made: Made, tmp_path: Path) -> None:
 
 
 def test_distractors_lower_the_figures_and_are_recorded(made: Made, tmp_path: Path) -> None:
-    exported = export(cheap_describer(), *made, tmp_path / "out")
+    exported = export(cheap_extractor(), *made, tmp_path / "out")
     extra = [paint(tmp_path / "far" / f"{n}.png", 90 + n, (40, 40, 220)) for n in range(9)]
     extra[5].write_bytes(b"")
-    extract_distractors(cheap_describer(), extra, tmp_path / "shards", shard_size=2)
+    extract_distractors(cheap_extractor(), extra, tmp_path / "shards", shard_size=2)
     report = score(exported, distractors=tmp_path / "shards")
     assert report.protocol["distractors"] == 8
     assert report.protocol["distractors_failed"] == 1
@@ -149,7 +151,7 @@ def test_distractors_lower_the_figures_and_are_recorded(made: Made, tmp_path: Pa
 
 
 def test_reranking_replaces_the_order_and_is_recorded(made: Made, tmp_path: Path) -> None:
-    exported = export(cheap_describer(), *made, tmp_path / "out")
+    exported = export(cheap_extractor(), *made, tmp_path / "out")
     worst = Reranking("backwards", lambda q, d: np.argsort(q @ d.T, axis=1))
     report = score(exported, reranking=worst, dimensions=(48,))
     assert report.protocol["rerank"] == "backwards"
@@ -160,13 +162,13 @@ def test_reranking_replaces_the_order_and_is_recorded(made: Made, tmp_path: Path
 
 
 def test_a_folder_of_places_describes_each_photo_once(tmp_path: Path) -> None:
-    root, seen = tmp_path / "photos", list[Path]()
+    root, seen = tmp_path / "photos", list[Any]()
     for n in range(6):
         paint(root / ("red" if n % 2 else "blue") / f"{n}.png", n, (220, 40, 40 + 180 * (n % 2)))
     truth = places(root)
     paths = [root / name for name in truth.database]
     asked = [root / query.name for query in truth.queries]
-    exported = export(cheap_describer(seen.append), truth, paths, asked, tmp_path / "out")
+    exported = export(cheap_extractor(seen.append), truth, paths, asked, tmp_path / "out")
     assert sorted(seen) == sorted(paths)
     report = score(exported)
     assert report.results["classic"].map == 1

@@ -102,7 +102,7 @@ def test_the_old_protocol_and_the_new_are_not_mixed_up(tmp_path: Path) -> None:
     new = parse({**names, "gnd": one([0], [2], [1])}, "roxford5k", "new")
     ranks = np.array([[0, 1, 2]])
     assert classic.evaluate(ranks, old)["classic"].map == 1
-    with pytest.raises(UsageError, match=r"use solar\.evaluation\.classic"):
+    with pytest.raises(UsageError, match=r"use solar\.evaluation\.retrieval\.classic"):
         revisited.evaluate(ranks, old)
     with pytest.raises(UsageError, match=r"use solar\.evaluation\.revisited"):
         classic.evaluate(ranks, new)

@@ -66,7 +66,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(tmp_path: Path) -> Non
         "import solar.training.patches.loop as d; save = d._save\n"
         "def told(*a): save(*a) if a[-1] < 4 else None; print(a[-1], flush=True)\n"
         "d._save = told\n"
-        "from pathlib import Path; from tests.training.test_local_training import run\n"
+        "from pathlib import Path; from tests.training.patches.test_training import run\n"
         "run(Path(sys.argv[1]))\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "cut")]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from solar.errors import SolarError
-from solar.extraction.engines.torch import describe_photo
+from solar.extraction import describe_one, open_extractor
 from solar.training.retrieval.epoch import Mined, mine
 from solar.training.retrieval.recipe import Recipe
 from solar.training.retrieval.sampling import Draw
@@ -44,12 +44,8 @@ def test_negatives_are_the_most_similar_photos_of_other_places(
     recipe = small_recipe(tmp_path, model_folder)
     found = mined(recipe, draw([0, 11, 8], [2, 11, 9]))
     photos, model = TrainingPhotos(recipe), starting_model(recipe)
-    rows = np.stack(
-        [
-            describe_photo(model, photos.path(n), image_size=64, scales=[1.0], precision="float32")
-            for n in range(14)
-        ]
-    )
+    extractor = open_extractor(model, image_size=64, scales=[1.0], precision="float32")
+    rows = np.stack([describe_one(extractor, photos.path(n)) for n in range(14)])
     for row, query in zip(found.tuples.photos.tolist(), (0, 11, 8), strict=True):
         seen, wanted = {photos.places[query]}, []
         for other in np.argsort(-(rows @ rows[query]), kind="stable"):
@@ -105,5 +101,5 @@ def test_a_network_that_has_diverged_is_not_taken_for_missing_photos(
     with torch.no_grad():
         next(model.whiten.parameters()).fill_(torch.nan)
     drawn = draw([0], [1])
-    with pytest.raises(SolarError, match="no longer finite: the training diverged"):
+    with pytest.raises(SolarError, match="not finite: its training diverged"):
         mine(model, TrainingPhotos(recipe), drawn, recipe, Processes(), lambda *a: None)

@@ -13,6 +13,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
@@ -89,11 +90,28 @@ def decode_photo(data: bytes, name: str) -> Image.Image:
     Raises:
         PhotoError: one line with the name, the reason and the way out.
     """
-    try:
-        with _quiet:
-            return _decode(data)
-    except PhotoError as reason:
-        raise PhotoError(f"{printable(name)}: {reason}") from reason.__cause__
+    kind = _kind(data)
+    if kind is None:
+        raise PhotoError(f"{printable(name)}: {_why_unsupported(data)}")
+    with _plain_errors(name, kind):
+        _need_decoder(kind)
+        return _finished(_load(data, kind))
+
+
+def finish_image(photo: Image.Image, name: str) -> Image.Image:
+    """An image of Pillow's, opened or made by somebody else, as `decode_photo` gives it.
+
+    Args:
+        photo: of any mode; it is left as it is, though its pixels are loaded.
+        name: what to call the photo in an error.
+
+    Raises:
+        PhotoError: one line with the name, the reason and the way out.
+    """
+    with _plain_errors(name, photo.format or "image"):
+        _check_sides(*photo.size)
+        photo.load()
+        return _finished(photo.copy())
 
 
 def printable(name: str) -> str:
@@ -101,22 +119,30 @@ def printable(name: str) -> str:
     return name if name.isprintable() else repr(name)[1:-1]
 
 
-def _decode(data: bytes) -> Image.Image:
-    kind = _kind(data)
-    if kind is None:
-        raise PhotoError(_why_unsupported(data))
-    _need_decoder(kind)
+@contextmanager
+def _plain_errors(name: str, kind: str) -> Iterator[None]:
+    """Say in one line, with the photo's name, what a decoder says in many ways."""
     try:
-        photo = _load(data, kind)
-        orientation = _orientation(photo.info.get("exif"))
-        photo = _rgb(photo)  # lets go of the file's own pixels before they are turned
+        with _quiet:
+            yield
+    except PhotoError as reason:
+        raise PhotoError(f"{printable(name)}: {reason}") from reason.__cause__
     except UnidentifiedImageError as error:
-        raise PhotoError(f"truncated, damaged or unusual {kind} header: {_AGAIN}") from error
+        words = f"truncated, damaged or unusual {kind} header: {_AGAIN}"
+        raise PhotoError(f"{printable(name)}: {words}") from error
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise PhotoError("too large to decode in the memory allowed: scale it down") from error
+        words = "too large to decode in the memory allowed: scale it down"
+        raise PhotoError(f"{printable(name)}: {words}") from error
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
         words = " ".join(str(error).split())[:100]
-        raise PhotoError(f"truncated or damaged {kind} ({words}): {_AGAIN}") from error
+        words = f"truncated or damaged {kind} ({words}): {_AGAIN}"
+        raise PhotoError(f"{printable(name)}: {words}") from error
+
+
+def _finished(photo: Image.Image) -> Image.Image:
+    """Mode RGB, upright, without metadata."""
+    orientation = _orientation(photo.info.get("exif"))
+    photo = _rgb(photo)  # lets go of the file's own pixels before they are turned
     if orientation in _UPRIGHT:
         photo = photo.transpose(_UPRIGHT[orientation])
     photo.info.clear()

@@ -1,0 +1,57 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from solar.cli.console import ready
+from solar.cli.console import scales as parse_scales
+
+if TYPE_CHECKING:
+    from solar.extraction import Extractor
+
+Model = Annotated[str, typer.Option(help="Named model, model folder or .pth file.")]
+ImageSize = Annotated[
+    int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
+]
+Scales = Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")]
+Whiten = Annotated[Path | None, typer.Option(help="A whitening applied after the model (.npz).")]
+Device = Annotated[
+    str, typer.Option(help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one.")
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="float32, bfloat16 or float16; auto is bfloat16 where the processor has it. "
+        "Descriptors agree to a cosine of 0.9999."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace descriptors made with other settings.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def extractor_of(
+    model: str,
+    device: str,
+    precision: str,
+    image_size: int | None,
+    scales: str | None,
+    whiten: Path | None = None,
+) -> Extractor:
+    """What the options of a command describe photos with."""
+    from solar.extraction import open_extractor
+    from solar.models.whitening import Whitening
+
+    return open_extractor(
+        ready(model),
+        device=device,
+        precision=precision,
+        image_size=image_size,
+        scales=parse_scales(scales),
+        whitening=None if whiten is None else Whitening.load(whiten),
+    )

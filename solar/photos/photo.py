@@ -1,0 +1,162 @@
+"""A photo, as a person hands it over: a path, bytes, an open file, an image or an array."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from solar.errors import PhotoError, UsageError
+from solar.photos.decode import MAX_MEMORY, decode_photo, finish_image, printable
+from solar.photos.prepare import Box, prepare
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedPhoto:
+    """A photo that was decoded once, for whatever is asked of it next.
+
+    Attributes:
+        name: what errors call it.
+        image: mode RGB, upright.
+    """
+
+    name: str
+    image: Image.Image
+
+    def prepared(self, image_size: int, box: Box | None = None) -> Image.Image:
+        """See `prepare`.
+
+        Raises:
+            UsageError: the image size is below 1, or the box holds no pixel; names the photo.
+        """
+        try:
+            return prepare(self.image, image_size, box)
+        except UsageError as error:
+            raise UsageError(f"{printable(self.name)}: {error}") from error
+
+
+Photo = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8] | DecodedPhoto
+"""A path; an encoded photo as bytes or as a binary file; a PIL image; an array (H, W, 3) of RGB or
+(H, W) of grey, uint8; or one that was decoded before."""
+
+
+def name_of(photo: Photo, position: int = 0, count: int = 1) -> str:
+    """What errors call a photo: its path where it has one, else "photo 3 of 7".
+
+    Args:
+        photo: any.
+        position: among those asked for, from 0.
+        count: of those asked for.
+    """
+    if isinstance(photo, DecodedPhoto):
+        return photo.name
+    if isinstance(photo, str | os.PathLike):
+        return os.fspath(photo)
+    named = getattr(photo, "filename" if isinstance(photo, Image.Image) else "name", None)
+    if isinstance(named, str | os.PathLike) and os.fspath(named):
+        return os.fspath(named)
+    return f"photo {position + 1} of {count}" if count > 1 else "photo"
+
+
+def decode(photo: Photo, name: str | None = None) -> DecodedPhoto:
+    """Decode a photo, whatever it comes as; one that is decoded comes back as it is.
+
+    Args:
+        photo: any.
+        name: what errors call it; None for `name_of`.
+
+    Raises:
+        PhotoError: one line with the name, the reason and the way out.
+        UsageError: it is nothing that a photo can be.
+    """
+    if isinstance(photo, DecodedPhoto):
+        return photo
+    called = name_of(photo) if name is None else name
+    if isinstance(photo, str | os.PathLike):
+        image = decode_photo(read_photo(Path(photo)), called)
+    elif isinstance(photo, bytes):
+        image = decode_photo(photo, called)
+    elif isinstance(photo, Image.Image):
+        image = finish_image(photo, called)
+    elif isinstance(photo, np.ndarray):
+        image = finish_image(_from_array(photo, called), called)
+    elif callable(getattr(photo, "read", None)):
+        image = decode_photo(_read(photo, called), called)
+    else:
+        kinds = "a path, bytes, a binary file, a PIL image or a uint8 array"
+        raise UsageError(f"{called}: a {type(photo).__name__} is no photo: give {kinds}")
+    return DecodedPhoto(called, image)
+
+
+def open_photo(photo: Photo) -> Image.Image:
+    """A photo as an image; `decode_photo` says what comes back.
+
+    Args:
+        photo: any; of a path, the content decides what it is, not the suffix.
+
+    Returns:
+        The photo, decoded: mode RGB, upright.
+
+    Raises:
+        PhotoError: one line with the name, the reason and the way out.
+        UsageError: it is nothing that a photo can be.
+    """
+    return decode(photo).image
+
+
+def decode_each(photos: Sequence[Photo], position: int) -> DecodedPhoto:
+    """One of many photos, named by its position where it has no name.
+
+    Raises:
+        PhotoError: as `decode`.
+        UsageError: as `decode`.
+    """
+    return decode(photos[position], name_of(photos[position], position, len(photos)))
+
+
+def read_photo(path: Path) -> bytes:
+    """The bytes of a photo's file.
+
+    Raises:
+        PhotoError: it is no regular file, too large, or cannot be read.
+    """
+    name = printable(str(path))
+    try:
+        if not path.exists():
+            raise PhotoError(f"{name}: no such file")
+        if not path.is_file():  # reading a pipe or a device could wait for ever
+            raise PhotoError(f"{name}: not a regular file")
+        size = path.stat().st_size
+        if size > MAX_MEMORY:
+            raise PhotoError(f"{name}: too large, {size / 10**9:.1f} GB on disk: scale it down")
+        return path.read_bytes() if size else b""
+    except OSError as error:
+        raise PhotoError(f"{name}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a null character
+        raise PhotoError(f"{name}: no such file") from error
+
+
+def _read(file: BinaryIO, name: str) -> bytes:
+    """What is left to read of an open file."""
+    try:
+        data = file.read(MAX_MEMORY + 1)
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{printable(name)}: cannot be read ({error})") from error
+    if not isinstance(data, bytes):
+        raise UsageError(f"{printable(name)}: open this file in binary mode")
+    if len(data) > MAX_MEMORY:
+        raise PhotoError(f"{printable(name)}: too large, over {MAX_MEMORY / 10**9:g} GB")
+    return data
+
+
+def _from_array(array: NDArray[np.uint8], name: str) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
+        what = f"an array of {array.dtype} {array.shape}"
+        raise UsageError(f"{name}: {what}: give uint8, (H, W, 3) of RGB or (H, W) of grey")
+    return Image.fromarray(np.ascontiguousarray(array))

@@ -1,0 +1,96 @@
+"""Photos made ready for networks: cropped, shrunk, normalised, as the published loader does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from solar.errors import UsageError
+
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright photo."""
+
+_LARGEST_SIZE = 1 << 15
+_MOST_SCALES = 16
+_SCALES = (1 / 16, 8.0)
+
+
+def require_sizes(image_size: int, scales: Sequence[float]) -> None:
+    """Refuse sizes that no network can be meant for, before they cost memory.
+
+    Args:
+        image_size: limit of the longest side in pixels.
+        scales: factors on it.
+
+    Raises:
+        UsageError: the image size or a scale is out of range, or there are too many.
+    """
+    if not 1 <= image_size <= _LARGEST_SIZE:
+        raise UsageError(f"image size {image_size}: use 1 to {_LARGEST_SIZE} pixels")
+    if not 1 <= len(scales) <= _MOST_SCALES:
+        raise UsageError(f"{len(scales)} scales: use 1 to {_MOST_SCALES}")
+    least, most = _SCALES
+    for scale in scales:
+        if not least <= scale <= most:  # also false for a number that is none
+            raise UsageError(f"scale {scale:g}: use {least:g} to {most:g}")
+
+
+def prepare(photo: Image.Image, image_size: int, box: Box | None = None) -> Image.Image:
+    """Crop to the box, then limit the longest side, as the published test loader does.
+
+    Args:
+        photo: mode RGB; it is left as it is.
+        image_size: longest side of a whole photo, in pixels, at least 1. A crop is limited to
+            image_size x (its longest side / the photo's longest side). Nothing is enlarged.
+        box: what to keep; its part inside the photo counts, rounded to whole pixels.
+
+    Returns:
+        A new image.
+
+    Raises:
+        UsageError: the image size is below 1, or the box holds no pixel of the photo.
+    """
+    if image_size < 1:
+        raise UsageError(f"image size {image_size}: give at least 1 pixel")
+    part = photo.copy() if box is None else _crop(photo, box)
+    longest = max(1.0, image_size * max(part.size) / max(photo.size))
+    part.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return part
+
+
+def _crop(photo: Image.Image, box: Box) -> Image.Image:
+    x1, y1, x2, y2 = box
+    if all(math.isfinite(edge) for edge in box):
+        left, top = round(max(x1, 0)), round(max(y1, 0))
+        right, bottom = round(min(x2, photo.width)), round(min(y2, photo.height))
+        if left < right and top < bottom:
+            return photo.crop((left, top, right, bottom))
+    raise UsageError(
+        f"box {x1:g},{y1:g},{x2:g},{y2:g} holds no pixel of the photo, which has "
+        f"{photo.width} x {photo.height}: give x1,y1,x2,y2 inside it, x1 < x2 and y1 < y2"
+    )
+
+
+def normalise(
+    photo: Image.Image, mean: Sequence[float], std: Sequence[float]
+) -> NDArray[np.float32]:
+    """Turn a photo into the network's input, (value / 255 - mean) / std in each channel.
+
+    Args:
+        photo: mode RGB, W x H.
+        mean: of red, green and blue, on a scale of 0 to 1.
+        std: likewise.
+
+    Returns:
+        (3, H, W), float32.
+    """
+    offset, scale = (np.array(values, np.float32)[:, None, None] for values in (mean, std))
+    pixels = np.array(np.asarray(photo).transpose(2, 0, 1), np.float32, order="C")  # (3, H, W)
+    pixels /= np.float32(255)
+    pixels -= offset
+    pixels /= scale
+    return pixels
