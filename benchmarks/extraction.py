@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.extraction import collect, open_extractor
-from solar.extraction.engines.torch import choose_precision
 from solar.models.checkpoints import load
+from solar.models.device import choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.photos import find_photos, normalise, open_photo, prepare
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from solar.extraction.engines.torch import choose_precision
+from solar.models.device import choose_precision
 from solar.photos import normalise, open_photo, prepare
 from solar.training.retrieval.gradients import tuple_loss
 from solar.training.retrieval.recipe import read_recipe

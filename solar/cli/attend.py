@@ -30,10 +30,10 @@ def attend(
     """Show to which other positions of a photo one position attends."""
     import torch
 
-    from solar.extraction.engines.torch import choose_device
     from solar.files.atomic import write_atomically
     from solar.models.attention import relative_entropy
     from solar.models.checkpoints import load
+    from solar.models.device import choose_device
     from solar.photos import decode
     from solar.photos.overlay import attention_overlay
 

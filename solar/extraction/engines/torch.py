@@ -10,7 +10,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Described, Failed
 from solar.extraction.whiten import whitened
+from solar.models.device import autocast, choose_device, choose_precision, evaluating
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.photos import Box, Photo, decode_each, normalise, require_sizes
@@ -31,65 +31,6 @@ from solar.typing import AnyPath, Descriptors
 WINDOW_PIXELS = 64_000_000
 # Pixels of one batch at the largest scale: enough to fill the device, little enough for its memory.
 BATCH_PIXELS = {"cpu": 2_000_000, "cuda": 24_000_000, "mps": 6_000_000}
-PRECISIONS = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """A device by name.
-
-    Args:
-        name: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` is a graphics processor if there is one.
-
-    Raises:
-        UsageError: another name, or there is no such device here.
-    """
-    if name == "auto":
-        kind = "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device("cuda" if torch.cuda.is_available() else kind)
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name:.60}: use auto, cpu, cuda, cuda:1 or mps") from error
-    here = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count(),
-        "mps": int(torch.backends.mps.is_available()),
-    }
-    if device.type not in here:
-        raise UsageError(f"--device {name:.60}: use auto, cpu, cuda, cuda:1 or mps")
-    if (device.index or 0) >= here[device.type]:
-        raise UsageError(f"--device {name:.60}: there is no such device here; use auto or cpu")
-    return device
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type that a network computes in.
-
-    Args:
-        name: `float32`, `bfloat16` or `float16`; `auto` is bfloat16 where the device is fast at it.
-        device: that it runs on.
-
-    Raises:
-        UsageError: another name.
-    """
-    if name == "auto":
-        if device.type == "cuda":
-            fast = bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        else:
-            fast = device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
-        return torch.bfloat16 if fast else torch.float32
-    if name not in PRECISIONS:
-        raise UsageError(f"--precision {name:.60}: use auto, {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
-
-
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """The network computes in this type inside; float32 is what it does anyway."""
-    return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)
 
 
 class TorchExtractor:
@@ -243,7 +184,7 @@ class TorchExtractor:
         batch = np.stack([normalise(photo, config.mean, config.std) for photo in photos])
         images = torch.from_numpy(batch)  # (B, 3, H, W)
         images = images.to(self.device, memory_format=torch.channels_last)
-        with _evaluating(self.model), autocast(self.device, self._dtype):
+        with evaluating(self.model), autocast(self.device, self._dtype):
             found = self.model.multi_scale(images, self._scales)
         descriptors: Descriptors = found.float().cpu().numpy()
         if not np.isfinite(descriptors).all():
@@ -251,14 +192,3 @@ class TorchExtractor:
                 f"model {self._name}: its descriptors are not finite: its training diverged"
             )
         return descriptors if self._whitening is None else self._whitening.apply(descriptors)
-
-
-@contextmanager
-def _evaluating(model: GlobalDescriptor) -> Iterator[None]:
-    """Evaluation mode inside; afterwards the mode that it was in."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

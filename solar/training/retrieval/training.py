@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from solar.errors import SolarError
-from solar.extraction.engines.torch import choose_precision
 from solar.models.checkpoints import save
+from solar.models.device import choose_precision
 from solar.models.global_descriptor import GlobalDescriptor, Provenance
 from solar.training.retrieval.epoch import Mined, mine
 from solar.training.retrieval.gradients import Criterion, backward, tuple_loss
