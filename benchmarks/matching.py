@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.features.describe import PatchDescriber
-from solar.features.keypoints import GrayImage, Keypoints, SiftDetector
+from solar.features.detectors import SiftDetector
+from solar.features.keypoints import GrayImage, Keypoints
 from solar.features.opencv import opencv
+from solar.features.patch_descriptor import of_network
 from solar.features.patches import PhotoPyramid
 from solar.matching.match import IMAGE_SIZE
 from solar.models.checkpoints import load_local
@@ -66,7 +67,7 @@ def main() -> None:
     compare(
         "both",
         lambda: describe_one_by_one(network, cut_one_by_one(photo, keypoints)),
-        lambda: PatchDescriber(network)(photo, keypoints),
+        lambda: of_network(network)(photo, keypoints),
         "of unit descriptors",
     )
 
@@ -139,7 +140,7 @@ def describe_one_by_one(network: LocalDescriptor, patches: Array) -> Array:
 
 @torch.inference_mode()
 def describe_together(network: LocalDescriptor, patches: Array) -> Array:
-    """In batches of 128, as `PatchDescriber` does on a CPU."""
+    """In batches of 128, as `PatchDescriptor` does on a CPU."""
     starts = range(0, len(patches), 128)
     batches = (torch.from_numpy(patches[start : start + 128]) for start in starts)
     return np.concatenate([network(batch).numpy() for batch in batches])

@@ -13,19 +13,18 @@ import argparse
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.features.codes import Codes
-from solar.features.extractor import load_local_describer
-from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.extractor import open_feature_extractor, see
+from solar.features.features import Features
 from solar.matching.verification import verify_matches
 from solar.photos import find_photos
-from solar.rerank.geometric import agreement, match_codes, mutual, verify
+from solar.rerank.geometric import agreement, match_features, mutual, verify
 
 HITS = 100
 PLACE_BYTES = 8  # Of a keypoint, beside its descriptor.
@@ -33,17 +32,17 @@ PLACE_BYTES = 8  # Of a keypoint, beside its descriptor.
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """One photo of a place: its codes, and its descriptors in other forms.
+    """One photo of a place: its features, and its descriptors in other forms.
 
     Attributes:
         place: name of its folder.
-        codes: as an index keeps them.
+        features: as an index keeps them.
         floats: (N, D) as they were described.
         signs: (N, D / 64) of the differences from the mean of all photos.
     """
 
     place: str
-    codes: Codes
+    features: Features
     floats: NDArray[np.float32]
     signs: NDArray[np.uint64]
 
@@ -60,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     photos = described(options.places, options.local)
     queries = photos[:: max(1, len(photos) // options.queries)][: options.queries]
-    average = np.mean([len(photo.codes) for photo in photos])
+    average = np.mean([len(photo.features) for photo in photos])
     print(f"{platform.processor() or platform.machine()}, {options.local}, {len(queries)} queries,")
     print(f"{len(photos)} photos of {average:.0f} keypoints on average\n")
     print("| stored as | bytes a keypoint | ms for 100 hits | inliers, same place ", end="")
@@ -105,14 +104,14 @@ def hits(query: Photo, photos: Sequence[Photo]) -> list[Photo]:
 def floats(query: Photo, photos: Sequence[Photo]) -> list[int]:
     """Float32, photo by photo."""
     return [
-        agreement(query.codes, photo.codes, mutual(photo.floats @ query.floats.T)).inliers
+        agreement(query.features, photo.features, mutual(photo.floats @ query.floats.T)).inliers
         for photo in photos
     ]
 
 
 def as_bytes(query: Photo, photos: Sequence[Photo]) -> list[int]:
     """As `solar search --rerank geometric` goes."""
-    return [found.inliers for found in verify(query.codes, [photo.codes for photo in photos])]
+    return [found.inliers for found in verify(query.features, [photo.features for photo in photos])]
 
 
 def signs(query: Photo, photos: Sequence[Photo]) -> list[int]:
@@ -124,35 +123,40 @@ def signs(query: Photo, photos: Sequence[Photo]) -> list[int]:
         for one, two in zip(photo.signs.T, query.signs.T, strict=True):
             different += np.bitwise_count(one[:, None] ^ two)
         cosine = 1 - 2 * different.astype(np.float32) / bits
-        found.append(agreement(query.codes, photo.codes, mutual(cosine)).inliers)
+        found.append(agreement(query.features, photo.features, mutual(cosine)).inliers)
     return found
 
 
 def homographies(query: Photo, photos: Sequence[Photo]) -> list[int]:
     """Matches of bytes, and what `solar match` verifies them with."""
-    codes = [photo.codes for photo in photos]
+    features = [photo.features for photo in photos]
     return [
-        len(verify_matches(query.codes.xy, photo.xy, matches, threshold=4.0))
-        for photo, matches in zip(codes, match_codes(query.codes, codes), strict=True)
+        len(verify_matches(query.features.xy, photo.xy, matches, threshold=4.0))
+        for photo, matches in zip(features, match_features(query.features, features), strict=True)
     ]
 
 
 def described(places: Path, local: str) -> list[Photo]:
     """All photos of a folder of places, described."""
     paths = find_photos(places)
-    describer = load_local_describer(local)
+    extractor = open_feature_extractor(local)
     kept: list[NDArray[np.float32]] = []
 
-    def keeping(photo: GrayImage, keypoints: Keypoints) -> NDArray[np.float32]:
-        kept.append(describer.describer(photo, keypoints))
-        return kept[-1]
-
-    codes = [replace(describer, describer=keeping).describe(path) for path in paths]
-    assert len(kept) == len(codes), "a photo without a keypoint"
+    features = []
+    for path in paths:
+        found = see(
+            path,
+            str(path),
+            extractor.detector,
+            extractor.descriptor,
+            extractor.extraction.image_size,
+        )
+        kept.append(found.descriptors)
+        features.append(Features.of(found.keypoints, found.descriptors, found.shape))
     mean = np.concatenate(kept).mean(axis=0)
     return [
-        Photo(path.parent.name, code, rows, np.packbits(rows > mean, axis=1).view(np.uint64))
-        for path, code, rows in zip(paths, codes, kept, strict=True)
+        Photo(path.parent.name, compact, rows, np.packbits(rows > mean, axis=1).view(np.uint64))
+        for path, compact, rows in zip(paths, features, kept, strict=True)
     ]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from solar.evaluation.retrieval.evaluate import Options, Photos
     from solar.evaluation.retrieval.score import Reranking
     from solar.extraction import Extractor
-    from solar.features.extractor import LocalDescriber
+    from solar.features.extractor import FeatureExtractor
 
 GEOMETRIC = "geometric"
 
@@ -215,15 +215,15 @@ def _reranking(name: str | None) -> Reranking | None:
     return Reranking("alpha query expansion, 10 neighbours, alpha 3", rank_expanded)
 
 
-def _local(rerank: str | None, local: str | None) -> LocalDescriber | None:
+def _local(rerank: str | None, local: str | None) -> FeatureExtractor | None:
     """What describes keypoints for geometric re-ranking."""
-    from solar.features.extractor import load_local_describer
+    from solar.features.extractor import open_feature_extractor
 
     if (rerank == GEOMETRIC) != (local is not None):
         raise UsageError(
             f"--rerank {GEOMETRIC} and --local go together, such as --local solar-local"
         )
-    return None if local is None else load_local_describer(local)
+    return None if local is None else open_feature_extractor(local)
 
 
 def _run(
@@ -231,7 +231,7 @@ def _run(
     photos: Photos,
     to: Path,
     options: Options,
-    local: LocalDescriber | None,
+    local: FeatureExtractor | None,
     crop: bool,
     overwrite: bool,
 ) -> Report:

@@ -13,7 +13,7 @@ from solar.cli.console import out, print_json, progress
 from solar.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from solar.features.describe import Describer
+    from solar.features.keypoints import KeypointDescriptor
 
 Descriptor = Annotated[
     str,
@@ -22,6 +22,7 @@ Descriptor = Annotated[
         "of SOLAR's or SOSNet's network, or TFeat's .params file."
     ),
 ]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps: where a network runs.")]
 To = Annotated[Path, typer.Option(help="Folder of descriptors, report.json and report.md.")]
 
 
@@ -51,22 +52,23 @@ def phototour(
         str | None, typer.Option(help="Scene that the network was trained on.")
     ] = None,
     overwrite: Overwrite = False,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure the false positive rate at 95 % recall on PhotoTour's 100,000 pairs."""
     from solar.datasets.patches.phototour import PhotoTour
     from solar.evaluation.patches import phototour as scoring
-    from solar.evaluation.patches.descriptors import patch_descriptor
     from solar.evaluation.patches.folder import PatchFolder
     from solar.evaluation.patches.published import published_phototour
     from solar.evaluation.patches.report import write_report
+    from solar.features.patch_descriptor import open_patch_descriptor
 
-    found = patch_descriptor(descriptor)
+    found = open_patch_descriptor(descriptor, device)
     folder = PatchFolder(
         to, {"data": "PhotoTour", "descriptor": found.fingerprint}, overwrite=overwrite
     )
     results = [
-        scoring.evaluate_phototour(PhotoTour(scene), found.describe, folder, trained_on=trained_on)
+        scoring.evaluate_phototour(PhotoTour(scene), found, folder, trained_on=trained_on)
         for scene in scenes
     ]
     document = {"descriptor": found.name, "scenes": [result.to_json() for result in results]}
@@ -83,27 +85,26 @@ def hpatches(
     to: To,
     split: Annotated[str, typer.Option(help="a, b, c, illum, view or full.")] = "full",
     overwrite: Overwrite = False,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure verification, matching and retrieval of HPatches."""
     from solar.datasets.patches.hpatches import open_test_sequences, read_splits
     from solar.errors import UsageError
-    from solar.evaluation.patches.descriptors import patch_descriptor
     from solar.evaluation.patches.folder import PatchFolder
     from solar.evaluation.patches.hpatches import results as hpatches_results
     from solar.evaluation.patches.hpatches.run import evaluate_hpatches
     from solar.evaluation.patches.published import published_hpatches
     from solar.evaluation.patches.report import write_report
+    from solar.features.patch_descriptor import open_patch_descriptor
 
     known = read_splits(splits)
     if split not in known:
         raise UsageError(f"--split {split}: {splits} has {', '.join(known)}")
-    found = patch_descriptor(descriptor)
+    found = open_patch_descriptor(descriptor, device)
     settings = {"data": "HPatches", "descriptor": found.fingerprint}
     folder = PatchFolder(to, settings, overwrite=overwrite)
-    result = evaluate_hpatches(
-        open_test_sequences(root, known[split]), found.describe, folder, split=split
-    )
+    result = evaluate_hpatches(open_test_sequences(root, known[split]), found, folder, split=split)
     document = {"descriptor": found.name, **result.to_json()}
     own = hpatches_results.HPatchesRow.of(found.name, result)
     text = hpatches_results.markdown([own, *published_hpatches()])
@@ -117,13 +118,14 @@ def homographies(
     to: To,
     descriptor: Annotated[
         list[str],
-        typer.Option(help="rootsift, orb, or as of eval hpatches; may be given again."),
+        typer.Option(help="rootsift, sift, orb, or as of eval hpatches; may be given again."),
     ] = ["rootsift"],  # noqa: B006 - typer copies it
     keypoints: Annotated[int, typer.Option(min=1, help="At most so many in a photo.")] = 2000,
     upright: Annotated[bool, typer.Option("--upright", help="Ignore orientations.")] = False,
     ratio: Annotated[
         float | None, typer.Option(min=0, max=1, help="Of Lowe's test, on top of mutual.")
     ] = None,
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Match sequences of photos with known homographies: accuracy, AP, homography error."""
@@ -131,41 +133,41 @@ def homographies(
     from solar.evaluation.patches.homographies import CORRECT, evaluate_sequences
     from solar.evaluation.patches.homography_results import markdown
     from solar.evaluation.patches.report import accuracy_chart, write_report
-    from solar.features.describe import PatchDescriber
-    from solar.features.keypoints import SiftDetector
+    from solar.features.detectors import SiftDetector
+    from solar.features.keypoints import MAGNIFICATION
 
     sequences = open_sequences(root)
     detector = SiftDetector(keypoints, upright)
     results = {}
-    for title, describer in _describers(descriptor).items():
+    for title, found in _descriptors(descriptor, device).items():
         with progress(title) as show:
             results[title] = evaluate_sequences(
-                sequences, detector, describer, ratio=ratio, progress=show
+                sequences, detector, found, ratio=ratio, progress=show
             )
     protocol = {
         "detector": "SIFT",
         "keypoints": keypoints,
         "upright": upright,
-        "magnification": PatchDescriber.magnification,
+        "magnification": MAGNIFICATION,
         "ratio": ratio,
         "correct_px": CORRECT,
     }
-    found = {name: result.to_json() for name, result in results.items()}
-    document = {"protocol": protocol, "descriptors": found}
+    figures = {name: result.to_json() for name, result in results.items()}
+    document = {"protocol": protocol, "descriptors": figures}
     text = markdown(results) + "\n" + _in_words(protocol)
     write_report(to, document, text, {"accuracy.svg": accuracy_chart(results)})
     _show(document, text, to, as_json)
 
 
-def _describers(names: list[str]) -> dict[str, Describer]:
+def _descriptors(names: list[str], device: str) -> dict[str, KeypointDescriptor]:
     """By title; two of one title are told apart by what was typed."""
-    from solar.evaluation.patches.descriptors import keypoint_describer
+    from solar.features.descriptors import open_descriptor
 
-    describers: dict[str, Describer] = {}
+    descriptors: dict[str, KeypointDescriptor] = {}
     for name in dict.fromkeys(names):
-        title, describer = keypoint_describer(name)
-        describers[f"{title} ({name})" if title in describers else title] = describer
-    return describers
+        found = open_descriptor(name, device)
+        descriptors[f"{found.name} ({name})" if found.name in descriptors else found.name] = found
+    return descriptors
 
 
 def _in_words(protocol: Mapping[str, object]) -> str:

@@ -86,7 +86,7 @@ def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
         out.print(f"  same bytes: {escape(path)} = {escape(same)}", soft_wrap=True)
     for _, reason in report.failed[:SHOWN]:
         err.print(f"  skipped {escape(reason)}", soft_wrap=True)
-    for _, reason in report.without_codes[:SHOWN]:
+    for _, reason in report.without_features[:SHOWN]:
         err.print(f"  no local descriptors: {escape(reason)}", soft_wrap=True)
     if len(report.failed) > SHOWN:
         err.print(f"  ... {len(report.failed)} skipped in all; see: solar info {escape(str(to))}")

@@ -45,9 +45,9 @@ def info(index: Folder, as_json: AsJson = False) -> None:
     table.add_row("compact frees", f"{found.reclaimable / 1e6:.1f} MB")
     if found.local is not None:
         local = found.local
-        made = f"{escape(local.settings.name)}, {local.settings.fingerprint[:16]}"
+        made = f"{escape(local.extraction.descriptor)}, {local.extraction.fingerprint[:16]}"
         table.add_row("local descriptors", f"{local.photos} photos, {local.size / 1e6:.1f} MB")
-        table.add_row("made by", f"{made}, {local.settings.keypoints} keypoints")
+        table.add_row("made by", f"{made}, {local.extraction.keypoints} keypoints")
     out.print(table)
     for _, reason in found.failed:
         out.print(f"skipped {escape(reason)}", soft_wrap=True)

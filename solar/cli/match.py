@@ -24,7 +24,10 @@ def match(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     descriptor: Annotated[
-        str, typer.Option(help="Named local model, model folder, .pth file, or rootsift.")
+        str,
+        typer.Option(
+            help="Named local model, model folder, .pth or .params file, rootsift, sift or orb."
+        ),
     ] = "solar-local",
     detector: Annotated[str, typer.Option(help="Of keypoints: sift or orb.")] = "sift",
     fundamental: Annotated[
@@ -39,6 +42,9 @@ def match(
     image_size: Annotated[
         int, typer.Option(min=1, help="Longest side of the copies that are matched, pixels.")
     ] = 1600,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps: where a network runs.")
+    ] = "auto",
 ) -> None:
     """Say whether two photos show the same place, and draw what they have in common."""
     from solar.matching.drawing import draw_match, picture_format, save_picture
@@ -57,6 +63,7 @@ def match(
             upright=upright,
             ratio=None if ratio == 1 else ratio,
             image_size=image_size,
+            device=device,
             progress=show,
         )
     if to is not None:

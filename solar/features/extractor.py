@@ -1,11 +1,11 @@
-"""What makes local codes: keypoints of a photo, described by RootSIFT or a patch network."""
+"""What makes features: keypoints of a photo, and a descriptor of each."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,80 +13,194 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from solar.errors import PhotoError, UsageError
-from solar.features.codes import WHOLE, Codes
-from solar.features.describe import Describer, root_sift
-from solar.features.keypoints import SiftDetector
-from solar.features.named import ROOT_SIFT, network_describer
-from solar.photos import Box, open_photo, prepare
+from solar.extraction import Failed
+from solar.features.descriptors import open_descriptor
+from solar.features.detectors import open_detector
+from solar.features.extraction import IMAGE_SIZE, KEYPOINTS, FeatureExtraction
+from solar.features.features import WHOLE, Features
+from solar.features.keypoints import (
+    DescribeKeypoints,
+    Detector,
+    FloatArray,
+    KeypointDescriptor,
+    Keypoints,
+)
+from solar.photos import Box, Photo, decode, name_of
 
-KEYPOINTS = 500
-IMAGE_SIZE = 1024
-_DIMENSIONS = 128
-_ROOT_SIFT_FINGERPRINT = hashlib.sha256(b"RootSIFT of OpenCV's SIFT keypoints").hexdigest()
+_AHEAD = 4  # photos a thread that may wait for whoever takes their features
 
 
-@dataclass(frozen=True)
-class LocalSettings:
-    """How all local codes of a store are made; those made otherwise are refused.
+@dataclass(frozen=True, eq=False)
+class FeaturesOf:
+    """A photo's features.
 
     Attributes:
-        name: `rootsift`, or what `solar.load_local` takes, a path being absolute.
-        fingerprint: SHA-256 of the network's weights and architecture, hexadecimal.
-        dimensions: D of the descriptors.
-        keypoints: at most so many of a photo, the strongest.
-        image_size: limit of the described copy's longest side, in pixels.
+        position: of the photo among those asked for.
+        features: its own.
     """
 
-    name: str
-    fingerprint: str
-    dimensions: int = _DIMENSIONS
-    keypoints: int = KEYPOINTS
-    image_size: int = IMAGE_SIZE
+    position: int
+    features: Features
 
 
 @runtime_checkable
-class LocalDescriber(Protocol):
-    """Turns photos into local codes, always in the same way; used by many threads at once."""
+class FeatureExtractor(Protocol):
+    """Turns photos into features, always in the same way; used by many threads at once."""
 
     @property
-    def settings(self) -> LocalSettings:
-        """What the codes depend on."""
+    def extraction(self) -> FeatureExtraction:
+        """What the features depend on."""
         ...
 
-    def describe(self, path: Path, box: Box | None = None) -> Codes:
-        """The codes of a photo, or of a box of it.
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[FeaturesOf | Failed]:
+        """The features of photos, or of boxes of them; one that cannot be used stops no other.
 
-        Raises:
-            PhotoError: it cannot be used.
-            UsageError: the box lies outside the photo.
+        Args:
+            photos: any, each decoded once.
+            boxes: one for each, None for a whole photo; None for whole photos.
+
+        Returns:
+            For each photo once, in any order: its features, or why it has none.
         """
         ...
 
 
+def open_feature_extractor(
+    name: str | Path,
+    device: str = "auto",
+    *,
+    detector: str = "sift",
+    keypoints: int = KEYPOINTS,
+    image_size: int = IMAGE_SIZE,
+) -> KeypointExtractor:
+    """What makes features.
+
+    Args:
+        name: of a descriptor; see `open_descriptor`.
+        device: where a network runs; `auto` for the graphics processor if there is one.
+        detector: `sift` or `orb`.
+        keypoints: at most so many of a photo, the strongest.
+        image_size: limit of the described copy's longest side, in pixels.
+
+    Raises:
+        CheckpointError: the network cannot be loaded.
+        UsageError: there is no such descriptor, detector or device.
+    """
+    finds, found = open_detector(detector, keypoints), open_descriptor(name, device)
+    extraction = FeatureExtraction(
+        os.fspath(name),
+        found.fingerprint,
+        found.dimensions,
+        keypoints,
+        image_size,
+        found.binary,
+        detector,
+    )
+    return KeypointExtractor(extraction, finds, found)
+
+
+def features_of_one(extractor: FeatureExtractor, photo: Photo, box: Box | None = None) -> Features:
+    """The features of one photo, or of a box of it.
+
+    Raises:
+        PhotoError: it cannot be used.
+        UsageError: the box lies outside it.
+    """
+    (found,) = extractor.describe([photo], [box])
+    if isinstance(found, Failed):
+        raise found.error
+    return found.features
+
+
 @dataclass(frozen=True)
-class KeypointDescriber:
-    """SIFT keypoints, described by anything that can.
+class KeypointExtractor:
+    """A detector of keypoints and a descriptor of what it finds.
 
     Attributes:
-        settings: how many keypoints, in a copy of what size, and what `describer` is.
-        describer: of the keypoints.
+        extraction: how many keypoints, in a copy of what size, and what `descriptor` is.
+        detector: finds them.
+        descriptor: describes them.
     """
 
-    settings: LocalSettings
-    describer: Describer
+    extraction: FeatureExtraction
+    detector: Detector
+    descriptor: KeypointDescriptor
 
-    def describe(self, path: Path, box: Box | None = None) -> Codes:
-        """See `LocalDescriber.describe`; no keypoint of a box sees beyond it."""
-        photo = open_photo(path)
-        copy = np.array(prepare(photo, self.settings.image_size, box).convert("L"))
-        frame = WHOLE if box is None else _frame(box, *photo.size)
-        del photo  # Before the detector's pyramids.
-        found = SiftDetector(self.settings.keypoints)(copy)
-        if len(found) == 0:
-            descriptors = np.empty((0, self.settings.dimensions), np.float32)
-        else:
-            descriptors = self.describer(copy, found)
-        return Codes.of(found, descriptors, copy.shape, frame)
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[FeaturesOf | Failed]:
+        """See `FeatureExtractor.describe`; no keypoint of a box sees beyond it."""
+        if boxes is not None and len(boxes) != len(photos):
+            raise UsageError(f"{len(boxes)} boxes for {len(photos)} photos")
+
+        def describe(position: int) -> FeaturesOf | Failed:
+            try:
+                name = name_of(photos[position], position, len(photos))
+                box = boxes[position] if boxes else None
+                features = self._features(photos[position], name, box)
+            except (PhotoError, UsageError) as error:
+                return Failed(position, error)
+            return FeaturesOf(position, features)
+
+        return _in_threads(describe, len(photos))
+
+    def _features(self, photo: Photo, name: str, box: Box | None) -> Features:
+        seen = see(photo, name, self.detector, self.descriptor, self.extraction.image_size, box)
+        descriptors = seen.descriptors
+        if len(descriptors) == 0:
+            descriptors = np.empty((0, self.extraction.dimensions), np.float32)
+        frame = WHOLE if box is None else _frame(box, *seen.size)
+        binary = self.extraction.binary
+        return Features.of(seen.keypoints, descriptors, seen.shape, frame, binary=binary)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPhoto:
+    """What was found in a photo, before it is made compact.
+
+    Attributes:
+        keypoints: N, in pixels of the copy that was looked at.
+        descriptors: (N, D) of them.
+        shape: (height, width) of the copy.
+        size: (width, height) of the photo.
+    """
+
+    keypoints: Keypoints
+    descriptors: FloatArray
+    shape: tuple[int, int]
+    size: tuple[int, int]
+
+
+def see(
+    photo: Photo,
+    name: str,
+    detector: Detector,
+    descriptor: DescribeKeypoints,
+    image_size: int,
+    box: Box | None = None,
+) -> SeenPhoto:
+    """Find and describe the keypoints of a photo, or of a box of it.
+
+    Args:
+        photo: any.
+        name: what errors call it.
+        detector: finds its keypoints.
+        descriptor: describes them.
+        image_size: limit of the longest side of the copy that is looked at, in pixels.
+        box: x1, y1, x2, y2 in pixels of the upright photo.
+
+    Raises:
+        PhotoError: it cannot be used.
+        UsageError: the box lies outside the photo, or the image size is below 1.
+    """
+    opened = decode(photo, name)
+    copy = np.array(opened.prepared(image_size, box).convert("L"))
+    size = opened.image.size
+    del opened  # before the detector's pyramids
+    found = detector(copy)
+    return SeenPhoto(found, descriptor(copy, found), copy.shape, size)
 
 
 def _frame(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
@@ -95,42 +209,19 @@ def _frame(box: Box, width: int, height: int) -> tuple[float, float, float, floa
     return max(x1, 0) / width, max(y1, 0) / height, min(x2 / width, 1), min(y2 / height, 1)
 
 
-def load_local_describer(name: str) -> KeypointDescriber:
-    """What makes local codes, on the graphics processor if there is one.
-
-    Args:
-        name: `rootsift`, or what `solar.load_local` takes.
-
-    Raises:
-        CheckpointError: the network cannot be loaded.
-    """
-    if name == ROOT_SIFT:
-        return KeypointDescriber(LocalSettings(name, _ROOT_SIFT_FINGERPRINT), root_sift)
-    from solar.index.describer import fastest_device
-    from solar.models.checkpoints import load_local
-
-    network = load_local(name)
-    settings = LocalSettings(name, network.fingerprint)
-    return KeypointDescriber(settings, network_describer(network.to(fastest_device())))
-
-
-def describe_photos(
-    describer: LocalDescriber, photos: Sequence[tuple[Path, Box | None]]
-) -> Iterator[tuple[int, Codes | str]]:
-    """The codes of many photos, or of boxes of them; one that cannot be used stops no other.
-
-    Returns:
-        For each photo, in order: its position, and its codes or one line that says why it has none.
-    """
-
-    def describe(position: int) -> tuple[int, Codes | str]:
-        try:
-            return position, describer.describe(*photos[position])
-        except (PhotoError, UsageError) as error:
-            return position, str(error)
-
-    workers = os.cpu_count() or 1
-    window = 4 * workers  # After an interruption, only these are still described.
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(photos), window):
-            yield from pool.map(describe, range(start, min(start + window, len(photos))))
+def _in_threads(
+    describe: Callable[[int], FeaturesOf | Failed], count: int
+) -> Iterator[FeaturesOf | Failed]:
+    """What `describe` gives for 0, 1, ..., in order, a bounded number of them ahead."""
+    threads = min(os.cpu_count() or 1, max(1, count))
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[Future[FeaturesOf | Failed]] = deque()
+    try:
+        for position in range(count):
+            if len(waiting) == _AHEAD * threads:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(describe, position))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,17 +1,15 @@
-"""Keypoints of a photo, and detectors of them."""
+"""Keypoints of a photo, and what finds and describes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from solar.features.opencv import opencv
-
-_ORB_MARGIN = 31  # pixels from the border where OpenCV's ORB finds nothing
+MAGNIFICATION = 6.0
+"""Side of what is described around a keypoint, in keypoint sizes: SIFT's region, 12 sigma."""
 
 GrayImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -56,52 +54,33 @@ class Detector(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class SiftDetector:
-    """OpenCV's difference of Gaussians (Lowe, IJCV 2004).
+class DescribeKeypoints(Protocol):
+    """Anything that describes the keypoints of a grey photo, (height, width) uint8."""
 
-    Attributes:
-        max_keypoints: the strongest so many are kept; orientations of a point count one by one.
-        upright: drop orientations; see `Keypoints.upright`.
-    """
-
-    max_keypoints: int = 2000
-    upright: bool = False
-
-    def __call__(self, photo: GrayImage) -> Keypoints:
-        """At most `max_keypoints` keypoints, the strongest first."""
-        # Without the precise upscale every point would lie 1/4 px too far right and down.
-        sift = opencv().SIFT_create(nfeatures=self.max_keypoints, enable_precise_upscale=True)
-        found = sift.detect(photo, None)
-        keypoints = _from_opencv(found)
-        strongest = np.argsort(-keypoints.response, kind="stable")[: self.max_keypoints]
-        keypoints = keypoints.take(strongest)
-        return keypoints.upright() if self.upright else keypoints
+    def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
+        """(N, D) descriptors, unit rows, in the order of the keypoints."""
+        ...
 
 
-@dataclass(frozen=True)
-class OrbDetector:
-    """OpenCV's oriented FAST corners on a pyramid (Rublee et al., ICCV 2011): quicker than SIFT's.
+class KeypointDescriptor(DescribeKeypoints, Protocol):
+    """A descriptor of keypoints that says what it is."""
 
-    ORB describes 31 px at its finest level; sizes are stated so that patches of the usual 6 sizes
-    (see `PhotoPyramid.patches`) cover the same.
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        ...
 
-    Attributes:
-        max_keypoints: the strongest so many are kept.
-    """
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, hexadecimal: equal if and only if descriptors are."""
+        ...
 
-    max_keypoints: int = 2000
+    @property
+    def dimensions(self) -> int:
+        """D."""
+        ...
 
-    def __call__(self, photo: GrayImage) -> Keypoints:
-        """At most `max_keypoints` keypoints, the strongest first."""
-        if min(photo.shape) <= 2 * _ORB_MARGIN:  # on the tiniest OpenCV fails
-            return _from_opencv([])
-        found = _from_opencv(opencv().ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
-        strongest = np.argsort(-found.response, kind="stable")[: self.max_keypoints]
-        return replace(found, size=found.size / np.float32(6)).take(strongest)
-
-
-def _from_opencv(found: Sequence[Any]) -> Keypoints:
-    rows = [(*point.pt, point.size, point.angle, point.response) for point in found]
-    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
-    return Keypoints(table[:, :2], table[:, 2], table[:, 3], table[:, 4])
+    @property
+    def binary(self) -> bool:
+        """Whether every number is one of two, so that a bit holds it."""
+        ...

@@ -26,7 +26,7 @@ from solar.index.writer import Writer
 if TYPE_CHECKING:
     pass
 
-    from solar.features.extractor import LocalDescriber
+    from solar.features.extractor import FeatureExtractor
 
 
 class Index(Reader):
@@ -121,7 +121,7 @@ class Index(Reader):
         Args:
             photos: a folder, with all folders in it, a photo, or a list of these.
             progress: called with the number of photos dealt with, and of all; then once more with
-                those of which local codes are made.
+                those of which features are made.
             retry_failed: also try photos again that failed before and have not changed.
 
         Returns:
@@ -146,11 +146,11 @@ class Index(Reader):
                 report = addition.finish(given)
             if self._local.kept:
                 last = Snapshot.open(self._snapshot.folder)
-                report.without_codes = self._local.add(last, paths, progress)
+                report.without_features = self._local.add(last, paths, progress)
         return report
 
-    def keep_local(self, local: AnyPath | LocalDescriber) -> None:
-        """Keep local codes beside the descriptors from now on, for geometric re-ranking.
+    def keep_local(self, local: AnyPath | FeatureExtractor) -> None:
+        """Keep features beside the descriptors from now on, for geometric re-ranking.
 
         They take about 70 KB for each photo. Photos that are in the index already get theirs the
         next time that they are given to `add`.
@@ -159,8 +159,8 @@ class Index(Reader):
             local: `rootsift`, what `solar.load_local` takes, or a describer of keypoints.
 
         Raises:
-            IndexFolderError: the index keeps codes of another descriptor, another writes to it, or
-                it cannot be written.
+            IndexFolderError: the index keeps features of another descriptor, another writes to it,
+                or it cannot be written.
             CheckpointError: the network cannot be loaded.
         """
         with self._writing():

@@ -1,20 +1,20 @@
-"""The local codes of an index: what makes them, and which photos lack them."""
+"""The features of an index: what makes them, and which photos lack them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from solar.errors import CheckpointError, IndexFolderError
-from solar.features.codes import Codes
+from solar.errors import CheckpointError, IndexFolderError, UsageError
+from solar.extraction import Failed
+from solar.features.extraction import FeatureExtraction
 from solar.features.extractor import (
-    LocalDescriber,
-    LocalSettings,
-    describe_photos,
-    load_local_describer,
+    FeatureExtractor,
+    features_of_one,
+    open_feature_extractor,
 )
+from solar.features.features import Features
 from solar.index.adding import Progress
 from solar.index.describer import model_name
 from solar.index.listing import AnyPath
@@ -29,8 +29,8 @@ _SECONDS_PER_COMMIT = 10.0  # What a killed run has to do again, at most.
 Missing = dict[bytes, Entry]
 
 
-class LocalCodes:
-    """The codes beside an index; they are made only if `keep` has once been called for it.
+class LocalFeatures:
+    """The features beside an index; they are made only if `keep` has once been called for it.
 
     They are read as of the first use, or of the last write through this object.
     """
@@ -44,43 +44,43 @@ class LocalCodes:
         self._index = index
         self._folder = index / FOLDER
         self._opened: LocalStore | None = None
-        self._describer: LocalDescriber | None = None
+        self._extractor: FeatureExtractor | None = None
 
     @property
     def kept(self) -> bool:
-        """Whether the index keeps codes."""
+        """Whether the index keeps features."""
         return LocalStore.exists(self._folder)
 
-    def keep(self, local: AnyPath | LocalDescriber) -> None:
-        """Keep codes from now on.
+    def keep(self, local: AnyPath | FeatureExtractor) -> None:
+        """Keep features from now on.
 
         Args:
-            local: `rootsift`, what `solar.load_local` takes, or a describer.
+            local: `rootsift`, what `solar.load_local` takes, or an extractor.
 
         Raises:
             CheckpointError: the network cannot be loaded.
-            IndexFolderError: codes of another descriptor are kept, or nothing can be written.
+            IndexFolderError: features of another descriptor are kept, or nothing can be written.
         """
-        if isinstance(local, LocalDescriber):
-            self._describer = local
+        if isinstance(local, FeatureExtractor):
+            self._extractor = local
         else:
             name = model_name(local)
-            if self.kept and self._store.settings.name == name:
+            if self.kept and self._store.extraction.descriptor == name:
                 return
-            self._describer = load_local_describer(name)
-        settings = self._describer.settings
+            self._extractor = open_feature_extractor(name)
+        extraction = self._extractor.extraction
         if not self.kept:
-            self._opened = LocalStore.create(self._folder, settings)
+            self._opened = LocalStore.create(self._folder, extraction)
             return
-        self._refuse_other(settings)
-        if self._store.settings.name != settings.name:
-            self._store.rename(settings.name)
+        self._refuse_other(extraction)
+        if self._store.extraction.descriptor != extraction.descriptor:
+            self._store.rename(extraction.descriptor)
             self._opened = None
 
     def add(
         self, snapshot: Snapshot, photos: Iterable[Path], progress: Progress | None
     ) -> list[tuple[str, str]]:
-        """Describe those of some photos that have a descriptor and no codes.
+        """Describe those of some photos that have a descriptor and no features.
 
         Args:
             snapshot: of the index.
@@ -116,37 +116,40 @@ class LocalCodes:
                 self._opened = None
         return failed
 
-    def _describe(self, missing: Missing) -> Iterator[tuple[bytes, Entry, Codes | str]]:
-        """Key, photo, and its codes or why it has none."""
+    def _describe(self, missing: Missing) -> Iterator[tuple[bytes, Entry, Features | str]]:
+        """Key, photo, and its features or why it has none."""
         entries = list(missing.items())
-        photos = [(Path(path_to_text(entry.path)), None) for _, entry in entries]
-        for position, outcome in describe_photos(self._loaded(), photos):
-            key, entry = entries[position]
-            path = photos[position][0]
-            if not isinstance(outcome, str) and _has_changed(path, entry):
-                outcome = f"{path}: has just changed: add it again"
-            yield key, entry, outcome
+        photos = [Path(path_to_text(entry.path)) for _, entry in entries]
+        for outcome in self._loaded().describe(photos):
+            key, entry = entries[outcome.position]
+            path = photos[outcome.position]
+            if isinstance(outcome, Failed):
+                yield key, entry, outcome.reason
+            elif _has_changed(path, entry):
+                yield key, entry, f"{path}: has just changed: add it again"
+            else:
+                yield key, entry, outcome.features
 
-    def find(self, sha256: bytes) -> Codes | None:
-        """The codes of a photo whose file has this SHA-256, None if there are none.
+    def find(self, sha256: bytes) -> Features | None:
+        """The features of a photo whose file has this SHA-256, None if there are none.
 
         Raises:
-            IndexFolderError: the index keeps no codes, or they are damaged.
+            IndexFolderError: the index keeps no features, or they are damaged.
         """
         return self._store.find(sha256)
 
-    def describe(self, photo: Path, box: tuple[float, float, float, float] | None) -> Codes:
-        """The codes of a query.
+    def describe(self, photo: Path, box: tuple[float, float, float, float] | None) -> Features:
+        """The features of a query.
 
         Raises:
             PhotoError: it cannot be used.
             UsageError: the box lies outside the photo.
-            IndexFolderError: the index keeps no codes, or their descriptor cannot be loaded.
+            IndexFolderError: the index keeps no features, or their descriptor cannot be loaded.
         """
-        return self._loaded().describe(photo, box)
+        return features_of_one(self._loaded(), photo, box)
 
     def compact(self, snapshot: Snapshot) -> None:
-        """Free the room of codes that belong to no photo of the index."""
+        """Free the room of features that belong to no photo of the index."""
         if self.kept:
             self._store.compact(_described(snapshot))
             self._opened = None
@@ -167,7 +170,7 @@ class LocalCodes:
         store, keys = self._store, self._store.keys()
         described = [sha256 for _, _, sha256, found in snapshot.known_files() if found]
         return LocalInfo(
-            settings=store.settings,
+            extraction=store.extraction,
             photos=sum(sha256 in keys for sha256 in described),
             size=store.size,
             reclaimable=len(keys - set(described)),
@@ -178,7 +181,7 @@ class LocalCodes:
         if self._opened is None:
             if not self.kept:
                 raise IndexFolderError(
-                    f"{self._index} keeps no local codes: describe its photos with "
+                    f"{self._index} keeps no features: describe its photos with "
                     f"`solar index PHOTOS --to {self._index} --local solar-local`"
                 )
             self._opened = LocalStore.open(self._folder)
@@ -194,31 +197,27 @@ class LocalCodes:
                 missing.setdefault(sha256, snapshot.entry(position))
         return missing
 
-    def _loaded(self) -> LocalDescriber:
+    def _loaded(self) -> FeatureExtractor:
         """What describes photos, loaded on first use."""
-        if self._describer is None:
-            name = self._store.settings.name
+        if self._extractor is None:
+            name = self._store.extraction.descriptor
             try:
-                found = load_local_describer(name)
-            except CheckpointError as error:
+                found = open_feature_extractor(name)
+            except (CheckpointError, UsageError) as error:
                 raise IndexFolderError(
-                    f"{self._index} needs the local descriptor that its codes were made with, "
+                    f"{self._index} needs the local descriptor that its features were made with, "
                     f"{name} ({error}): say where it is now with `solar index … --local`"
                 ) from error
-            self._refuse_other(found.settings)
-            self._describer = found
-        return self._describer
+            self._refuse_other(found.extraction)
+            self._extractor = found
+        return self._extractor
 
-    def _refuse_other(self, offered: LocalSettings) -> None:
-        own = self._store.settings
-        if replace(offered, name=own.name) != own:
-            raise IndexFolderError(
-                f"{self._index} keeps local codes of {own.name} ({own.fingerprint[:12]}, "
-                f"{own.keypoints} keypoints, {own.image_size} px), not of {offered.name} "
-                f"({offered.fingerprint[:12]}, {offered.keypoints} keypoints, "
-                f"{offered.image_size} px): use what they were made with, or delete "
-                f"{self._folder} and make them anew"
-            )
+    def _refuse_other(self, offered: FeatureExtraction) -> None:
+        way_out = f"use what they were made with, or delete {self._folder} and make them anew"
+        try:
+            self._store.extraction.require_same(offered, self._index, way_out)
+        except UsageError as error:
+            raise IndexFolderError(str(error)) from error
 
 
 def _described(snapshot: Snapshot) -> set[bytes]:

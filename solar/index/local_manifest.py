@@ -1,4 +1,4 @@
-"""The manifest of local codes: what their folder holds at its last commit."""
+"""The manifest of features: what their folder holds at its last commit."""
 
 from __future__ import annotations
 
@@ -6,35 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solar.errors import IndexFolderError
-from solar.features.codes import KEYPOINT
-from solar.features.extractor import LocalSettings
+from solar.features.extraction import FeatureExtraction
 from solar.index.datafile import MANIFEST_NAME
 from solar.index.signed import parse, read_file, refuse_damaged, sign, write_file
 
-FORMAT = "solar-local-codes"
+FORMAT = "solar-features"
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class LocalManifest:
-    """The state of a folder of local codes at one commit; see `solar.index.manifest`.
+    """The state of a folder of features at one commit; see `solar.index.manifest`.
 
     Attributes:
-        settings: how the codes are made.
+        extraction: how the features are made.
         generation: number in the data files' names; compaction starts the next one.
         records: committed length of the records file, in records.
         keypoints: committed length of the keypoints file, in keypoints.
     """
 
-    settings: LocalSettings
+    extraction: FeatureExtraction
     generation: int = 1
     records: int = 0
     keypoints: int = 0
-
-    @property
-    def keypoint_bytes(self) -> int:
-        """Of each keypoint with its descriptor."""
-        return KEYPOINT.itemsize + self.settings.dimensions
 
     def to_bytes(self) -> bytes:
         """The manifest file."""
@@ -42,13 +36,15 @@ class LocalManifest:
             "format": FORMAT,
             "version": VERSION,
             "descriptor": {
-                "name": self.settings.name,
-                "fingerprint": self.settings.fingerprint,
-                "dimensions": self.settings.dimensions,
+                "name": self.extraction.descriptor,
+                "fingerprint": self.extraction.fingerprint,
+                "dimensions": self.extraction.dimensions,
+                "binary": int(self.extraction.binary),
             },
             "extraction": {
-                "image_size": self.settings.image_size,
-                "keypoints": self.settings.keypoints,
+                "image_size": self.extraction.image_size,
+                "keypoints": self.extraction.keypoints,
+                "detector": self.extraction.detector,
             },
             "files": {
                 "generation": self.generation,
@@ -69,15 +65,17 @@ class LocalManifest:
         Raises:
             IndexFolderError: it is not one, is damaged, or was written by a newer Solar.
         """
-        fields = parse(raw, file, FORMAT, VERSION, "the manifest of local codes")
+        fields = parse(raw, file, FORMAT, VERSION, "the manifest of features")
         descriptor, extraction, files = map(fields.inner, ("descriptor", "extraction", "files"))
         manifest = cls(
-            settings=LocalSettings(
-                name=descriptor.text("name"),
+            extraction=FeatureExtraction(
+                descriptor=descriptor.text("name"),
                 fingerprint=descriptor.fingerprint("fingerprint"),
                 dimensions=descriptor.integer("dimensions", 1, 1 << 12),
                 keypoints=extraction.integer("keypoints", 1, 1 << 20),
                 image_size=extraction.integer("image_size", 1, 1 << 16),
+                binary=bool(descriptor.integer("binary", 0, 1)),
+                detector=extraction.text("detector"),
             ),
             generation=files.integer("generation", 1),
             records=files.integer("records"),
@@ -97,7 +95,7 @@ class LocalManifest:
         try:
             raw = read_file(file)
         except FileNotFoundError as error:
-            raise IndexFolderError(f"{file} is missing: there are no local codes") from error
+            raise IndexFolderError(f"{file} is missing: there are no features") from error
         return cls.from_bytes(raw, file)
 
     def write(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""Local codes on disk: a log that grows, keyed by what was described.
+"""Features on disk: a log that grows, keyed by what was described.
 
-A key is the SHA-256 of a photo's file, so codes are right whenever they are there: photos that are
-added, copied, moved, changed or removed need no change here, the two folders need no common
+A key is the SHA-256 of a photo's file, so features are right whenever they are there: photos that
+are added, copied, moved, changed or removed need no change here, the two folders need no common
 commit, and a reader may combine any commit of this one with any of the index's.
 """
 
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
-from solar.features.codes import Codes
-from solar.features.extractor import LocalSettings
+from solar.features.extraction import FeatureExtraction
+from solar.features.features import Features
 from solar.files.atomic import sync_folder
 from solar.index.datafile import (
     MANIFEST_NAME,
@@ -43,13 +43,13 @@ from solar.index.lock import writer_lock
 
 @dataclass(frozen=True)
 class LocalStore:
-    """One commit of a folder of local codes, memory-mapped; later commits leave it as it is.
+    """One commit of a folder of features, memory-mapped; later commits leave it as it is.
 
     Attributes:
-        folder: of the codes.
+        folder: of the features.
         manifest: of the commit.
         records: (records,) the log.
-        keypoints: (keypoints, 8 + D) bytes, as `Codes.rows` gives them.
+        keypoints: (keypoints, 8 + D) bytes, as `Features.rows` gives them.
     """
 
     folder: Path
@@ -58,8 +58,8 @@ class LocalStore:
     keypoints: NDArray[np.uint8]
 
     @classmethod
-    def create(cls, folder: Path, settings: LocalSettings) -> LocalStore:
-        """Make an empty folder of codes; its parent exists.
+    def create(cls, folder: Path, extraction: FeatureExtraction) -> LocalStore:
+        """Make an empty folder of features; its parent exists.
 
         Raises:
             IndexFolderError: it cannot be written.
@@ -67,7 +67,7 @@ class LocalStore:
         try:
             folder.mkdir(exist_ok=True)
             with writer_lock(folder):
-                LocalManifest(settings).write(folder)
+                LocalManifest(extraction).write(folder)
             sync_folder(folder.parent)
         except OSError as error:
             raise IndexFolderError(f"{folder}: cannot be written: {error}") from error
@@ -81,8 +81,8 @@ class LocalStore:
             IndexFolderError: there is none, or it is damaged.
         """
         if folder.is_symlink():
-            raise IndexFolderError(f"{folder} is a link: local codes lie in the index's own folder")
-        again = f"delete {folder} to have its codes made anew"
+            raise IndexFolderError(f"{folder} is a link: features lie in the index's own folder")
+        again = f"delete {folder} to have its features made anew"
         return open_commit(folder, LocalManifest.read, cls._of, again)
 
     @classmethod
@@ -92,19 +92,21 @@ class LocalStore:
             for kind, length in committed_bytes(manifest).items()
         }
         records = np.frombuffer(maps[RECORDS], RECORD)
-        keypoints = np.frombuffer(maps[KEYPOINTS], np.uint8).reshape(-1, manifest.keypoint_bytes)
+        keypoints = np.frombuffer(maps[KEYPOINTS], np.uint8).reshape(
+            -1, manifest.extraction.row_bytes
+        )
         _check(records, manifest, data_file(folder, RECORDS, manifest.generation))
         return cls(folder, manifest, records, keypoints)
 
     @staticmethod
     def exists(folder: Path) -> bool:
-        """Whether codes are there, damaged or not; an interrupted `create` leaves none."""
+        """Whether features are there, damaged or not; an interrupted `create` leaves none."""
         return (folder / MANIFEST_NAME).exists() or any(folder.glob("*.bin"))
 
     @property
-    def settings(self) -> LocalSettings:
-        """How the codes are made."""
-        return self.manifest.settings
+    def extraction(self) -> FeatureExtraction:
+        """How the features are made."""
+        return self.manifest.extraction
 
     @property
     def size(self) -> int:
@@ -112,17 +114,17 @@ class LocalStore:
         return sum(committed_bytes(self.manifest).values())
 
     def keys(self) -> set[bytes]:
-        """Of all codes."""
+        """Of all features."""
         return set(self.records["key"].tolist())
 
-    def find(self, key: bytes) -> Codes | None:
-        """The codes of a key, None if there are none."""
+    def find(self, key: bytes) -> Features | None:
+        """The features of a key, None if there are none."""
         starts, order = self._order
         place = int(np.searchsorted(starts, np.frombuffer(key, "<u8", 1)[0], "left"))
         while place < len(starts) and starts[place].tobytes() == key[:8]:
             position = int(order[place])
             if self.records["key"][position].item() == key:
-                return self._codes(position)
+                return self._features(position)
             place += 1
         return None
 
@@ -133,9 +135,10 @@ class LocalStore:
         order = np.argsort(keys[:, 0], kind="stable")
         return keys[order, 0], order
 
-    def _codes(self, position: int) -> Codes:
+    def _features(self, position: int) -> Features:
         record = self.records[position]
-        return Codes.from_rows(int(record["width"]), int(record["height"]), self._rows(position))
+        size, rows = (int(record["width"]), int(record["height"])), self._rows(position)
+        return Features.from_rows(*size, rows, binary=self.extraction.binary)
 
     def _rows(self, position: int) -> NDArray[np.uint8]:
         first, count = int(self.records["first"][position]), int(self.records["count"][position])
@@ -146,7 +149,7 @@ class LocalStore:
         file = data_file(self.folder, RECORDS, self.manifest.generation)
         return [
             f"{file}: record {position}, or its keypoints, is damaged: "
-            f"delete {self.folder} to have its codes made anew"
+            f"delete {self.folder} to have its features made anew"
             for position, record in enumerate(self.records)
             if checksum(record, self._rows(position)) != record["checksum"].item()
         ]
@@ -174,10 +177,10 @@ class LocalStore:
             writer.rename(name)
 
     def compact(self, wanted: set[bytes]) -> None:
-        """Write only the codes of wanted keys anew, if others are there.
+        """Write only the features of wanted keys anew, if others are there.
 
         Raises:
-            IndexFolderError: another writes, or it cannot be written; the codes are as before.
+            IndexFolderError: another writes, or it cannot be written; the features are as before.
         """
         with writer_lock(self.folder):
             last = LocalStore.open(self.folder)
@@ -188,7 +191,7 @@ class LocalStore:
             with LocalWriter(self.folder, empty) as writer:
                 for position, key in enumerate(last.records["key"].tolist()):
                     if key in wanted:
-                        writer.put(key, last._codes(position))
+                        writer.put(key, last._features(position))
                 writer.commit()
             remove_leftovers(self.folder, KINDS, empty.generation)
 
@@ -202,5 +205,5 @@ def _check(records: NDArray[np.void], manifest: LocalManifest, file: Path) -> No
     if len(bad):
         raise IndexFolderError(
             f"{file}: record {bad[0]} makes no sense: the file was damaged; "
-            f"delete {file.parent} to have its codes made anew"
+            f"delete {file.parent} to have its features made anew"
         )

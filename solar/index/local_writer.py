@@ -1,4 +1,4 @@
-"""The writer of local codes: appends to their data files, and commits."""
+"""The writer of features: appends to their data files, and commits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexFolderError
-from solar.features.codes import Codes
+from solar.features.features import Features
 from solar.index.datafile import open_all, plain_errors, write_at
 from solar.index.local_manifest import LocalManifest
 
@@ -37,7 +37,7 @@ def committed_bytes(manifest: LocalManifest) -> dict[str, int]:
     """How much of each data file the commit of a manifest covers."""
     return {
         RECORDS: manifest.records * RECORD.itemsize,
-        KEYPOINTS: manifest.keypoints * manifest.keypoint_bytes,
+        KEYPOINTS: manifest.keypoints * manifest.extraction.row_bytes,
     }
 
 
@@ -50,7 +50,7 @@ def checksum(record: np.void, rows: NDArray[np.uint8]) -> bytes:
 
 
 class LocalWriter:
-    """Appends codes after a commit. Whoever makes one holds the lock; see `Writer`."""
+    """Appends features after a commit. Whoever makes one holds the lock; see `Writer`."""
 
     def __init__(self, folder: Path, manifest: LocalManifest) -> None:
         """Open the data files to go on after the lengths of a manifest."""
@@ -69,19 +69,19 @@ class LocalWriter:
         """Close; what was not committed is lost."""
         self._opened.close()
 
-    def put(self, key: bytes, codes: Codes) -> None:
-        """Write codes; they count only once they are committed.
+    def put(self, key: bytes, features: Features) -> None:
+        """Write features; they count only once they are committed.
 
         Raises:
             IndexFolderError: they do not fit the settings, or could not be written.
         """
-        rows = codes.rows()
-        if rows.shape[1] != self._manifest.keypoint_bytes:
+        rows = features.rows()
+        if rows.shape[1] != self._manifest.extraction.row_bytes:
             raise IndexFolderError(
-                f"{self._folder} holds descriptors of {self._manifest.settings.dimensions} "
-                f"dimensions, not {codes.descriptors.shape[1]}: use what it was made with"
+                f"{self._folder} holds descriptors of {self._manifest.extraction.dimensions} "
+                f"dimensions, not {features.descriptors.shape[1]}: use what it was made with"
             )
-        places = self._manifest.keypoints, len(rows), codes.width, codes.height
+        places = self._manifest.keypoints, len(rows), features.width, features.height
         record = np.array([(key, *places, b"")], RECORD)
         record["checksum"] = np.void(checksum(record[0], rows))
         starts = committed_bytes(self._manifest)
@@ -100,8 +100,8 @@ class LocalWriter:
         Raises:
             IndexFolderError: it could not be written.
         """
-        settings = replace(self._manifest.settings, name=name)
-        self._manifest = replace(self._manifest, settings=settings)
+        extraction = replace(self._manifest.extraction, descriptor=name)
+        self._manifest = replace(self._manifest, extraction=extraction)
         self.commit()
 
     def commit(self) -> None:

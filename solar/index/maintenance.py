@@ -113,7 +113,7 @@ def summary(snapshot: Snapshot, local: LocalInfo | None) -> IndexInfo:
 
     Args:
         snapshot: of the index.
-        local: of the codes beside it.
+        local: of the features beside it.
     """
     manifest, records, current = snapshot.manifest, snapshot.records, snapshot.current
     failed = current[records["state"][current] == State.FAILED]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solar.errors import CheckpointError, IndexFolderError, UsageError
-from solar.features.codes import Codes
+from solar.features.features import Features
 from solar.index import maintenance
 from solar.index.describer import Describer, load_describer, refuse_other
 from solar.index.listing import AnyPath
-from solar.index.local import LocalCodes
+from solar.index.local import LocalFeatures
 from solar.index.records import Entry, State, path_to_text
 from solar.index.results import Hit, IndexInfo
 from solar.index.snapshot import Snapshot
@@ -46,7 +46,7 @@ class Reader:
         self._describer = describer
         self._model = model
         self._searcher: Searcher = searcher or FaissSearcher()
-        self._local = LocalCodes(snapshot.folder)
+        self._local = LocalFeatures(snapshot.folder)
 
     def __len__(self) -> int:
         """How many photos can be found."""
@@ -124,22 +124,22 @@ class Reader:
         rows = [self._photo(number).row for number in ids]
         return np.asarray(self._snapshot.descriptors[rows])
 
-    def codes(self, ids: Iterable[int]) -> list[Codes | None]:
-        """The local codes of photos in the index, such as hits, None for those that have none.
+    def features_of(self, ids: Iterable[int]) -> list[Features | None]:
+        """The features of photos in the index, such as hits, None for those that have none.
 
         Raises:
             UsageError: the index has no photo of one of these ids.
-            IndexFolderError: it keeps no local codes, or they are damaged.
+            IndexFolderError: it keeps no features, or they are damaged.
         """
         return [self._local.find(self._photo(number).sha256) for number in ids]
 
-    def describe_codes(self, photo: AnyPath, box: Box | None = None) -> Codes:
-        """The local codes of a query, made as those of the index.
+    def describe_features(self, photo: AnyPath, box: Box | None = None) -> Features:
+        """The features of a query, made as those of the index.
 
         Raises:
             PhotoError: the photo cannot be used.
             UsageError: the box lies outside the photo.
-            IndexFolderError: the index keeps no local codes, or their descriptor cannot be loaded.
+            IndexFolderError: the index keeps no features, or their descriptor cannot be loaded.
         """
         return self._local.describe(Path(photo), box)
 

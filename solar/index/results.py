@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from solar.features.extractor import LocalSettings
+from solar.features.extraction import FeatureExtraction
 from solar.index.manifest import Settings
 
 
@@ -31,16 +31,16 @@ class Hit:
 
 @dataclass(frozen=True)
 class LocalInfo:
-    """The local codes beside an index.
+    """The features beside an index.
 
     Attributes:
-        settings: how they are made.
+        extraction: how they are made.
         photos: how many photos of the index have them.
         size: of their data files, in bytes.
-        reclaimable: how many of their sets of codes belong to no photo any more.
+        reclaimable: how many of their sets of features belong to no photo any more.
     """
 
-    settings: LocalSettings
+    extraction: FeatureExtraction
     photos: int
     size: int
     reclaimable: int
@@ -57,7 +57,7 @@ class IndexInfo:
         failed: (path, reason) of those that could not be used.
         size: of the data files, in bytes.
         reclaimable: how many of these bytes `Index.compact` would free, about.
-        local: of local codes, None if the index keeps none.
+        local: of features, None if the index keeps none.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class AddReport:
             photo: (path, that other photo's path).
         failed: (path, reason) of photos that could not be used, now or earlier; the reason
             names the file.
-        without_codes: (path, reason) of photos of which no local codes could be made, in an index
+        without_features: (path, reason) of photos of which no features could be made, in an index
             that keeps them; they can be found, but not verified.
     """
 
@@ -92,4 +92,4 @@ class AddReport:
     vanished: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
-    without_codes: list[tuple[str, str]] = field(default_factory=list)
+    without_features: list[tuple[str, str]] = field(default_factory=list)

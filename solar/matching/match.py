@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.errors import UsageError
-from solar.features.describe import Describer, Descriptors
-from solar.features.keypoints import Detector, Keypoints
-from solar.features.named import named_describer, named_detector, network_describer
+from solar.features.descriptors import open_descriptor
+from solar.features.detectors import open_detector
+from solar.features.extractor import SeenPhoto, see
+from solar.features.keypoints import DescribeKeypoints, Detector, GrayImage, Keypoints
+from solar.features.patch_descriptor import of_network
 from solar.matching.geometry import FloatArray, Matrix, project
 from solar.matching.nearest import Matches, mutual_nearest
 from solar.matching.verification import Geometry, chance_inliers, distinct_matches, verify_matches
-from solar.photos import open_photo, prepare
+from solar.photos import Photo, name_of, require_sizes
 
 if TYPE_CHECKING:
     from solar.models.local_descriptor import LocalDescriptor
@@ -97,10 +99,10 @@ class Match:
 
 
 def match(
-    first: str | Path,
-    second: str | Path,
+    first: Photo,
+    second: Photo,
     *,
-    model: str | Path | LocalDescriptor | Describer = "solar-local",
+    model: str | Path | LocalDescriptor | DescribeKeypoints = "solar-local",
     geometry: Geometry = "homography",
     detector: str | Detector = "sift",
     keypoints: int = 2000,
@@ -108,15 +110,16 @@ def match(
     ratio: float | None = 0.9,
     image_size: int = IMAGE_SIZE,
     threshold: float = 3.0,
+    device: str = "auto",
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Match:
     """Match two photos.
 
     Args:
-        first: a photo file.
+        first: a photo.
         second: another, or the same.
-        model: what describes keypoints: a local network or its name, folder or published `.pth`
-            file, `rootsift`, or any `Describer`.
+        model: what describes keypoints: what `open_descriptor` takes, a local network, or any
+            `DescribeKeypoints`.
         geometry: `homography` for planes and for cameras that only turn, `fundamental` for
             any rigid scene.
         detector: `sift`, `orb`, or any `Detector`.
@@ -125,22 +128,22 @@ def match(
         ratio: of Lowe's test, on top of mutual nearest neighbours; None for none.
         image_size: keypoints are found and described in copies of at most this longest side.
         threshold: pixels of those copies that a match may be off; `chance_inliers` holds for 3.
+        device: where a named network runs; `auto` for the graphics processor if there is one.
         progress: called with steps done and their number.
 
     Raises:
-        UsageError: an option out of its range.
-        PhotoError: a file is no photo that can be used.
-        CheckpointError: there is no such model.
+        UsageError: an option out of its range, or there is no such model or device.
+        PhotoError: a photo cannot be used.
+        CheckpointError: the network cannot be loaded.
     """
+    require_sizes(image_size, (1.0,))
     _check(geometry, keypoints, ratio, threshold)
-    if isinstance(detector, str):
-        detector = named_detector(detector, keypoints)
-    eye = _Eye(detector, _describer(model), image_size, keypoints, upright)
+    detect, describe = _detector(detector, keypoints, upright), _descriptor(model, device)
     step = progress or (lambda done, total: None)
     step(0, 3)
-    one = eye.see(first)
+    one = see(first, name_of(first, 0, 2), detect, describe, image_size)
     step(1, 3)
-    two = eye.see(second)
+    two = see(second, name_of(second, 1, 2), detect, describe, image_size)
     step(2, 3)
     found = mutual_nearest(one.descriptors, two.descriptors, ratio=ratio)
     result = _agreeing(one, two, found, geometry, threshold)
@@ -159,71 +162,49 @@ def _check(geometry: str, keypoints: int, ratio: float | None, threshold: float)
         raise UsageError(f"threshold {threshold:g}: give a positive number of pixels")
 
 
-def _describer(model: str | Path | LocalDescriptor | Describer) -> Describer:
+def _detector(detector: str | Detector, keypoints: int, upright: bool) -> Detector:
+    """One that finds at most so many keypoints, unturned where asked."""
+    found = open_detector(detector, keypoints) if isinstance(detector, str) else detector
+
+    def detect(photo: GrayImage) -> Keypoints:
+        seen = found(photo)
+        seen = seen.take(np.arange(min(len(seen), keypoints)))
+        return seen.upright() if upright else seen
+
+    return detect
+
+
+def _descriptor(
+    model: str | Path | LocalDescriptor | DescribeKeypoints, device: str
+) -> DescribeKeypoints:
     if isinstance(model, (str, Path)):
-        return named_describer(model)
+        return open_descriptor(model, device)
     from solar.models.local_descriptor import LocalDescriptor
 
-    return network_describer(model) if isinstance(model, LocalDescriptor) else model
+    return of_network(model) if isinstance(model, LocalDescriptor) else model
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A photo's keypoints in pixels of its working copy, their descriptors, and its size."""
-
-    keypoints: Keypoints
-    descriptors: Descriptors
-    size: tuple[int, int]
-    scale: tuple[float, float]
-
-    @property
-    def to_original(self) -> Matrix:
-        """(3, 3): pixels of the copy to those of the original; centres have whole coordinates."""
-        x, y = self.scale
-        return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
-
-    def in_original(self) -> Keypoints:
-        """The keypoints in pixels of the original."""
-        xy = project(self.to_original, self.keypoints.xy).astype(np.float32)
-        size = self.keypoints.size * np.float32(np.prod(self.scale) ** 0.5)
-        return replace(self.keypoints, xy=xy, size=size)
-
-
-@dataclass(frozen=True)
-class _Eye:
-    """How photos are looked at; see `match`."""
-
-    detector: Detector
-    describer: Describer
-    image_size: int
-    keypoints: int
-    upright: bool
-
-    def see(self, path: str | Path) -> _Seen:
-        photo = open_photo(path)
-        copy = np.array(prepare(photo, self.image_size).convert("L"))
-        scale = photo.width / copy.shape[1], photo.height / copy.shape[0]
-        size = photo.size
-        del photo  # before the detector's pyramids
-        found = self.detector(copy)
-        found = found.take(np.arange(min(len(found), self.keypoints)))
-        if self.upright:
-            found = found.upright()
-        return _Seen(found, self.describer(copy, found), size, scale)
+def _to_original(photo: SeenPhoto) -> tuple[Matrix, Keypoints]:
+    """(3, 3) from pixels of the copy to those of the original, and the keypoints in the latter."""
+    height, width = photo.shape
+    x, y = photo.size[0] / width, photo.size[1] / height
+    matrix = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+    xy = project(matrix, photo.keypoints.xy).astype(np.float32)
+    size = photo.keypoints.size * np.float32((x * y) ** 0.5)
+    return matrix, replace(photo.keypoints, xy=xy, size=size)
 
 
 def _agreeing(
-    one: _Seen, two: _Seen, matches: Matches, geometry: Geometry, threshold: float
+    one: SeenPhoto, two: SeenPhoto, matches: Matches, geometry: Geometry, threshold: float
 ) -> Match:
     """The matches that agree with a geometry, and it, in pixels of the originals."""
     xy = one.keypoints.xy, two.keypoints.xy
     matches = distinct_matches(*xy, matches)
     found = verify_matches(*xy, matches, geometry=geometry, threshold=threshold)
+    (right, first), (left, second) = _to_original(one), _to_original(two)
     matrix = found.matrix
     if matrix is not None:
-        left, right = two.to_original, np.linalg.inv(one.to_original)
         if geometry == "fundamental":
-            left = np.linalg.inv(left).T
-        matrix = left @ matrix @ right
-    keypoints = one.in_original(), two.in_original()
-    return Match(keypoints, matches, found.inliers, matrix, geometry, (one.size, two.size))
+            left = np.asarray(np.linalg.inv(left).T)
+        matrix = left @ matrix @ np.linalg.inv(right)
+    return Match((first, second), matches, found.inliers, matrix, geometry, (one.size, two.size))

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from solar.models.published import read_tensors
 from solar.models.state import fill
 
+DIMENSIONS = 128
+
 
 class TFeat(nn.Module):
     """The shallow patch network of Balntas et al., BMVC 2016, as its authors publish it.
@@ -29,7 +31,7 @@ class TFeat(nn.Module):
             nn.Conv2d(32, 64, 6),
             nn.Tanh(),
         )
-        self.descr = nn.Sequential(nn.Linear(64 * 8 * 8, 128), nn.Tanh())
+        self.descr = nn.Sequential(nn.Linear(64 * 8 * 8, DIMENSIONS), nn.Tanh())
 
     def forward(self, patches: Tensor) -> Tensor:
         """Describe patches (B, 1, 32, 32) by unit rows (B, 128)."""

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from solar.features.codes import Codes, unit_rows
+from solar.features.features import Features, unit_rows
 from solar.features.keypoints import FloatArray
 from solar.matching.nearest import Matches
 from solar.matching.verification import distinct_matches
@@ -60,11 +60,11 @@ class Agreement:
         return tuple(map(tuple, np.hstack([self.query, self.photo]).round(5).tolist()))
 
 
-def verify(query: Codes, photos: Sequence[Codes]) -> list[Agreement]:
+def verify(query: Features, photos: Sequence[Features]) -> list[Agreement]:
     """Match a query with photos, and keep what agrees.
 
     Args:
-        query: its local codes.
+        query: its features.
         photos: those of K photos.
 
     Returns:
@@ -72,7 +72,7 @@ def verify(query: Codes, photos: Sequence[Codes]) -> list[Agreement]:
     """
     return [
         agreement(query, photo, found)
-        for photo, found in zip(photos, match_codes(query, photos), strict=True)
+        for photo, found in zip(photos, match_features(query, photos), strict=True)
     ]
 
 
@@ -92,10 +92,10 @@ def order(inliers: Sequence[int | None]) -> list[int]:
     return sorted(range(len(trusted)), key=lambda position: -trusted[position])
 
 
-def match_codes(query: Codes, photos: Sequence[Codes]) -> Iterator[Matches]:
+def match_features(query: Features, photos: Sequence[Features]) -> Iterator[Matches]:
     """For each photo, rows of the query and of it that are most similar to each other.
 
-    Single precision does here: codes that are so nearly as similar are matched by chance anyway.
+    Single precision does here: features that are so nearly as similar are matched by chance anyway.
     """
     sought = query.unit_descriptors.T
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
@@ -125,11 +125,11 @@ def mutual(similar: FloatArray) -> Matches:
     return Matches(first, second, np.sqrt(np.maximum(2.0 - 2.0 * best[second], 0)))
 
 
-def agreement(query: Codes, photo: Codes, matches: Matches) -> Agreement:
+def agreement(query: Features, photo: Features, matches: Matches) -> Agreement:
     """Those of the matches that agree with one another; two places are matched once.
 
     Args:
-        query: its local codes.
+        query: its features.
         photo: those of the photo.
         matches: rows of the query (first) and of the photo (second).
     """
@@ -150,11 +150,11 @@ class _Seen:
         tolerance: in pixels.
     """
 
-    def __init__(self, codes: Codes, rows: npt.NDArray[np.int64]) -> None:
-        x, y = codes.xy[rows].T
+    def __init__(self, features: Features, rows: npt.NDArray[np.int64]) -> None:
+        x, y = features.xy[rows].T
         self.place = x + 1j * y
-        self.turn = codes.turn_and_size[rows]
-        self.tolerance = TOLERANCE * max(codes.width, codes.height)
+        self.turn = features.turn_and_size[rows]
+        self.tolerance = TOLERANCE * max(features.width, features.height)
 
 
 def _agreeing(one: _Seen, two: _Seen) -> npt.NDArray[np.int64]:

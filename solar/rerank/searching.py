@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from solar.errors import UsageError
-from solar.features.codes import Codes
+from solar.features.features import Features
 from solar.index import Hit, Index
 from solar.photos import Box
 from solar.rerank import geometric
@@ -36,7 +36,7 @@ def search(
     Raises:
         UsageError: as `Index.search`, or another way to re-rank.
         PhotoError: the query cannot be used.
-        IndexFolderError: as `Index.search`, or the index has no local codes to verify with.
+        IndexFolderError: as `Index.search`, or the index has no features to verify with.
     """
     if rerank not in WAYS:
         raise UsageError(f"rerank {rerank}: use {' or '.join(WAYS)}")
@@ -46,20 +46,20 @@ def search(
 def _geometric(index: Index, photo: Path, top: int, box: Box | None) -> list[Hit]:
     if top < 1:
         raise UsageError(f"top is {top}: ask for 1 or more")
-    query = index.describe_codes(photo, box)
+    query = index.describe_features(photo, box)
     hits = index.search(photo, max(top, geometric.FIRST), box)
     verified = _verified(index, query, hits[: geometric.FIRST]) + hits[geometric.FIRST :]
     places = geometric.order([hit.inliers for hit in verified])
     return [verified[place] for place in places[:top]]
 
 
-def _verified(index: Index, query: Codes, hits: list[Hit]) -> list[Hit]:
-    """Hits with their inliers; those without local codes as they are."""
-    codes = index.codes(hit.id for hit in hits)
-    agreements = iter(geometric.verify(query, [found for found in codes if found is not None]))
+def _verified(index: Index, query: Features, hits: list[Hit]) -> list[Hit]:
+    """Hits with their inliers; those without features as they are."""
+    features = index.features_of(hit.id for hit in hits)
+    agreements = iter(geometric.verify(query, [found for found in features if found is not None]))
     return [
         hit if found is None else _with(hit, next(agreements))
-        for hit, found in zip(hits, codes, strict=True)
+        for hit, found in zip(hits, features, strict=True)
     ]
 
 

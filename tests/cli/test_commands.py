@@ -185,10 +185,10 @@ def test_expansion_searches_again(verified: Path) -> None:
 
 def test_info_and_care_of_local_descriptors(verified: Path) -> None:
     info = json.loads(succeed("info", "i", "--json", folder=verified))
-    assert info["local"]["settings"]["name"] == "rootsift" and info["local"]["photos"] == 9
+    assert info["local"]["extraction"]["descriptor"] == "rootsift" and info["local"]["photos"] == 9
     assert "9 photos" in succeed("info", "i", folder=verified)
     other = solar("index", "photos", "--to", "i", "--local", "no-model", folder=verified)
-    assert other.returncode == 1 and "no-model" in other.stderr
+    assert other.returncode == 2 and "no-model" in other.stderr
     succeed("verify", "i", folder=verified)
     file = max((verified / "i" / "local").glob("keypoints-*"))
     whole = file.read_bytes()

@@ -86,7 +86,7 @@ def test_options_reach_the_matching(home: Path) -> None:
     [
         (("a.jpg", "none.jpg"), 1, "none.jpg: no such file"),
         (("a.jpg", "model/config.json"), 1, "config.json"),
-        (("a.jpg", "b.jpg", "--descriptor", "no-such"), 1, "no-such"),
+        (("a.jpg", "b.jpg", "--descriptor", "no-such"), 2, "no-such"),
         (("a.jpg", "b.jpg", "--to", "m.bmp"), 2, "m.bmp: name the picture .png or .jpg"),
         (("a.jpg", "b.jpg", "--detector", "surf"), 2, "detector surf: use sift or orb"),
         (("a.jpg", "b.jpg", "--ratio", "0"), 2, "ratio 0"),

@@ -1,7 +1,7 @@
 """Processes that write to an index, for the tests to kill.
 
 ``python -m tests.index.killed_writer loop INDEX PHOTOS SEED`` adds, removes and compacts, in an
-index with local codes, until it is killed. It prints a JSON line before each call, with what it is
+index with features, until it is killed. It prints a JSON line before each call, with what it is
 about to do, and one after it.
 
 ``python -m tests.index.killed_writer steps INDEX PHOTOS`` does each kind of call many times over,

@@ -16,7 +16,7 @@ import pytest
 
 from solar.index import Index
 from tests.index.bytes_describer import SETTINGS, BytesDescriber, describe_bytes
-from tests.index.bytes_local import BytesLocal, bytes_codes
+from tests.index.bytes_local import BytesLocal, bytes_features
 from tests.index.killed_writer import PHOTOS
 from tests.index.listing import paths
 
@@ -47,16 +47,16 @@ def contents(index: Index, candidates: set[str]) -> dict[str, tuple[str, int]]:
 
 
 def coded(index: Index, held: dict[str, str]) -> set[str]:
-    """The paths that have codes, which must be those of the content that each is held with."""
+    """The paths that have features, which must be those of the content that each is held with."""
     if index.info().local is None:
         return set()
     known = paths(index)
-    found = dict(zip(known, index.codes(known.values()), strict=True))
-    for path, codes in found.items():
-        if codes is not None:
-            expected = bytes_codes(held[path].encode())
-            assert np.array_equal(codes.rows(), expected.rows()), path
-    return {path for path, codes in found.items() if codes is not None}
+    found = dict(zip(known, index.features_of(known.values()), strict=True))
+    for path, features in found.items():
+        if features is not None:
+            expected = bytes_features(held[path].encode())
+            assert np.array_equal(features.rows(), expected.rows()), path
+    return {path for path, features in found.items() if features is not None}
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Model:
             assert self.owners.setdefault(number, path) == path, "an id was used again"
             self.contents[path], self.ids[path] = content, number
         self.coded = {p: c for p, c in self.coded.items() if self.contents.get(p) == c}
-        assert self.coded.keys() <= coded(index, self.contents), "codes were lost"
+        assert self.coded.keys() <= coded(index, self.contents), "features were lost"
         self.interrupted += begun is not None
 
 

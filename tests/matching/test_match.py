@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 
 import solar
-from solar.errors import CheckpointError, PhotoError, UsageError
-from solar.features.describe import Descriptors, root_sift
-from solar.features.keypoints import GrayImage, Keypoints, SiftDetector
+from solar.errors import PhotoError, UsageError
+from solar.features.detectors import SiftDetector
+from solar.features.keypoints import FloatArray, GrayImage, Keypoints
+from solar.features.sift import Sift
 from solar.matching.geometry import corner_error, project
 from solar.matching.match import Match
 from solar.matching.verification import Geometry
@@ -144,12 +145,12 @@ def test_a_network_is_taken_as_itself_and_from_its_folder(
     network.eval()
 
 
-def test_a_detector_and_a_describer_of_ones_own(folder: Path) -> None:
+def test_a_detector_and_a_descriptor_of_ones_own(folder: Path) -> None:
     seen: list[tuple[int, ...]] = []
 
-    def describe(photo: GrayImage, keypoints: Keypoints) -> Descriptors:
+    def describe(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         seen.append((*photo.shape, len(keypoints)))
-        return root_sift(photo, keypoints)
+        return Sift()(photo, keypoints)
 
     found = solar.match(
         folder / "a.png",
@@ -213,7 +214,7 @@ def test_what_is_no_photo_or_no_model_is_named(folder: Path, tmp_path: Path) -> 
     (tmp_path / "text.jpg").write_text("not a photo")
     with pytest.raises(PhotoError, match=r"text\.jpg"):
         solar.match(folder / "a.png", tmp_path / "text.jpg", model="rootsift")
-    with pytest.raises(CheckpointError, match="no-such-model"):
+    with pytest.raises(UsageError, match="no-such-model"):
         solar.match(folder / "a.png", folder / "a.png", model="no-such-model")
 
 

@@ -64,7 +64,7 @@ def test_nothing_matches_nothing(n: int, m: int) -> None:
 
 def test_matching_and_figures_need_no_torch() -> None:
     code = (
-        "import sys, solar.matching.nearest, solar.matching.geometry, solar.features.describe, "
+        "import sys, solar.matching.nearest, solar.matching.geometry, solar.features.extractor, "
         "solar.evaluation.patches.metrics, solar.evaluation.patches.hpatches.run, "
         "solar.evaluation.patches.phototour, solar.evaluation.patches.homographies, "
         "solar.evaluation.patches.published, solar.datasets.patches.phototour; "

@@ -12,36 +12,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solar.errors import PhotoError, UsageError
-from solar.features.codes import Codes
-from solar.features.extractor import describe_photos, load_local_describer
+from solar.extraction import Failed
+from solar.features.extractor import FeaturesOf, features_of_one, open_feature_extractor
+from solar.features.features import Features
 from solar.matching.geometry import project
 from solar.matching.nearest import mutual_nearest
 from solar.photos.augment import revisit
-from solar.rerank.geometric import CHANCE, match_codes, mutual, order, verify
+from solar.rerank.geometric import CHANCE, match_features, mutual, order, verify
 from tests.rerank.views import GENTLE, busy_scene, street
 
 pytest.importorskip("cv2", reason="needs opencv-python-headless")
 
 
 @pytest.fixture(scope="module")
-def street_codes(tmp_path_factory: pytest.TempPathFactory) -> list[Codes]:
+def street_features(tmp_path_factory: pytest.TempPathFactory) -> list[Features]:
     """Three places of two views."""
     paths = street(tmp_path_factory.mktemp("street"), 3, 2)
-    found = dict(describe_photos(load_local_describer("rootsift"), [(p, None) for p in paths]))
-    codes = [found[position] for position in range(6)]
-    assert all(isinstance(each, Codes) for each in codes)
-    return [each for each in codes if isinstance(each, Codes)]
+    extractor = open_feature_extractor("rootsift")
+    return [features_of_one(extractor, path) for path in paths]
 
 
-def test_views_of_one_place_agree_and_others_do_not(street_codes: list[Codes]) -> None:
-    inliers = np.array([[found.inliers for found in verify(query, street_codes)]
-                        for query in street_codes])  # fmt: skip
+def test_views_of_one_place_agree_and_others_do_not(street_features: list[Features]) -> None:
+    inliers = np.array([[found.inliers for found in verify(query, street_features)]
+                        for query in street_features])  # fmt: skip
     place = np.arange(6) // 2
     same = place[:, None] == place
     assert inliers[same].min() > 5 * CHANCE
     assert inliers[~same].max() <= CHANCE
-    for row, codes in zip(inliers, street_codes, strict=True):
-        assert row.max() <= len(codes)
+    for row, features in zip(inliers, street_features, strict=True):
+        assert row.max() <= len(features)
 
 
 def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:
@@ -49,8 +48,8 @@ def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:
     view = revisit(scene, 3, replace(GENTLE, roll=20, zoom=1.5))
     scene.save(tmp_path / "a.png")
     view.photo.save(tmp_path / "b.png")
-    describer = load_local_describer("rootsift")
-    one, two = (describer.describe(tmp_path / name) for name in ("a.png", "b.png"))
+    extractor = open_feature_extractor("rootsift")
+    one, two = (features_of_one(extractor, tmp_path / name) for name in ("a.png", "b.png"))
     (found,) = verify(one, [two])
     assert found.inliers > 50
     expected = project(view.homography, found.query * scene.size - 0.5)
@@ -64,11 +63,9 @@ def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:
 
 def test_a_box_is_verified_alone_and_placed_in_the_whole_photo(tmp_path: Path) -> None:
     busy_scene(5).save(tmp_path / "a.png")
-    describer = load_local_describer("rootsift")
+    extractor = open_feature_extractor("rootsift")
     box = (160.0, 120.0, 320.0, 240.0)
-    part, whole = describer.describe(tmp_path / "a.png", box), describer.describe(
-        tmp_path / "a.png"
-    )  # fmt: skip
+    part, whole = (features_of_one(extractor, tmp_path / "a.png", each) for each in (box, None))
     assert (part.width, part.height) == (160, 120)
     (found,) = verify(part, [whole])
     assert found.inliers > CHANCE
@@ -76,22 +73,24 @@ def test_a_box_is_verified_alone_and_placed_in_the_whole_photo(tmp_path: Path) -
     assert (inside >= box[:2]).all() and (inside <= box[2:]).all()
     assert np.abs(found.query - found.photo).max() < 0.05
     with pytest.raises(UsageError, match="box"):
-        describer.describe(tmp_path / "a.png", (900, 900, 999, 999))
+        features_of_one(extractor, tmp_path / "a.png", (900, 900, 999, 999))
 
 
-def test_fast_matches_are_the_exact_ones(street_codes: list[Codes]) -> None:
-    query = street_codes[0]
-    for photo, fast in zip(street_codes, match_codes(query, street_codes), strict=True):
+def test_fast_matches_are_the_exact_ones(street_features: list[Features]) -> None:
+    query = street_features[0]
+    for photo, fast in zip(street_features, match_features(query, street_features), strict=True):
         exact = mutual_nearest(query.unit_descriptors, photo.unit_descriptors)
         pairs = set(zip(fast.first.tolist(), fast.second.tolist(), strict=True))
         expected = set(zip(exact.first.tolist(), exact.second.tolist(), strict=True))
         assert len(pairs ^ expected) <= 0.01 * len(expected)
 
 
-def test_blocks_change_nothing(street_codes: list[Codes], monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [found.inliers for found in verify(street_codes[0], street_codes)]
+def test_blocks_change_nothing(
+    street_features: list[Features], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [found.inliers for found in verify(street_features[0], street_features)]
     monkeypatch.setattr("solar.rerank.geometric._PHOTOS_AT_ONCE", 1)
-    assert [found.inliers for found in verify(street_codes[0], street_codes)] == whole
+    assert [found.inliers for found in verify(street_features[0], street_features)] == whole
 
 
 def test_equal_rows_are_matched_once() -> None:
@@ -100,16 +99,16 @@ def test_equal_rows_are_matched_once() -> None:
 
 
 def test_photos_without_keypoints_agree_with_nothing(
-    street_codes: list[Codes], tmp_path: Path
+    street_features: list[Features], tmp_path: Path
 ) -> None:
     from PIL import Image
 
     Image.new("RGB", (64, 48)).save(tmp_path / "flat.png")
-    flat = load_local_describer("rootsift").describe(tmp_path / "flat.png")
+    flat = features_of_one(open_feature_extractor("rootsift"), tmp_path / "flat.png")
     assert len(flat) == 0
-    assert [found.inliers for found in verify(flat, [flat, street_codes[0]])] == [0, 0]
-    assert verify(street_codes[0], [flat])[0].lines() == ()
-    assert verify(street_codes[0], []) == []
+    assert [found.inliers for found in verify(flat, [flat, street_features[0]])] == [0, 0]
+    assert verify(street_features[0], [flat])[0].lines() == ()
+    assert verify(street_features[0], []) == []
 
 
 @given(st.lists(st.none() | st.integers(0, 3 * CHANCE)))
@@ -128,16 +127,20 @@ def test_the_rule_of_the_ranking(inliers: list[int | None]) -> None:
 def test_a_photo_that_cannot_be_used_stops_no_other(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"not a photo")
     busy_scene(1).save(tmp_path / "good.png")
-    describer = load_local_describer("rootsift")
-    photos = [(tmp_path / "bad.png", None), (tmp_path / "good.png", None)] * 9
-    found = dict(describe_photos(describer, photos))
+    extractor = open_feature_extractor("rootsift")
+    photos = [tmp_path / "bad.png", tmp_path / "good.png"] * 9
+    found = {outcome.position: outcome for outcome in extractor.describe(photos)}
     assert sorted(found) == list(range(18))
-    assert "bad.png" in str(found[0]) and isinstance(found[17], Codes)
+    for position, outcome in found.items():
+        if position % 2:
+            assert isinstance(outcome, FeaturesOf)
+        else:
+            assert isinstance(outcome, Failed) and "bad.png" in outcome.reason
     with pytest.raises(PhotoError):
-        describer.describe(tmp_path / "bad.png")
+        features_of_one(extractor, tmp_path / "bad.png")
 
 
-def test_a_network_makes_codes_too(tmp_path: Path) -> None:
+def test_a_network_makes_features_too(tmp_path: Path) -> None:
     import torch
 
     from solar.models.checkpoints import save
@@ -146,10 +149,10 @@ def test_a_network_makes_codes_too(tmp_path: Path) -> None:
     torch.manual_seed(3)
     network = LocalDescriptor().eval()
     save(network, tmp_path / "network")
-    describer = load_local_describer(str(tmp_path / "network"))
-    assert describer.settings.fingerprint == network.fingerprint
+    extractor = open_feature_extractor(str(tmp_path / "network"))
+    assert extractor.extraction.fingerprint == network.fingerprint
     paths = street(tmp_path, 2, 2)
-    codes = [describer.describe(path) for path in paths]
-    assert codes[0].descriptors.shape == (len(codes[0]), describer.settings.dimensions)
-    counts = [found.inliers for found in verify(codes[0], codes)]
-    assert counts[0] > 0.7 * len(codes[0]) > counts[1] > max(counts[2:])
+    features = [features_of_one(extractor, path) for path in paths]
+    assert features[0].descriptors.shape == (len(features[0]), extractor.extraction.dimensions)
+    counts = [found.inliers for found in verify(features[0], features)]
+    assert counts[0] > 0.7 * len(features[0]) > counts[1] > max(counts[2:])

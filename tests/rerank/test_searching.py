@@ -24,7 +24,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def index(tmp_path: Path, photos: list[Path]) -> Index:
-    """All photos but the first view of each place; local codes of all but 3_2."""
+    """All photos but the first view of each place; features of all but 3_2."""
     pytest.importorskip("cv2", reason="needs opencv-python-headless")
     index = Index.create(tmp_path / "my.index", BytesDescriber())
     index.add(photos[11])
@@ -49,7 +49,7 @@ def test_geometry_finds_what_descriptors_miss(index: Index, photos: list[Path]) 
         assert all(hit.score == scores[hit.id] for hit in hits)
 
 
-def test_a_hit_without_codes_is_not_verified(index: Index, photos: list[Path]) -> None:
+def test_a_hit_without_features_is_not_verified(index: Index, photos: list[Path]) -> None:
     hits = search(index, photos[9], top=8, rerank="geometric")
     assert Path(hits[0].path).name == "3_1.png"
     bare = [hit for hit in hits if Path(hit.path).name == "3_2.png"]
@@ -99,5 +99,5 @@ def test_what_goes_wrong_is_told(index: Index, photos: list[Path], tmp_path: Pat
     with pytest.raises(PhotoError, match=r"bad\.png"):
         search(index, tmp_path / "bad.png", rerank="geometric")
     bare = Index.create(tmp_path / "bare", BytesDescriber())
-    with pytest.raises(IndexFolderError, match=r"keeps no local codes.*--local"):
+    with pytest.raises(IndexFolderError, match=r"keeps no features.*--local"):
         search(bare, photos[0], rerank="geometric")

@@ -18,7 +18,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from solar.errors import PhotoError, UsageError
-from solar.features.keypoints import GrayImage, Keypoints, SiftDetector
+from solar.features.detectors import SiftDetector
+from solar.features.keypoints import GrayImage, Keypoints
 from solar.features.patches import PhotoPyramid
 from solar.matching.geometry import project
 from solar.photos import open_photo

@@ -17,7 +17,7 @@ _AT_ONCE = 8192
 def scene_points(scenes: Sequence[PhotoTour]) -> Iterator[Part]:
     """Patches and point ids of scenes, for `solar.datasets.patches.store`.
 
-    Patches are halved bilinearly, as `solar.features.describe.describe_patches` does. The ids of a
+    Patches are halved bilinearly, as `PatchDescriptor.of_patches` does. The ids of a
     scene start where those of the scene before end.
 
     Args:

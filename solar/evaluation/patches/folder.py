@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from solar.errors import SolarError, UsageError
-from solar.features.describe import Descriptors
+from solar.features.keypoints import FloatArray as Descriptors
 from solar.files.atomic import write_atomically
 
 _MANIFEST = "patches.json"

@@ -18,8 +18,13 @@ from solar.evaluation.patches.homography_results import (
     PairResult,
 )
 from solar.evaluation.patches.metrics import ranked_average_precision
-from solar.features.describe import Describer, Descriptors
-from solar.features.keypoints import Detector, GrayImage, Keypoints
+from solar.features.keypoints import (
+    DescribeKeypoints,
+    Detector,
+    FloatArray,
+    GrayImage,
+    Keypoints,
+)
 from solar.matching.geometry import corner_error, fit_homography, project
 from solar.matching.nearest import mutual_nearest, nearest
 
@@ -36,13 +41,13 @@ class DescribedPhoto:
 
     shape: tuple[int, int]
     keypoints: Keypoints
-    descriptors: Descriptors
+    descriptors: FloatArray
 
 
 def evaluate_sequences(
     sequences: Sequence[HomographySequence],
     detector: Detector,
-    describer: Describer,
+    descriptor: DescribeKeypoints,
     *,
     ratio: float | None = None,
     progress: Callable[[int, int | None], None] | None = None,
@@ -52,7 +57,7 @@ def evaluate_sequences(
     Args:
         sequences: one or more.
         detector: finds keypoints.
-        describer: describes them.
+        descriptor: describes them.
         ratio: of Lowe's test on top of mutual nearest neighbours; None for none.
         progress: called with the photos done and all.
 
@@ -65,7 +70,7 @@ def evaluate_sequences(
     for sequence in sequences:
         first = None
         for number in range(len(sequence.photos)):
-            described, seconds = _described(sequence.photo(number), detector, describer)
+            described, seconds = _described(sequence.photo(number), detector, descriptor)
             pace = pace.plus(len(described.keypoints), *seconds)
             if first is None:
                 first = described
@@ -81,13 +86,13 @@ def evaluate_sequences(
 
 
 def _described(
-    photo: GrayImage, detector: Detector, describer: Describer
+    photo: GrayImage, detector: Detector, descriptor: DescribeKeypoints
 ) -> tuple[DescribedPhoto, tuple[float, float]]:
     """A photo's keypoints and descriptors; the seconds of finding and of describing them."""
     start = perf_counter()
     keypoints = detector(photo)
     found = perf_counter()
-    descriptors = describer(photo, keypoints)
+    descriptors = descriptor(photo, keypoints)
     done = perf_counter()
     height, width = photo.shape
     described = DescribedPhoto((height, width), keypoints, descriptors)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,8 @@ from solar.datasets.patches.phototour import PUBLISHED_PAIRS, PatchPairs, PhotoT
 from solar.errors import SolarError
 from solar.evaluation.patches.folder import PatchFolder
 from solar.evaluation.patches.metrics import fdr95, fpr95, fpr95_hardnet
-from solar.features.describe import Descriptors, PatchDescriptor, describe_patches
-
-if TYPE_CHECKING:
-    import torch
+from solar.features.keypoints import FloatArray
+from solar.features.patch_descriptor import PatchDescriptor
 
 COLUMNS = (
     ("notredame", "liberty"),
@@ -102,17 +99,15 @@ def evaluate_phototour(
     *,
     trained_on: str | None = None,
     pairs_name: str = PUBLISHED_PAIRS,
-    device: torch.device | str = "cpu",
 ) -> PhotoTourResult:
     """Describe the patches that a file of pairs names, each once, and score the pairs.
 
     Args:
         scene: tested on.
-        descriptor: a patch network, on `device`.
+        descriptor: of patches.
         folder: where descriptors are kept; its settings must identify `descriptor`.
         trained_on: scene of the training, for the column of the table.
         pairs_name: file of pairs in the scene's folder.
-        device: where patches are described.
 
     Raises:
         SolarError: a file is missing or damaged.
@@ -121,11 +116,9 @@ def evaluate_phototour(
     pairs = scene.pairs(pairs_name)
     numbers = np.unique(np.concatenate([pairs.first, pairs.second]))
 
-    def describe() -> Descriptors:
+    def describe() -> FloatArray:
         parts = [
-            describe_patches(
-                scene.patches(numbers[start : start + _CHUNK]), descriptor, device=device
-            )
+            descriptor.of_patches(scene.patches(numbers[start : start + _CHUNK]))
             for start in range(0, len(numbers), _CHUNK)
         ]
         return np.concatenate(parts)
@@ -146,7 +139,7 @@ def evaluate_phototour(
 
 
 def _distances(
-    descriptors: Descriptors, numbers: npt.NDArray[np.int64], pairs: PatchPairs
+    descriptors: FloatArray, numbers: npt.NDArray[np.int64], pairs: PatchPairs
 ) -> npt.NDArray[np.float64]:
     """(P,) Euclidean distances; row n of the descriptors belongs to patch `numbers[n]`."""
     first = np.searchsorted(numbers, pairs.first)

@@ -13,10 +13,10 @@ from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
 from solar.evaluation.report.report import Report
 from solar.evaluation.retrieval.export import Export, export
-from solar.evaluation.retrieval.local_codes import geometric
+from solar.evaluation.retrieval.features import geometric
 from solar.evaluation.retrieval.score import Reranking, score
 from solar.extraction import Extractor
-from solar.features.extractor import LocalDescriber
+from solar.features.extractor import FeatureExtractor
 
 Progress = Callable[[str, int, int], None]
 
@@ -90,7 +90,7 @@ def evaluate(
     crop: bool = True,
     overwrite: bool = False,
     options: Options | None = None,
-    local: LocalDescriber | None = None,
+    local: FeatureExtractor | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Describe a data set into a folder, score it, and write the report.

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from solar.errors import CheckpointError, SolarError, UsageError
 from solar.evaluation.patches.metrics import fpr95, ranked_average_precision
-from solar.features.describe import describe_patches
+from solar.features.patch_descriptor import of_network
 from solar.files.atomic import write_atomically
 from solar.matching.nearest import mutual_nearest
 from solar.models.local_descriptor import LocalDescriptor
@@ -203,7 +203,8 @@ def validate(model: LocalDescriptor, source: PatchSource, points: int) -> dict[s
     ids = source.point_ids[order]
     _, starts, counts = np.unique(ids, return_index=True, return_counts=True)
     rows = starts[counts >= 2][:points]
-    a, b = (describe_patches(source.patches(order[n]), model) for n in (rows, rows + 1))
+    descriptor = of_network(model)
+    a, b = (descriptor.of_patches(source.patches(order[n])) for n in (rows, rows + 1))
     matching = np.linalg.norm(a - b, axis=1)
     others = np.linalg.norm(a - np.roll(b, 1, axis=0), axis=1)
     found, correct = [], []

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from solar.datasets.sequences import open_sequence
 from solar.evaluation.patches.homographies import (
@@ -23,10 +21,12 @@ from solar.evaluation.patches.homography_results import (
     markdown,
 )
 from solar.evaluation.patches.report import accuracy_chart
-from solar.features.describe import PatchDescriber, root_sift
-from solar.features.keypoints import Keypoints, SiftDetector
-from solar.models.tfeat import load_tfeat
+from solar.features.detectors import SiftDetector
+from solar.features.keypoints import Keypoints
+from solar.features.patch_descriptor import open_patch_descriptor
+from solar.features.sift import Sift
 from tests.datasets.builders import write_sequence
+from tests.features.pixels import pixels
 from tests.features.test_patches import smooth_photo
 from tests.shared import shared
 
@@ -120,14 +120,10 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
     shift = np.array([[1.0, 0, -60], [0, 1, 0], [0, 0, 1]])
     sequence = open_sequence(write_sequence(tmp_path / "v_shift", photos, [shift]))
 
-    def raw_pixels(patches: torch.Tensor) -> torch.Tensor:
-        rows = patches.flatten(1)
-        return nn.functional.normalize(rows - rows.mean(dim=1, keepdim=True), eps=1e-6)
-
-    for describer in (root_sift, PatchDescriber(raw_pixels)):
+    for descriptor in (Sift(), pixels()):
         shown: list[tuple[int, int | None]] = []
         result = evaluate_sequences(
-            [sequence], SiftDetector(500), describer, progress=lambda *n, to=shown: to.append(n)
+            [sequence], SiftDetector(500), descriptor, progress=lambda *n, to=shown: to.append(n)
         )
         assert shown == [(1, 2), (2, 2)]
         assert result.pace is not None
@@ -135,23 +131,23 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
         assert result.accuracy[0] > 0.9
         assert result.repeatability > 0.8
         assert result.homography_auc[0] > 0.9
-        strict = evaluate_sequences([sequence], SiftDetector(500), describer, ratio=0.8)
+        strict = evaluate_sequences([sequence], SiftDetector(500), descriptor, ratio=0.8)
         assert strict.pairs[0].matches < result.pairs[0].matches
         assert strict.accuracy[0] >= result.accuracy[0]
 
 
 def test_root_sift_on_the_real_sequence() -> None:
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
-    result = evaluate_sequences([sequence], SiftDetector(2000), root_sift)
+    result = evaluate_sequences([sequence], SiftDetector(2000), Sift())
     assert [pair.keypoints for pair in result.pairs] == [(2000, 2000)] * 5
     assert result.accuracy[2] == pytest.approx(0.62, abs=0.01)  # within 3 px
 
 
 @pytest.mark.slow
 def test_tfeat_on_the_real_sequence() -> None:
-    weights = shared("data/tfeat/tfeat-liberty.params")
+    tfeat = open_patch_descriptor(shared("data/tfeat/tfeat-liberty.params"), "cpu")
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
-    result = evaluate_sequences([sequence], SiftDetector(2000), PatchDescriber(load_tfeat(weights)))
+    result = evaluate_sequences([sequence], SiftDetector(2000), tfeat)
     assert result.accuracy[2] == pytest.approx(0.61, abs=0.02)  # within 3 px
 
 

@@ -14,13 +14,9 @@ from solar.evaluation.patches.hpatches.lists import ListSizes
 from solar.evaluation.patches.hpatches.results import HPatchesRow, markdown, markdown_by_noise
 from solar.evaluation.patches.hpatches.run import describe_sequence, evaluate_hpatches, textured
 from tests.datasets.builders import noise, write_hpatches
+from tests.features.pixels import pixels, raw_pixels
 
 SMALL = ListSizes(pairs=4000, queries=20, distractors=30)
-
-
-def raw_pixels(patches: torch.Tensor) -> torch.Tensor:
-    rows = patches.flatten(1)
-    return torch.nn.functional.normalize(rows - rows.mean(dim=1, keepdim=True), eps=1e-6)
 
 
 @pytest.fixture
@@ -39,7 +35,7 @@ def sequences(tmp_path: Path) -> list[HPatchesSequence]:
 
 
 def test_describe_sequence_follows_the_strips(sequences: list[HPatchesSequence]) -> None:
-    strips = describe_sequence(sequences[0], raw_pixels)
+    strips = describe_sequence(sequences[0], pixels())
     assert strips.shape == (16, 40, 1024)
     cosine = (strips[0] * strips).sum(axis=2).mean(axis=1)
     assert cosine[0] == pytest.approx(1, abs=1e-5)
@@ -48,7 +44,7 @@ def test_describe_sequence_follows_the_strips(sequences: list[HPatchesSequence])
 
 def test_a_full_run(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
     folder = PatchFolder(tmp_path / "out", {"descriptor": "raw"})
-    result = evaluate_hpatches(sequences, raw_pixels, folder, split="mine", sizes=SMALL)
+    result = evaluate_hpatches(sequences, pixels(), folder, split="mine", sizes=SMALL)
     assert result.verification
     assert result.matching
     assert result.retrieval
@@ -82,7 +78,7 @@ def test_a_broken_run_goes_on_where_it_stopped(
     whole = strip.read_bytes()
     strip.write_bytes(whole[:2000])
     with pytest.raises(SolarError, match=r"v_wall/t5\.png: not a readable image"):
-        evaluate_hpatches(sequences, raw_pixels, folder, split="mine", tasks=["matching"])
+        evaluate_hpatches(sequences, pixels(), folder, split="mine", tasks=["matching"])
     strip.write_bytes(whole)
     calls = []
 
@@ -90,7 +86,7 @@ def test_a_broken_run_goes_on_where_it_stopped(
         calls.append(len(patches))
         return raw_pixels(patches)
 
-    result = evaluate_hpatches(sequences, counted, folder, split="mine", tasks=["matching"])
+    result = evaluate_hpatches(sequences, pixels(counted), folder, split="mine", tasks=["matching"])
     assert calls == [40] * 16  # only the second sequence
     assert result.verification is None
     assert result.retrieval is None
@@ -103,13 +99,13 @@ def test_descriptors_of_other_data_are_refused(
     folder = PatchFolder(tmp_path / "out", {})
     np.save(tmp_path / "out" / "i_dome.npy", np.zeros((16, 39, 4), np.float32))
     with pytest.raises(SolarError, match=r"i_dome are \(16, 39, 4\), but it has .* 40 patches"):
-        evaluate_hpatches(sequences, raw_pixels, folder, split="mine")
+        evaluate_hpatches(sequences, pixels(), folder, split="mine")
 
 
 def test_an_unknown_task_is_refused(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no HPatches task 'search'; there are verification"):
         evaluate_hpatches(
-            sequences, raw_pixels, PatchFolder(tmp_path / "o", {}), split="a", tasks=["search"]
+            sequences, pixels(), PatchFolder(tmp_path / "o", {}), split="a", tasks=["search"]
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,22 +19,16 @@ from solar.evaluation.patches.hpatches.lists import (
 )
 from solar.evaluation.patches.hpatches.results import HPatchesResult
 from solar.evaluation.patches.hpatches.tasks import matching, retrieval, verification
-from solar.features.describe import Descriptors, PatchDescriptor, describe_patches
-
-if TYPE_CHECKING:
-    import torch
+from solar.features.keypoints import FloatArray
+from solar.features.patch_descriptor import PatchDescriptor
 
 TASKS = ("verification", "matching", "retrieval")
 _FLAT = 10.0  # grey levels; the benchmark draws no patch of a smaller standard deviation
 
 
-def describe_sequence(
-    sequence: HPatchesSequence, descriptor: PatchDescriptor, device: torch.device | str = "cpu"
-) -> Descriptors:
+def describe_sequence(sequence: HPatchesSequence, descriptor: PatchDescriptor) -> FloatArray:
     """Descriptors of a sequence's 16 strips, in the order of `KINDS`: (16, N, D) float32."""
-    return np.stack(
-        [describe_patches(sequence.patches(kind), descriptor, device=device) for kind in KINDS]
-    )
+    return np.stack([descriptor.of_patches(sequence.patches(kind)) for kind in KINDS])
 
 
 def textured(sequence: HPatchesSequence) -> npt.NDArray[np.bool_]:
@@ -51,18 +44,16 @@ def evaluate_hpatches(
     split: str,
     tasks: Collection[str] = TASKS,
     sizes: ListSizes = PUBLISHED_SIZES,
-    device: torch.device | str = "cpu",
 ) -> HPatchesResult:
     """Describe what the folder lacks, then run the tasks on it.
 
     Args:
         sequences: the test sequences of the split, in its order.
-        descriptor: a patch network, on `device`.
+        descriptor: of patches.
         folder: where descriptors are kept; its settings must identify `descriptor`.
         split: name of the split.
         tasks: some of `TASKS`.
         sizes: of the task lists; only the published ones give comparable figures.
-        device: where patches are described.
 
     Raises:
         SolarError: a strip or a file of descriptors is damaged.
@@ -71,10 +62,8 @@ def evaluate_hpatches(
     if unknown := set(tasks) - set(TASKS):
         raise UsageError(f"no HPatches task {min(unknown)!r}; there are {', '.join(TASKS)}")
 
-    def described(sequence: HPatchesSequence) -> Descriptors:
-        strips = folder.load_or_make(
-            sequence.name, lambda: describe_sequence(sequence, descriptor, device)
-        )
+    def described(sequence: HPatchesSequence) -> FloatArray:
+        strips = folder.load_or_make(sequence.name, lambda: describe_sequence(sequence, descriptor))
         if strips.ndim != 3 or strips.shape[:2] != (len(KINDS), sequence.length):
             raise SolarError(
                 f"{folder.folder}: descriptors of {sequence.name} are {strips.shape}, but it has "

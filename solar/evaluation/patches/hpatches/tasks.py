@@ -30,7 +30,7 @@ from solar.evaluation.patches.metrics import (
     roc_auc,
     verification_ap,
 )
-from solar.features.describe import Descriptors
+from solar.features.keypoints import FloatArray as Descriptors
 from solar.matching.nearest import nearest, squared_distances
 
 POOLS = (100, 500, 1000, 5000, 10_000, 15_000, 20_000)

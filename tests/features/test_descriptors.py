@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from solar.errors import CheckpointError, UsageError
-from solar.evaluation.patches.descriptors import KEYPOINTS, PATCHES, keypoint_describer
-from solar.evaluation.patches.descriptors import patch_descriptor as named
+from solar.features.descriptors import HAND_MADE, open_descriptor
 from solar.features.keypoints import Keypoints
+from solar.features.patch_descriptor import FLOORS, open_patch_descriptor
 from solar.models.checkpoints import save
 from solar.models.local_descriptor import LocalDescriptor
 from solar.models.published_local import write_published_local
@@ -30,47 +30,51 @@ def test_every_patch_descriptor_gives_unit_rows(tmp_path: Path, name: str) -> No
     save(LocalDescriptor(name="mine"), tmp_path / "folder")
     write_published_local(LocalDescriptor(), tmp_path / "published.pth")
     torch.save(TFeat().state_dict(), tmp_path / "tfeat.params")
-    found = named(name if name in PATCHES else str(tmp_path / name))
+    found = open_patch_descriptor(name if name in FLOORS else str(tmp_path / name))
     with torch.inference_mode():
-        rows = found.describe(PATCH)
-        assert torch.equal(rows, found.describe(PATCH))
+        rows = found.network(PATCH)
+        assert torch.equal(rows, found.network(PATCH))
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(5))
+    assert rows.shape[1] == found.dimensions
     titles = {"raw": "raw pixels", "random": "random weights", "tfeat.params": "TFeat"}
     assert found.name == titles.get(name, "mine" if name == "folder" else "published")
 
 
-@pytest.mark.parametrize("name", [*KEYPOINTS, "raw"])
-def test_every_keypoint_describer_gives_a_row_a_keypoint(name: str) -> None:
-    if name in KEYPOINTS:
+@pytest.mark.parametrize("name", [*HAND_MADE, "raw"])
+def test_every_keypoint_descriptor_gives_a_row_a_keypoint(name: str) -> None:
+    if name in HAND_MADE:
         pytest.importorskip("cv2")
-    _, describer = keypoint_describer(name)
+    descriptor = open_descriptor(name, "cpu")
     photo = smooth_photo(100, 120)
-    rows = describer(photo, SOME)
-    assert len(rows) == 3
+    rows = descriptor(photo, SOME)
+    assert rows.shape == (3, descriptor.dimensions)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     for row in range(3):  # alone as among others, but for the levels that OpenCV's SIFT enlarges
-        alone = describer(photo, SOME.take(np.array([row])))
+        alone = descriptor(photo, SOME.take(np.array([row])))
         assert alone[0] @ rows[row] > 0.999
-    assert len(describer(photo, SOME.take(np.array([], np.int64)))) == 0
+    none = SOME.take(np.array([], np.int64))
+    assert descriptor(photo, none).shape == (0, descriptor.dimensions)
 
 
 def test_the_random_network_is_always_the_same_and_leaves_the_generator() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first = named("random").fingerprint
+    first = open_patch_descriptor("random").fingerprint
     assert torch.equal(torch.rand(1), expected)
-    assert named("random").fingerprint == first
+    assert open_patch_descriptor("random").fingerprint == first
 
 
 def test_names_and_files_that_are_no_descriptor(tmp_path: Path) -> None:
     for name in ("magic", str(tmp_path / "gone"), "gone.pth"):
         with pytest.raises(UsageError, match=r"no such file; use raw, random, solar-local"):
-            named(name)
-    with pytest.raises(CheckpointError, match=r"gone\.params: no such file"):
-        named("gone.params")
+            open_patch_descriptor(name)
+        with pytest.raises(UsageError, match=r"no such file; use rootsift, sift, orb, raw"):
+            open_descriptor(name)
+    with pytest.raises(UsageError, match=r"gone\.params: no such file"):
+        open_patch_descriptor("gone.params")
     torch.save({"features.1.weight": torch.ones(3)}, tmp_path / "m.params")
     with pytest.raises(CheckpointError, match=r"m\.params: lacks 'descr.0.bias' \(5 such"):
         load_tfeat(tmp_path / "m.params")
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
-        named(str(tmp_path))
+        open_patch_descriptor(str(tmp_path))

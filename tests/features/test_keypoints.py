@@ -4,24 +4,20 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
-from solar.features.describe import PatchDescriber, describe_patches, root_sift
-from solar.features.keypoints import GrayImage, Keypoints, OrbDetector, SiftDetector
+from solar.features.detectors import OrbDetector, SiftDetector
+from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.patch_descriptor import PatchNetwork
+from solar.features.sift import Sift
 from solar.matching.nearest import nearest
 from tests.datasets.builders import noise
+from tests.features.pixels import pixels
 from tests.features.test_patches import smooth_photo
 from tests.shared import shared
 
 cv2 = pytest.importorskip("cv2")
-
-
-def raw_pixels(patches: torch.Tensor) -> torch.Tensor:
-    """Normalised pixels: the simplest patch descriptor."""
-    rows = patches.flatten(1)
-    return torch.nn.functional.normalize(rows - rows.mean(dim=1, keepdim=True))
 
 
 def churchill() -> GrayImage:
@@ -37,7 +33,7 @@ def test_root_sift_equals_opencv_on_its_own_keypoints() -> None:
         for point, row in zip(found, sift, strict=True)
     }
     keypoints = SiftDetector(500)(photo)
-    ours = root_sift(photo, keypoints)
+    ours = Sift()(photo, keypoints)
     assert len(keypoints) == 500
     for (x, y), size, angle, row in zip(
         keypoints.xy.tolist(), keypoints.size.tolist(), keypoints.angle.tolist(), ours, strict=True
@@ -88,21 +84,21 @@ def test_keypoints_of_any_size_can_be_described() -> None:
     keypoints = Keypoints(
         np.full((60, 2), 90, np.float32), sizes, np.zeros(60, np.float32), np.ones(60, np.float32)
     )
-    assert root_sift(smooth_photo(180, 180), keypoints).shape == (60, 128)
+    assert Sift()(smooth_photo(180, 180), keypoints).shape == (60, 128)
 
 
 def test_a_flat_photo_has_no_keypoint() -> None:
     flat = np.full((80, 80), 7, np.uint8)
     keypoints = SiftDetector()(flat)
     assert len(keypoints) == 0
-    assert root_sift(flat, keypoints).shape == (0, 128)
-    assert len(PatchDescriber(raw_pixels)(flat, keypoints)) == 0
+    assert Sift()(flat, keypoints).shape == (0, 128)
+    assert pixels()(flat, keypoints).shape == (0, 1024)
 
 
-def test_the_patch_describer_gives_a_row_for_each_keypoint() -> None:
+def test_a_patch_descriptor_gives_a_row_for_each_keypoint() -> None:
     photo = smooth_photo()
     keypoints = SiftDetector()(photo)
-    descriptors = PatchDescriber(raw_pixels)(photo, keypoints)
+    descriptors = pixels()(photo, keypoints)
     assert descriptors.shape == (len(keypoints), 1024)
     assert descriptors.dtype == np.float32
 
@@ -110,18 +106,18 @@ def test_the_patch_describer_gives_a_row_for_each_keypoint() -> None:
 @pytest.mark.parametrize("size", [64, 65])
 def test_patches_are_resized_as_opencv_does(size: int) -> None:
     patches = noise(5, 7, size, size)
-    pixels = describe_patches(patches, lambda batch: batch.flatten(1)).reshape(7, 32, 32)
-    for patch, ours in zip(patches, pixels, strict=True):
+    resized = pixels(lambda batch: batch.flatten(1)).of_patches(patches).reshape(7, 32, 32)
+    for patch, ours in zip(patches, resized, strict=True):
         reference = cv2.resize(patch.astype(np.float32), (32, 32), interpolation=cv2.INTER_LINEAR)
         assert np.allclose(ours, reference, atol=1e-2)
 
 
 def test_batches_do_not_change_descriptors() -> None:
     patches = noise(5, 1030, 33, 33)
-    together = describe_patches(patches, raw_pixels)
+    together = pixels().of_patches(patches)
     assert together.shape == (1030, 1024)
-    assert np.allclose(together[1020:], describe_patches(patches[1020:], raw_pixels), atol=1e-6)
-    assert describe_patches(patches[:0], raw_pixels).shape == (0, 0)
+    assert np.allclose(together[1020:], pixels().of_patches(patches[1020:]), atol=1e-6)
+    assert pixels().of_patches(patches[:0]).shape == (0, 1024)
 
 
 @pytest.mark.parametrize(
@@ -129,12 +125,13 @@ def test_batches_do_not_change_descriptors() -> None:
     [
         lambda batch: batch,
         lambda batch: batch.flatten(1)[:1],
+        lambda batch: batch.flatten(1)[:, :7],
         lambda batch: batch.flatten(1) * float("nan"),
     ],
 )
-def test_a_descriptor_of_another_shape_or_not_finite_is_refused(wrong: object) -> None:
+def test_a_descriptor_of_another_shape_or_not_finite_is_refused(wrong: PatchNetwork) -> None:
     with pytest.raises(SolarError, match="must return finite"):
-        describe_patches(noise(5, 3, 64, 64), wrong)  # type: ignore[arg-type]
+        pixels(wrong).of_patches(noise(5, 3, 64, 64))
 
 
 def test_without_opencv_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,23 +1,24 @@
-"""Local codes of a data set, exported beside its descriptors, and geometric re-ranking by them."""
+"""Features of a data set, kept beside its descriptors, and geometric re-ranking by them."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import GroundTruth
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError
 from solar.evaluation.retrieval.exact import scores
 from solar.evaluation.retrieval.score import Ranks, Reranking
+from solar.extraction import Failed
 from solar.extraction.shards import some
-from solar.features.codes import Codes
-from solar.features.extractor import LocalDescriber, describe_photos
+from solar.features.extractor import FeatureExtractor
+from solar.features.features import Features
 from solar.index.local_store import LocalStore
 from solar.photos import Box
 from solar.rerank.geometric import CHANCE, FIRST, order, verify
@@ -30,7 +31,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class _Photo:
-    """A photo to describe, or a box of it, and under which key its codes are kept."""
+    """A photo to describe, or a box of it, and under which key its features are kept."""
 
     path: Path
     box: Box | None
@@ -42,7 +43,7 @@ class _Photo:
 
 
 def geometric(
-    describer: LocalDescriber,
+    extractor: FeatureExtractor,
     ground_truth: GroundTruth,
     database: Sequence[Path],
     queries: Sequence[Path],
@@ -55,20 +56,20 @@ def geometric(
     """Describe the keypoints of a data set's photos, and re-rank by them.
 
     Args:
-        describer: what makes local codes.
+        extractor: what makes features.
         ground_truth: the data set.
         database: its photos.
         queries: the photos of its queries.
-        folder: of the exported descriptors; the codes that it has are kept, so it resumes.
+        folder: of the exported descriptors; the features that it has are kept, so it resumes.
         crop: only keypoints inside the boxes of queries.
-        overwrite: replace codes that were made otherwise.
+        overwrite: replace features that were made otherwise.
         progress: told ``("keypoints", photos done, photos in all)``.
 
     Raises:
-        UsageError: the folder holds codes that were made otherwise.
+        UsageError: the folder holds features that were made otherwise.
         SolarError: photos cannot be described; names them.
     """
-    store = _open(Path(folder) / FOLDER, describer, overwrite)
+    store = _open(Path(folder) / FOLDER, extractor, overwrite)
     kept = [
         _Photo(path, None, name) for path, name in zip(database, ground_truth.database, strict=True)
     ]
@@ -76,12 +77,12 @@ def geometric(
         _Photo(path, query.box if crop else None, query.name)
         for path, query in zip(queries, ground_truth.queries, strict=True)
     ]
-    _fill(store, describer, [*kept, *sought], progress)
+    _fill(store, extractor, [*kept, *sought], progress)
     store = LocalStore.open(store.folder)
-    settings = store.settings
+    extraction = store.extraction
     return Reranking(
-        f"geometric: the first {FIRST} by inliers above {CHANCE}, {settings.name} "
-        f"({settings.fingerprint[:12]}), {settings.keypoints} keypoints, {settings.image_size} px",
+        f"geometric: the first {FIRST} by inliers above {CHANCE}, {extraction}, "
+        f"{extraction.keypoints} keypoints, {extraction.image_size} px",
         GeometricRanking(_read(store, sought), _read(store, kept)).rank,
     )
 
@@ -92,8 +93,8 @@ class GeometricRanking:
     What was verified is remembered, for descriptors of other dimensions.
     """
 
-    def __init__(self, queries: Sequence[Codes], database: Sequence[Codes]) -> None:
-        """Take the local codes of all queries and database photos."""
+    def __init__(self, queries: Sequence[Features], database: Sequence[Features]) -> None:
+        """Take the features of all queries and database photos."""
         self._queries, self._database = queries, database
         self._inliers: dict[tuple[int, int], int] = {}
 
@@ -114,26 +115,22 @@ class GeometricRanking:
         return [self._inliers[query, position] for position in positions]
 
 
-def _open(folder: Path, describer: LocalDescriber, overwrite: bool) -> LocalStore:
-    """The codes that a folder has, if they are made as the describer makes them; or none yet."""
+def _open(folder: Path, extractor: FeatureExtractor, overwrite: bool) -> LocalStore:
+    """The features that a folder has, if they are made as the extractor makes them; or none yet."""
     if LocalStore.exists(folder):
         store = LocalStore.open(folder)
-        own, offered = store.settings, describer.settings
-        if replace(own, name=offered.name) == offered:
+        if not store.extraction.differences(extractor.extraction):
             return store
         if not overwrite:
-            raise UsageError(
-                f"{folder}: holds local codes of {own.name} ({own.fingerprint[:12]}), not of "
-                f"{offered.name} ({offered.fingerprint[:12]}): choose another folder, or say "
-                "--overwrite"
-            )
+            way_out = "choose another folder, or say --overwrite"
+            store.extraction.require_same(extractor.extraction, folder, way_out)
         shutil.rmtree(folder)
-    return LocalStore.create(folder, describer.settings)
+    return LocalStore.create(folder, extractor.extraction)
 
 
 def _fill(
     store: LocalStore,
-    describer: LocalDescriber,
+    extractor: FeatureExtractor,
     photos: Sequence[_Photo],
     progress: Progress | None,
 ) -> None:
@@ -144,16 +141,16 @@ def _fill(
     if not missing:
         return
     with store.writer() as writer:
-        jobs = [(photo.path, photo.box) for photo in missing]
-        for position, outcome in describe_photos(describer, jobs):
-            if isinstance(outcome, str):
-                failed.append(outcome)
+        paths, boxes = [photo.path for photo in missing], [photo.box for photo in missing]
+        for done, found in enumerate(extractor.describe(paths, boxes), 1):
+            if isinstance(found, Failed):
+                failed.append(found.reason)
             else:
-                writer.put(missing[position].key, outcome)
-            if position % _PHOTOS_PER_COMMIT == 0 or position == len(missing) - 1:
+                writer.put(missing[found.position].key, found.features)
+            if done % _PHOTOS_PER_COMMIT == 0 or done == len(missing):
                 writer.commit()
             if progress:
-                progress("keypoints", position + 1, len(missing))
+                progress("keypoints", done, len(missing))
     if failed:
         raise SolarError(
             f"keypoints of {len(failed)} of {len(missing)} photos cannot be described "
@@ -161,11 +158,11 @@ def _fill(
         )
 
 
-def _read(store: LocalStore, photos: Sequence[_Photo]) -> list[Codes]:
+def _read(store: LocalStore, photos: Sequence[_Photo]) -> list[Features]:
     found = []
     for photo in photos:
-        codes = store.find(photo.key)
-        if codes is None:
-            raise SolarError(f"{store.folder}: no local codes of {photo.name}: evaluate again")
-        found.append(codes)
+        features = store.find(photo.key)
+        if features is None:
+            raise SolarError(f"{store.folder}: no features of {photo.name}: evaluate again")
+        found.append(features)
     return found

@@ -1,0 +1,81 @@
+"""Detectors of keypoints, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from solar.errors import UsageError
+from solar.features.keypoints import MAGNIFICATION, Detector, GrayImage, Keypoints
+from solar.features.opencv import opencv
+
+_ORB_MARGIN = 31  # pixels from the border where OpenCV's ORB finds nothing
+
+
+@dataclass(frozen=True)
+class SiftDetector:
+    """OpenCV's difference of Gaussians (Lowe, IJCV 2004).
+
+    Attributes:
+        max_keypoints: the strongest so many are kept; orientations of a point count one by one.
+        upright: drop orientations; see `Keypoints.upright`.
+    """
+
+    max_keypoints: int = 2000
+    upright: bool = False
+
+    def __call__(self, photo: GrayImage) -> Keypoints:
+        """At most `max_keypoints` keypoints, the strongest first."""
+        # Without the precise upscale every point would lie 1/4 px too far right and down.
+        sift = opencv().SIFT_create(nfeatures=self.max_keypoints, enable_precise_upscale=True)
+        keypoints = _strongest(_from_opencv(sift.detect(photo, None)), self.max_keypoints)
+        return keypoints.upright() if self.upright else keypoints
+
+
+@dataclass(frozen=True)
+class OrbDetector:
+    """OpenCV's oriented FAST corners on a pyramid (Rublee et al., ICCV 2011): quicker than SIFT's.
+
+    ORB describes 31 px at its finest level; sizes are stated so that `MAGNIFICATION` of them cover
+    the same.
+
+    Attributes:
+        max_keypoints: the strongest so many are kept.
+    """
+
+    max_keypoints: int = 2000
+
+    def __call__(self, photo: GrayImage) -> Keypoints:
+        """At most `max_keypoints` keypoints, the strongest first."""
+        if min(photo.shape) <= 2 * _ORB_MARGIN:  # on the tiniest OpenCV fails
+            return _from_opencv([])
+        found = _from_opencv(opencv().ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
+        found = _strongest(found, self.max_keypoints)
+        return replace(found, size=found.size / np.float32(MAGNIFICATION))
+
+
+DETECTORS: dict[str, Callable[[int], Detector]] = {"sift": SiftDetector, "orb": OrbDetector}
+
+
+def open_detector(name: str, keypoints: int) -> Detector:
+    """A built-in detector of so many keypoints: `sift` or `orb`.
+
+    Raises:
+        UsageError: another name.
+    """
+    if name not in DETECTORS:
+        raise UsageError(f"detector {name}: use {' or '.join(DETECTORS)}")
+    return DETECTORS[name](keypoints)
+
+
+def _strongest(found: Keypoints, most: int) -> Keypoints:
+    return found.take(np.argsort(-found.response, kind="stable")[:most])
+
+
+def _from_opencv(found: Sequence[Any]) -> Keypoints:
+    rows = [(*point.pt, point.size, point.angle, point.response) for point in found]
+    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
+    return Keypoints(table[:, :2], table[:, 2], table[:, 3], table[:, 4])
