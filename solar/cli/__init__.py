@@ -1,29 +1,59 @@
-"""The command `solar`: one small file per command, no logic of its own."""
+"""The command `solar`: one small file per command, loaded when it is called, without logic."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 import solar
-from solar.cli import (
-    attend,
-    data,
-    describe,
-    evaluate,
-    evaluate_patches,
-    index,
-    maintain,
-    match,
-    models,
-    search,
-    train,
-    whiten,
-)
 from solar.errors import SolarError, UsageError
+
+# By command: the module whose `register` adds it, and the line that the list of commands shows.
+COMMANDS = {
+    "index": ("index", "Describe photos and keep their descriptors; only new and changed ones."),
+    "search": ("search", "Find photos of the place that a photo shows."),
+    "info": ("maintain", "What an index holds, how it was made, and what was skipped and why."),
+    "verify": ("maintain", "Read every byte of an index and compare checksums."),
+    "compact": ("maintain", "Give back the space of removed and changed photos; ids stay."),
+    "remove": ("maintain", "Drop photos from an index; the files themselves are not touched."),
+    "describe": ("describe", "Write the descriptors of photos into a NumPy file."),
+    "attend": ("attend", "Show to which other positions of a photo one position attends."),
+    "match": ("match", "Say whether two photos show the same place, and draw what they share."),
+    "models": ("models", "List the named models."),
+    "convert": ("models", "Turn a published .pth file into a model folder, or back."),
+    "train": ("train", "Train a network."),
+    "eval": ("evaluate", "Measure a model: retrieval, patches, matching."),
+    "data": ("data", "Get published data sets; check labelled ones."),
+    "whiten": ("whiten", "Learn whitening, apply it to descriptors, fold it into a model."),
+}
+
+
+class _Later(TyperCommand):
+    """Stands for a command in the list of commands; becomes it when it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
+        """The context of the command itself."""
+        name = str(self.name)
+        holder = typer.Typer(add_completion=False)
+        holder.callback()(lambda: None)  # so that it is a group whatever the module registers
+        import_module(f"solar.cli.{COMMANDS[name][0]}").register(holder)
+        group = typer.main.get_command(holder)
+        command = group.commands[name]  # type: ignore[attr-defined]
+        return command.make_context(info_name, args, *rest, **more)
+
+
+class _Commands(TyperGroup):
+    """The list of commands, none of them loaded."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, line) in COMMANDS.items():
+            self.add_command(_Later(name, help=line, add_help_option=False))
 
 
 @dataclass
@@ -34,6 +64,7 @@ class _Settings:
 _settings = _Settings()
 app = typer.Typer(
     name="solar",
+    cls=_Commands,
     help="Find the same place again in anyone's photos.",
     epilog="Begin with: solar index PHOTOS --to my.index, then: solar search my.index QUERY.jpg",
     no_args_is_help=True,
@@ -41,10 +72,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_ROOMS = (index, search, maintain, describe, attend, match, models, evaluate, data, train, whiten)
-for _room in _ROOMS:
-    _room.register(app)
-evaluate_patches.register(evaluate.app)
 
 
 def _version(asked: bool) -> None:

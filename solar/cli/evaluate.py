@@ -70,6 +70,9 @@ def register(parent: typer.Typer) -> None:
         epilog="Example: solar eval extract-distractors photos/ --to shards/ --part 0 --parts 4",
     )(extract_distractors)
     app.command("compare", epilog="Example: solar eval compare runs/a runs/b")(compare)
+    from solar.cli import evaluate_patches
+
+    evaluate_patches.register(app)
     parent.add_typer(app, name="eval")
 
 

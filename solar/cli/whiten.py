@@ -14,7 +14,7 @@ from solar.cli.options import Device, ImageSize, Model, Precision, Scales
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.extraction import Extractor
+    pass
 
 app = typer.Typer(
     help="Learn whitening, apply it to descriptors, fold it into a model.",
@@ -71,48 +71,24 @@ def fit(
     The model's own whitening layer, if it has one, is left out: `fold` puts this one in its place.
     PCA wants several times as many photos as dimensions.
     """
-    from solar.datasets.places.places import open_places
-    from solar.models.checkpoints import load
-    from solar.photos import find_photos
-    from solar.whitening.learn import (
-        learn_from_places,
-        learn_pca,
-        learn_pca_from_file,
-        without_whitening,
-    )
-
-    def opened() -> Extractor:
-        return without_whitening(
-            load(ready(model or "solar-r18")),
-            image_size=image_size,
-            scales=parse_scales(scales),
-            device=device,
-            precision=precision,
-        )
+    from solar.whitening.learn import fit as learn
 
     _require_npz(to)
-    used = 1.0 if power is None else power
-    if source.suffix == ".npz":
-        if learned or any(option is not None for option in (model, image_size, scales)):
-            raise UsageError(
-                f"{source}: holds descriptors as they are: only --to, --dimensions and --power go "
-                "with it"
-            )
-        found = learn_pca_from_file(source, dimensions, used)
-    elif learned:
-        if power is not None:
-            raise UsageError("--power is for PCA: leave it out, or leave --learned out")
-        places = open_places(source)
-        extractor = opened()
-        with progress("describing") as show:
-            found = learn_from_places(extractor, places, dimensions, show)
-    else:
-        photos = find_photos(source)
-        if not photos:
-            raise UsageError(f"{source}: holds no photos")
-        extractor = opened()
-        with progress("describing") as show:
-            found = learn_pca(extractor, photos, dimensions, show, used)
+    if model is not None:
+        ready(model)
+    with progress("describing") as show:
+        found = learn(
+            source,
+            model=model,
+            learned=learned,
+            dimensions=dimensions,
+            image_size=image_size,
+            scales=parse_scales(scales),
+            power=power,
+            device=device,
+            precision=precision,
+            progress=show,
+        )
     to.parent.mkdir(parents=True, exist_ok=True)
     found.whitening.save(to)
     for reason in found.failed:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -98,18 +96,3 @@ class SecondOrderAttention(nn.Module):
         keys = self.g(x)[0].flatten(1).float()  # (mid, N)
         weights = torch.softmax(query @ keys * self.mid**-0.5, dim=0)
         return weights.reshape(x.shape[-2:])
-
-
-def relative_entropy(weights: Tensor) -> float:
-    """How evenly attention is spread: its entropy, as a share of what even weights have.
-
-    Args:
-        weights: of N positions, non-negative, with sum 1; any shape.
-
-    Returns:
-        0 for all of it at one position, to 1 for the same at each.
-    """
-    if weights.numel() == 1:
-        return 1.0
-    entropy = torch.special.entr(weights.double()).sum()
-    return float(entropy) / math.log(weights.numel())

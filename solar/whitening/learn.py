@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.datasets.places.places import Places, open_places
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction import Collected, Extraction, Extractor, collect, open_extractor
 from solar.extraction.descriptors import DescriptorsFile
 from solar.models.whitening import Whitening, require_power, with_whitening
-from solar.photos import Box
+from solar.photos import Box, find_photos
 from solar.typing import Progress
 from solar.whitening.pairs import matching_pairs
 
 if TYPE_CHECKING:
-    from solar.datasets.places.places import Places
     from solar.models.global_descriptor import GlobalDescriptor
 
 
@@ -41,6 +41,60 @@ class Learned:
     photos: int
     pairs: int = 0
     failed: tuple[str, ...] = ()
+
+
+def fit(
+    source: Path,
+    *,
+    model: str | Path | None = None,
+    learned: bool = False,
+    dimensions: int | None = None,
+    image_size: int | None = None,
+    scales: Sequence[float] | None = None,
+    power: float | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> Learned:
+    """Whitening from photos, labelled photos or a file of descriptors, as `solar whiten fit` does.
+
+    Args:
+        source: a folder of photos, or an .npz file of descriptors; with `learned`, a folder of
+            places or a list of labels.
+        model: what `solar.load` takes; None for the bundled one.
+        learned: from matching pairs instead of PCA.
+        dimensions: to keep; None for all.
+        image_size: see `open_extractor`; so `scales`, `device` and `precision`.
+        scales: see there.
+        power: of PCA, see `Whitening.pca`; None for 1.
+        device: see there.
+        precision: see there.
+        progress: called with photos done and in all.
+
+    Raises:
+        UsageError: options that do not go together, or a source that does not support them.
+        SolarError: the source cannot be read.
+    """
+    if source.suffix == ".npz":
+        if learned or any(option is not None for option in (model, image_size, scales)):
+            raise UsageError(
+                f"{source}: holds descriptors as they are: only --to, --dimensions and --power go "
+                "with it"
+            )
+        return learn_pca_from_file(source, dimensions, 1.0 if power is None else power)
+    if learned and power is not None:
+        raise UsageError("--power is for PCA: leave it out, or leave --learned out")
+    found = open_places(source) if learned else find_photos(source)
+    if not len(found):
+        raise UsageError(f"{source}: holds no photos")
+    from solar.models.checkpoints import load
+
+    settings = {"device": device, "precision": precision}
+    network = load(model or "solar-r18")
+    bare = without_whitening(network, image_size=image_size, scales=scales, **settings)
+    if isinstance(found, list):
+        return learn_pca(bare, found, dimensions, progress, 1.0 if power is None else power)
+    return learn_from_places(bare, found, dimensions, progress)
 
 
 def without_whitening(

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solar.models.attention import SecondOrderAttention, relative_entropy
+from solar.models.attention import SecondOrderAttention
 
 
 def trained(channels: int = 16, mid: int = 4, seed: int = 0) -> SecondOrderAttention:
@@ -61,12 +61,3 @@ def test_memory_grows_with_positions_not_with_their_square() -> None:
     assert done.returncode == 0, done.stderr
     whole_map = (160 * 160) ** 2 * 4  # 2.6 GB
     assert int(done.stdout) < whole_map / 10
-
-
-@given(st.integers(1, 40), st.integers(1, 40))
-def test_relative_entropy_counts_the_positions_that_share_attention(some: int, more: int) -> None:
-    weights = torch.zeros(some + more, dtype=torch.float64)
-    weights[:some] = 1 / some
-    expected = torch.tensor(float(some)).log() / torch.tensor(float(some + more)).log()
-    assert relative_entropy(weights) == pytest.approx(float(expected), abs=1e-6)
-    assert relative_entropy(torch.full((some, more), 1 / (some * more))) == pytest.approx(1)
