@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from solar.datasets.sequences import open_sequences
-from solar.matching.geometry import project
+from solar.photos.plane import project
 from tests.scenes import scene
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "homography_pairs.py"

@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.features.opencv import opencv
-
-FloatArray = npt.NDArray[np.floating[Any]]
-Matrix = npt.NDArray[np.float64]
+from solar.photos.plane import FloatArray, Matrix, project
 
 MAX_SCALE = 10.0
 """A plausible homography enlarges or shrinks by at most so much."""
@@ -20,13 +18,6 @@ MAX_STRETCH = 10.0
 A plane that turns from facing the camera to 84 degrees away is stretched so; SIFT's keypoints and
 their likes are found again up to about 60 degrees, which is 2.
 """
-
-
-def project(homography: FloatArray, xy: FloatArray) -> npt.NDArray[np.float64]:
-    """Points (N, 2) mapped by a homography (3, 3); points at infinity become inf or nan."""
-    mapped = np.column_stack([xy.astype(np.float64), np.ones(len(xy))]) @ homography.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(mapped[:, :2] / mapped[:, 2:])
 
 
 def fit_homography(

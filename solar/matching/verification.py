@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.matching.geometry import (
-    FloatArray,
-    Matrix,
     fit_fundamental,
     fit_homography,
     plausible_homography,
 )
 from solar.matching.nearest import Matches
+from solar.photos.plane import FloatArray, Matrix
 
 Geometry = Literal["homography", "fundamental"]
 

@@ -13,13 +13,10 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from solar.errors import PhotoError, UsageError
-from solar.matching.geometry import project
-
-Matrix = npt.NDArray[np.float64]
+from solar.photos.plane import Matrix, project
 
 
 def _up_to(greatest: float, usual: float, least: float = 0) -> Any:

@@ -10,8 +10,8 @@ from solar.matching.geometry import (
     fit_fundamental,
     fit_homography,
     plausible_homography,
-    project,
 )
+from solar.photos.plane import project
 
 pytest.importorskip("cv2")
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solar.errors import PhotoError, UsageError
-from solar.matching.geometry import project
-from solar.photos.augment import Matrix, View, Visit, rephotograph, revisit
+from solar.photos.augment import View, Visit, rephotograph, revisit
+from solar.photos.plane import Matrix, project
 from tests.shared import shared
 
 NOTHING = Visit(

@@ -15,9 +15,9 @@ from solar.errors import PhotoError, UsageError
 from solar.extraction import Failed
 from solar.features.extractor import FeaturesOf, features_of_one, open_feature_extractor
 from solar.features.features import Features
-from solar.matching.geometry import project
 from solar.matching.nearest import mutual_nearest
 from solar.photos.augment import revisit
+from solar.photos.plane import project
 from solar.rerank.geometric import CHANCE, match_features, mutual, order, verify
 from tests.rerank.views import GENTLE, busy_scene, street
 

@@ -10,13 +10,19 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
-from solar.datasets.patches.pairs import SIDE, IntArray, Part, Patches
 from solar.errors import SolarError, UsageError
 from solar.files.atomic import sync_folder, write_atomically
 
+SIDE = 32
 FORMAT = 1
 _PIXELS, _POINTS, _ABOUT = "patches.bin", "points.npy", "store.json"
+
+Patches = npt.NDArray[np.uint8]
+IntArray = npt.NDArray[np.int64]
+Part = tuple[Patches, IntArray]
+"""Patches (n, 32, 32) and their (n,) point ids."""
 
 
 class PatchStore:

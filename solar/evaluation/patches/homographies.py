@@ -25,8 +25,9 @@ from solar.features.keypoints import (
     GrayImage,
     Keypoints,
 )
-from solar.matching.geometry import corner_error, fit_homography, project
+from solar.matching.geometry import corner_error, fit_homography
 from solar.matching.nearest import mutual_nearest, nearest
+from solar.photos.plane import project
 
 CORRECT = 3.0
 """Pixels within which a match counts for repeatability and average precision."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from solar.datasets.patches.pairs import USUAL, PairSettings
 from solar.errors import UsageError
 from solar.models.global_descriptor import Provenance
 from solar.models.local_descriptor import LocalConfig
 from solar.photos.augment import Visit
 from solar.training.patches.loop import LocalTraining
+from solar.training.patches.points import USUAL, PairSettings
 from solar.training.run.tables import read_table, refuse_unknown
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from solar.datasets.patches.pairs import PairSettings, Part, photo_names, stream
 from solar.datasets.patches.phototour import PhotoTour
-from solar.datasets.patches.phototour_pairs import scene_points
-from solar.datasets.patches.store import PatchStore, open_or_write
+from solar.datasets.patches.store import Part, PatchStore, open_or_write
 from solar.errors import UsageError
 from solar.models.checkpoints import save
 from solar.models.local_descriptor import LocalDescriptor
 from solar.photos import find_photos
 from solar.training.patches.loop import STATE, Report, train_local
+from solar.training.patches.phototour import scene_points
+from solar.training.patches.points import PairSettings, photo_names, stream
 from solar.training.patches.recipe import PhotosTable, PhotoTourTable, read_local_recipe
 
 _HELD_OUT = 5  # every fifth photo is for validation

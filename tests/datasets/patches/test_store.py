@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solar.datasets.patches.pairs import Part
-from solar.datasets.patches.store import PatchStore, open_or_write, write_store
+from solar.datasets.patches.store import Part, PatchStore, open_or_write, write_store
 from solar.errors import SolarError, UsageError
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from solar.datasets.patches.pairs import IntArray, Patches
+from solar.datasets.patches.store import IntArray, Patches
 from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load_local
 from solar.models.local_descriptor import LocalConfig, LocalDescriptor

@@ -7,19 +7,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from solar.datasets.patches.pairs import (
+from solar.errors import UsageError
+from solar.features.keypoints import Keypoints
+from solar.photos.augment import Visit
+from solar.training.patches.points import (
     POINTS_PER_PHOTO,
     PairSettings,
     PhotoPoints,
     corresponding,
+    distinct,
     moved,
     photo_names,
     photo_points,
     stream,
 )
-from solar.errors import UsageError
-from solar.features.keypoints import Keypoints
-from solar.photos.augment import Visit
 from tests.scenes import album, scene
 
 pytest.importorskip("cv2")
@@ -125,10 +126,8 @@ def test_what_corresponds_agrees_in_place_size_and_angle() -> None:
 
 
 def test_no_two_points_are_the_same_place() -> None:
-    from solar.datasets.patches.pairs import _distinct
-
     many = keypoints(*[(50 + i % 7, 50 + i // 7, 4, 0) for i in range(49)])
-    kept = _distinct(many, 49, np.random.default_rng(0))
+    kept = distinct(many, 49, np.random.default_rng(0))
     gaps = np.linalg.norm(kept.xy[:, None] - kept.xy[None], axis=2)
     assert 2 <= len(kept) < 12
     assert gaps[~np.eye(len(kept), dtype=bool)].min() >= 0.8 * 4

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from solar.datasets.patches.store import SIDE, IntArray, Part, Patches
 from solar.errors import PhotoError, UsageError
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import GrayImage, Keypoints
 from solar.features.patches import PhotoPyramid
-from solar.matching.geometry import project
 from solar.photos import open_photo
-from solar.photos.augment import Matrix, Visit, revisit
+from solar.photos.augment import Visit, revisit
+from solar.photos.plane import Matrix, project
 
-SIDE = 32
 # Keypoints of two views show one point if they differ by less, in keypoint sizes, octaves and
 # degrees (Brown, Hua and Winder, PAMI 2011, allow 5 px, 0.25 octaves and 22.5 degrees).
 _NEAR, _OCTAVES, _DEGREES = 0.4, 0.4, 22.5
@@ -34,11 +33,6 @@ _APART = 0.8
 # Standard deviations of what a patch that was not found anew is misplaced by, in the same units.
 _SHIFT, _ZOOM, _TURN = 0.15, 0.12, 8.0
 _FLAT = 3.0  # grey levels of standard deviation: a patch below shows nothing
-
-Patches = npt.NDArray[np.uint8]
-IntArray = npt.NDArray[np.int64]
-Part = tuple[Patches, IntArray]
-"""Patches (n, 32, 32) and their (n,) point ids."""
 
 USUAL: dict[str, Any] = {"angle": 45, "roll": 10, "zoom": 1.3, "occlusion": 0}
 """How visits differ from those of `Visit()`."""
@@ -98,7 +92,7 @@ def photo_points(
         No two points are the same place of the photo. Empty if nothing was found twice.
     """
     gray = _gray(photo)
-    keypoints = _distinct(SiftDetector()(gray), settings.points, random)
+    keypoints = distinct(SiftDetector()(gray), settings.points, random)
     parts = [_cut(gray, keypoints, settings.magnification)]
     points = [np.arange(len(keypoints))]
     for _ in range(settings.visits):
@@ -127,7 +121,7 @@ def _visit(
     return _gray(scaled), scale @ view.homography
 
 
-def _distinct(keypoints: Keypoints, count: int, random: np.random.Generator) -> Keypoints:
+def distinct(keypoints: Keypoints, count: int, random: np.random.Generator) -> Keypoints:
     """At most so many keypoints, drawn at random, no two at the same place."""
     drawn = keypoints.take(random.permutation(len(keypoints))[: 3 * count])
     gaps = np.linalg.norm(drawn.xy[:, None] - drawn.xy[None], axis=2)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from solar.datasets.patches.pairs import SIDE, Part
 from solar.datasets.patches.phototour import PhotoTour
+from solar.datasets.patches.store import SIDE, Part
 
 _AT_ONCE = 8192
 
