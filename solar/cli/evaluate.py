@@ -26,6 +26,8 @@ from solar.cli.options import (
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from solar.evaluation.report.report import Report
     from solar.evaluation.retrieval.evaluate import Options, Photos
     from solar.evaluation.retrieval.score import Reranking
@@ -208,8 +210,22 @@ def _options(distractors: Path | None, dimensions: str | None, rerank: str | Non
 
 
 def _reranking(name: str | None) -> Reranking | None:
+    import numpy as np
+
     from solar.evaluation.retrieval.score import Reranking
-    from solar.rerank.expansion import rank_expanded
+    from solar.rerank.expansion import moved
+
+    def rank_expanded(
+        queries: NDArray[np.float32], database: NDArray[np.float32]
+    ) -> NDArray[np.int64]:
+        first = np.argsort(-(queries @ database.T), axis=1, kind="stable")[:, :10]
+        asked = [
+            moved(query, database[rows], 3.0) for query, rows in zip(queries, first, strict=True)
+        ]
+        ranks: NDArray[np.int64] = np.argsort(
+            -(np.stack(asked) @ database.T), axis=1, kind="stable"
+        )
+        return ranks
 
     if name is None or name == GEOMETRIC:
         return None

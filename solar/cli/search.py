@@ -53,7 +53,7 @@ def search(
     else:
         from solar.rerank.searching import search as search_again
 
-        hits = search_again(opened, query, top, region, rerank=rerank)
+        hits = search_again(opened, query, top, region, rerank_by=rerank)
     if html is not None:
         from solar.web.page import Search, write_page
 

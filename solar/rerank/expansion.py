@@ -2,53 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 import numpy as np
-from numpy.typing import NDArray
 
 from solar.errors import UsageError
-
-Descriptors = NDArray[np.float32]
-
-NEIGHBOURS = 10
-"""Hits that a query moves towards."""
+from solar.ranking import Ranking
+from solar.rerank.protocol import View
+from solar.typing import Descriptor, Descriptors
 
 
-def expand(
-    queries: Descriptors, database: Descriptors, neighbours: int = NEIGHBOURS, alpha: float = 3.0
-) -> Descriptors:
+@dataclass(frozen=True)
+class Expansion:
     """Alpha query expansion (Radenović, Tolias, Chum, TPAMI 2019, section 3.4).
 
-    The new query is the sum of the old one and of its nearest neighbours, each weighted by its
-    similarity to the power alpha, normalised; neighbours of negative similarity count nothing.
+    Attributes:
+        first: hits that the query moves towards.
+        alpha: the greater, the less the farther ones count; 0 weighs all alike.
+    """
+
+    first: int = 10
+    alpha: float = 3.0
+    name: ClassVar[str] = "expansion"
+    needs_features: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.first < 1 or self.alpha < 0:
+            raise UsageError(f"expansion: {self.first} hits, alpha {self.alpha:g}: use 1 and 0 up")
+
+    @property
+    def description(self) -> str:
+        """See `Reranker.description`."""
+        return f"expansion: alpha query expansion, {self.first} hits, alpha {self.alpha:g}"
+
+    def __call__(self, ranking: Ranking, view: View) -> Ranking:
+        """See `Reranker.__call__`; also finds photos that the query alone did not."""
+        if not len(ranking):
+            return ranking
+        nearest = view.descriptors(ranking.ids[: min(self.first, ranking.head)])
+        found = view.search(moved(view.descriptor, nearest, self.alpha), ranking.head)
+        evidence = {
+            number: ranking.evidence[number]
+            for number in found.ids.tolist()
+            if number in ranking.evidence
+        }
+        scores = view.descriptors(found.ids) @ view.descriptor
+        return replace(found, scores=scores, evidence=evidence)
+
+
+def moved(query: Descriptor, neighbours: Descriptors, alpha: float) -> Descriptor:
+    """The sum of a query and its neighbours, weighted by their similarity to the power alpha.
+
+    Neighbours of negative similarity count nothing.
 
     Args:
-        queries: (Q, D) unit rows.
-        database: (N, D) unit rows.
-        neighbours: how many hits are taken in; at most N are.
-        alpha: 0 weighs all hits alike.
+        query: (D,) unit length.
+        neighbours: (K, D) unit rows.
+        alpha: 0 or more.
 
     Returns:
-        (Q, D) unit rows.
-
-    Raises:
-        UsageError: no neighbours, or a negative alpha.
+        (D,) unit length.
     """
-    if neighbours < 1 or alpha < 0:
-        raise UsageError(
-            f"query expansion: {neighbours} neighbours, alpha {alpha:g}: use 1 and 0 up"
-        )
-    scores = queries @ database.T
-    count = min(neighbours, len(database))
-    nearest = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-    similar = np.take_along_axis(scores, nearest, axis=1)
+    similar = neighbours @ query
     weights = np.where(similar > 0, np.abs(similar) ** alpha, 0)
-    moved = queries + np.einsum("qk,qkd->qd", weights, database[nearest])
-    unit: Descriptors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+    total = query + weights @ neighbours
+    unit: Descriptor = (total / np.linalg.norm(total)).astype(np.float32)
     return unit
-
-
-def rank_expanded(queries: Descriptors, database: Descriptors) -> NDArray[np.int64]:
-    """Rank the database for expanded queries: (Q, N) positions, best first, ties by position."""
-    scores = expand(queries, database) @ database.T
-    ranks: NDArray[np.int64] = np.argsort(-scores, axis=1, kind="stable")
-    return ranks

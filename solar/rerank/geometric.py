@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,9 @@ from solar.features.features import Features, unit_rows
 from solar.features.keypoints import FloatArray
 from solar.matching.nearest import Matches
 from solar.matching.verification import distinct_matches
+from solar.ranking import Evidence, Line, Ranking
+from solar.rerank.protocol import View
 
-FIRST = 100
-"""Hits that are verified."""
 CHANCE = 7
 """Inliers that unrelated photos reach: 999 of 1000 pairs of photos of different places in a
 validation set of landmarks have at most so many."""
@@ -35,7 +36,40 @@ MAX_TURN = np.deg2rad(30)
 
 _PHOTOS_AT_ONCE = 8  # Their similarities stay in the processor's cache.
 
-Lines = tuple[tuple[float, float, float, float], ...]
+
+@dataclass(frozen=True)
+class Geometric:
+    """Puts hits first whose keypoints agree with the query's, and tells how many do.
+
+    Attributes:
+        first: hits that are verified; all others keep their places.
+    """
+
+    first: int = 100
+    name: ClassVar[str] = "geometric"
+    needs_features: ClassVar[bool] = True
+
+    @property
+    def description(self) -> str:
+        """See `Reranker.description`."""
+        return f"geometric: the first {self.first} by inliers above {CHANCE}"
+
+    def __call__(self, ranking: Ranking, view: View) -> Ranking:
+        """See `Reranker.__call__`; hits without features are not verified."""
+        if view.features is None:
+            return ranking
+        ids = ranking.ids[: min(self.first, ranking.head)]
+        features = view.features_of(ids)
+        agreements = iter(verify(view.features, [each for each in features if each is not None]))
+        evidence = {
+            number: next(agreements).evidence()
+            for number, each in zip(ids.tolist(), features, strict=True)
+            if each is not None
+        }
+        inliers = [
+            evidence[number].inliers if number in evidence else None for number in ids.tolist()
+        ]
+        return ranking.reordered(order(inliers), evidence)
 
 
 @dataclass(frozen=True)
@@ -55,9 +89,13 @@ class Agreement:
         """How many there are."""
         return len(self.query)
 
-    def lines(self) -> Lines:
+    def lines(self) -> tuple[Line, ...]:
         """x1, y1 in the query and x2, y2 in the photo of each."""
         return tuple(map(tuple, np.hstack([self.query, self.photo]).round(5).tolist()))
+
+    def evidence(self) -> Evidence:
+        """Their number and lines."""
+        return Evidence(self.inliers, self.lines())
 
 
 def verify(query: Features, photos: Sequence[Features]) -> list[Agreement]:

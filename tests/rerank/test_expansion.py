@@ -4,46 +4,62 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from solar.errors import UsageError
-from solar.rerank.expansion import expand, rank_expanded
-
-
-def unit(count: int, dimensions: int, seed: int) -> NDArray[np.float32]:
-    rows = np.random.default_rng(seed).normal(size=(count, dimensions))
-    unit_rows: NDArray[np.float32] = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(
-        np.float32
-    )
-    return unit_rows
+from solar.ranking import Evidence, Ranking
+from solar.rerank.expansion import Expansion, moved
+from tests.evaluation.fakes import unit_rows
+from tests.rerank.arrays import ArrayView
 
 
 def test_by_hand() -> None:
-    query = np.array([[1.0, 0.0]], np.float32)
-    database = np.array([[0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]], np.float32)
-    moved = np.array([1 + 0.6**3 * 0.6, 0.6**3 * 0.8])
+    query = np.array([1.0, 0.0], np.float32)
+    neighbours = np.array([[0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]], np.float32)
+    expected = np.array([1 + 0.6**3 * 0.6, 0.6**3 * 0.8])
     np.testing.assert_allclose(
-        expand(query, database, neighbours=2, alpha=3)[0], moved / np.linalg.norm(moved), atol=1e-6
+        moved(query, neighbours, 3), expected / np.linalg.norm(expected), atol=1e-6
     )
 
 
-@given(st.integers(1, 20), st.integers(1, 30), st.floats(0, 5))
-def test_rows_stay_unit_and_near_their_query(count: int, neighbours: int, alpha: float) -> None:
-    queries, database = unit(4, 8, 1), unit(count, 8, count)
-    moved = expand(queries, database, neighbours, alpha)
-    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-5)
-    assert ((moved * queries).sum(1) > 0).all()
+@given(st.integers(0, 20), st.integers(0, 2**32 - 1), st.floats(0, 5))
+def test_it_stays_unit_and_near_the_query(count: int, seed: int, alpha: float) -> None:
+    rng = np.random.default_rng(seed)
+    query = unit_rows(rng, 1, 8)[0]
+    found = moved(query, unit_rows(rng, count, 8), alpha)
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+    assert found @ query > 0
 
 
 def test_it_reaches_what_the_query_alone_does_not_see() -> None:
     """The third view resembles the second, the second the query: a chain."""
     angles = np.array([0.0, 0.5, 1.0, -0.9])
     views = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-    queries, database = views[:1], views[1:]
-    assert np.argsort(-(queries @ database.T))[0].tolist() == [0, 2, 1]
-    assert rank_expanded(queries, database)[0].tolist() == [0, 1, 2]
+    view = ArrayView(views[0], views[1:])
+    first = view.search(view.descriptor, 2)
+    assert first.ids.tolist() == [0, 2]
+    found = Expansion()(first, view)
+    assert found.ids.tolist() == [0, 1]
+    np.testing.assert_allclose(found.scores, np.cos(angles[1:3]), atol=1e-6)
+
+
+def test_it_moves_towards_the_first_hits_in_the_order_it_is_given() -> None:
+    rng = np.random.default_rng(0)
+    view = ArrayView(unit_rows(rng, 1, 8)[0], unit_rows(rng, 30, 8))
+    first = view.search(view.descriptor, 30)
+    turned = first.reordered(np.arange(30)[::-1])
+    sought = moved(view.descriptor, view.rows[first.ids[-3:]], 1.0)
+    expected = view.search(sought, 30).ids
+    assert Expansion(first=3, alpha=1.0)(turned, view).ids.tolist() == expected.tolist()
+
+
+def test_evidence_stays_with_its_photo() -> None:
+    view = ArrayView(np.array([1.0, 0.0], np.float32), np.eye(2, dtype=np.float32))
+    first = Ranking.of(np.array([0, 1]), np.array([1.0, 0.0]), {1: Evidence(9), 7: Evidence(1)})
+    assert Expansion()(first, view).evidence == {1: Evidence(9)}
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(UsageError, match="query expansion"):
-        expand(unit(1, 4, 0), unit(2, 4, 1), neighbours=0)
+    with pytest.raises(UsageError, match="expansion: 0 hits"):
+        Expansion(first=0)
+    with pytest.raises(UsageError, match="alpha -1"):
+        Expansion(alpha=-1)

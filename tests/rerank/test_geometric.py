@@ -18,7 +18,9 @@ from solar.features.features import Features
 from solar.matching.nearest import mutual_nearest
 from solar.photos.augment import revisit
 from solar.photos.plane import project
-from solar.rerank.geometric import CHANCE, match_features, mutual, order, verify
+from solar.ranking import Ranking
+from solar.rerank.geometric import CHANCE, Geometric, match_features, mutual, order, verify
+from tests.rerank.arrays import ArrayView
 from tests.rerank.views import GENTLE, busy_scene, street
 
 pytest.importorskip("cv2", reason="needs opencv-python-headless")
@@ -41,6 +43,21 @@ def test_views_of_one_place_agree_and_others_do_not(street_features: list[Featur
     assert inliers[~same].max() <= CHANCE
     for row, features in zip(inliers, street_features, strict=True):
         assert row.max() <= len(features)
+
+
+def test_only_the_first_hits_are_verified_and_moved(street_features: list[Features]) -> None:
+    view = ArrayView(np.ones(1, np.float32), np.ones((6, 1), np.float32),
+                     street_features[0], [None, *street_features[1:]])  # fmt: skip
+    first = Ranking.of(np.array([0, 5, 3, 1, 2, 4]), np.linspace(0.9, 0.1, 6, dtype=np.float32))
+    found = Geometric(first=4)(first, view)
+    assert found.ids.tolist() == [1, 0, 5, 3, 2, 4]
+    assert found.scores[0] == first.scores[3]
+    assert set(found.evidence) == {1, 3, 5}
+    assert found.evidence[1].inliers == len(found.evidence[1].lines) > CHANCE
+    deeper = Geometric()(first, view)
+    assert deeper.ids.tolist() == [1, 0, 5, 3, 2, 4] and set(deeper.evidence) == {1, 2, 3, 4, 5}
+    view.features = None
+    assert Geometric()(first, view) is first
 
 
 def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
 from solar.index.local_store import LocalStore
 from solar.photos import Box
-from solar.rerank.geometric import CHANCE, FIRST, order, verify
+from solar.rerank.geometric import CHANCE, Geometric, order, verify
 
 FOLDER = "local"
+FIRST = Geometric().first
 _PHOTOS_PER_COMMIT = 64
 
 Progress = Callable[[str, int, int], None]

@@ -1,0 +1,56 @@
+"""Ways to re-rank by their names, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from solar.errors import UsageError
+from solar.ranking import Ranking
+from solar.rerank.expansion import Expansion
+from solar.rerank.geometric import Geometric
+from solar.rerank.protocol import Reranker, View
+
+WAYS: dict[str, Callable[[], Reranker]] = {"expansion": Expansion, "geometric": Geometric}
+
+
+def parse_rerank(text: str | None, *, features: bool) -> tuple[Reranker, ...]:
+    """The ways that a text asks for.
+
+    Args:
+        text: names with commas between them, applied from the left; `none`; `default` or None is
+            `geometric` where features are kept, and nothing elsewhere.
+        features: whether there are features to compare.
+
+    Raises:
+        UsageError: an unknown way, or one twice.
+    """
+    if text is None or text.strip() == "default":
+        text = "geometric" if features else "none"
+    names = [] if text.strip() == "none" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in WAYS:
+            known = ", ".join(sorted(WAYS))
+            raise UsageError(
+                f"--rerank {name!r:.60}: use none, default, or some of {known} with commas between"
+            )
+    if len(set(names)) < len(names):
+        raise UsageError(f"--rerank {text:.60}: names a way twice: leave one out")
+    return tuple(WAYS[name]() for name in names)
+
+
+def reach(chain: Sequence[Reranker]) -> int:
+    """How many first hits a chain looks at: a search must find them even for fewer answers."""
+    return max((way.first for way in chain), default=0)
+
+
+def rerank(ranking: Ranking, view: View, chain: Sequence[Reranker]) -> Ranking:
+    """Apply ways to re-rank, one after another.
+
+    Args:
+        ranking: of the query, its first `reach(chain)` places known.
+        view: the query, and what it is compared with.
+        chain: the ways, the first one first.
+    """
+    for way in chain:
+        ranking = way(ranking, view)
+    return ranking
