@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +9,10 @@ import typer
 from rich.markup import escape
 
 from solar.cli.console import out, print_json, progress
-from solar.cli.options import AsJson, Overwrite
+from solar.cli.options import AsJson, Device, Overwrite
 
 if TYPE_CHECKING:
-    from solar.features.keypoints import KeypointDescriptor
+    from solar.evaluation.patches.report import PatchReport
 
 Descriptor = Annotated[
     str,
@@ -22,7 +21,6 @@ Descriptor = Annotated[
         "of SOLAR's or SOSNet's network, or TFeat's .params file."
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps: where a network runs.")]
 To = Annotated[Path, typer.Option(help="Folder of descriptors, report.json and report.md.")]
 
 
@@ -56,26 +54,19 @@ def phototour(
     as_json: AsJson = False,
 ) -> None:
     """Measure the false positive rate at 95 % recall on PhotoTour's 100,000 pairs."""
-    from solar.datasets.patches.phototour import PhotoTour
-    from solar.evaluation.patches import phototour as scoring
-    from solar.evaluation.patches.folder import PatchFolder
-    from solar.evaluation.patches.published import published_phototour
-    from solar.evaluation.patches.report import write_report
-    from solar.features.patch_descriptor import open_patch_descriptor
+    from solar.evaluation.patches import phototour as benchmark
 
-    found = open_patch_descriptor(descriptor, device)
-    folder = PatchFolder(
-        to, {"data": "PhotoTour", "descriptor": found.fingerprint}, overwrite=overwrite
-    )
-    results = [
-        scoring.evaluate_phototour(PhotoTour(scene), found, folder, trained_on=trained_on)
-        for scene in scenes
-    ]
-    document = {"descriptor": found.name, "scenes": [result.to_json() for result in results]}
-    own = scoring.PhotoTourRow.of(found.name, results)
-    text = scoring.markdown([own, *published_phototour()])
-    write_report(to, document, text)
-    _show(document, text, to, as_json)
+    with progress("patches") as show:
+        report = benchmark.phototour(
+            scenes,
+            descriptor,
+            to,
+            trained_on=trained_on,
+            overwrite=overwrite,
+            device=device,
+            progress=show,
+        )
+    _print(report, to, as_json)
 
 
 def hpatches(
@@ -89,28 +80,20 @@ def hpatches(
     as_json: AsJson = False,
 ) -> None:
     """Measure verification, matching and retrieval of HPatches."""
-    from solar.datasets.patches.hpatches import open_test_sequences, read_splits
-    from solar.errors import UsageError
-    from solar.evaluation.patches.folder import PatchFolder
-    from solar.evaluation.patches.hpatches import results as hpatches_results
-    from solar.evaluation.patches.hpatches.run import evaluate_hpatches
-    from solar.evaluation.patches.published import published_hpatches
-    from solar.evaluation.patches.report import write_report
-    from solar.features.patch_descriptor import open_patch_descriptor
+    from solar.evaluation.patches.hpatches import run
 
-    known = read_splits(splits)
-    if split not in known:
-        raise UsageError(f"--split {split}: {splits} has {', '.join(known)}")
-    found = open_patch_descriptor(descriptor, device)
-    settings = {"data": "HPatches", "descriptor": found.fingerprint}
-    folder = PatchFolder(to, settings, overwrite=overwrite)
-    result = evaluate_hpatches(open_test_sequences(root, known[split]), found, folder, split=split)
-    document = {"descriptor": found.name, **result.to_json()}
-    own = hpatches_results.HPatchesRow.of(found.name, result)
-    text = hpatches_results.markdown([own, *published_hpatches()])
-    text += "\n" + hpatches_results.markdown_by_noise(result)
-    write_report(to, document, text)
-    _show(document, text, to, as_json)
+    with progress("sequences") as show:
+        report = run.hpatches(
+            root,
+            splits,
+            descriptor,
+            to,
+            split=split,
+            overwrite=overwrite,
+            device=device,
+            progress=show,
+        )
+    _print(report, to, as_json)
 
 
 def homographies(
@@ -129,61 +112,25 @@ def homographies(
     as_json: AsJson = False,
 ) -> None:
     """Match sequences of photos with known homographies: accuracy, AP, homography error."""
-    from solar.datasets.sequences import open_sequences
-    from solar.evaluation.patches.homographies import CORRECT, evaluate_sequences
-    from solar.evaluation.patches.homography_results import markdown
-    from solar.evaluation.patches.report import accuracy_chart, write_report
-    from solar.features.detectors import SiftDetector
-    from solar.features.keypoints import MAGNIFICATION
+    from solar.evaluation.patches.homographies import run
 
-    sequences = open_sequences(root)
-    detector = SiftDetector(keypoints, upright)
-    results = {}
-    for title, found in _descriptors(descriptor, device).items():
-        with progress(title) as show:
-            results[title] = evaluate_sequences(
-                sequences, detector, found, ratio=ratio, progress=show
-            )
-    protocol = {
-        "detector": "SIFT",
-        "keypoints": keypoints,
-        "upright": upright,
-        "magnification": MAGNIFICATION,
-        "ratio": ratio,
-        "correct_px": CORRECT,
-    }
-    figures = {name: result.to_json() for name, result in results.items()}
-    document = {"protocol": protocol, "descriptors": figures}
-    text = markdown(results) + "\n" + _in_words(protocol)
-    write_report(to, document, text, {"accuracy.svg": accuracy_chart(results)})
-    _show(document, text, to, as_json)
+    with progress("photos") as show:
+        report = run.homographies(
+            root,
+            to,
+            descriptor,
+            keypoints=keypoints,
+            upright=upright,
+            ratio=ratio,
+            device=device,
+            progress=show,
+        )
+    _print(report, to, as_json)
 
 
-def _descriptors(names: list[str], device: str) -> dict[str, KeypointDescriptor]:
-    """By title; two of one title are told apart by what was typed."""
-    from solar.features.descriptors import open_descriptor
-
-    descriptors: dict[str, KeypointDescriptor] = {}
-    for name in dict.fromkeys(names):
-        found = open_descriptor(name, device)
-        descriptors[f"{found.name} ({name})" if found.name in descriptors else found.name] = found
-    return descriptors
-
-
-def _in_words(protocol: Mapping[str, object]) -> str:
-    turned = "upright" if protocol["upright"] else "turned with their keypoints"
-    ratio = "" if protocol["ratio"] is None else f", ratio test {protocol['ratio']:g}"
-    return (
-        f"{protocol['detector']} keypoints, at most {protocol['keypoints']} a photo; every patch "
-        f"{protocol['magnification']:g} keypoint sizes wide, {turned}; mutual nearest "
-        f"neighbours{ratio}; correct within {protocol['correct_px']:g} px for repeatability and "
-        "AP. patches/s: described; photos/s: detected and described, on this machine.\n"
-    )
-
-
-def _show(document: Mapping[str, object], text: str, to: Path, as_json: bool) -> None:
+def _print(report: PatchReport, to: Path, as_json: bool) -> None:
     if as_json:
-        print_json(document)
+        print_json(report.to_json())
     else:
-        typer.echo(text)
+        typer.echo(report.to_markdown())
         out.print(f"report: {escape(str(to / 'report.md'))}")

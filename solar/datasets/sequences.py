@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from solar.datasets.gray import GrayImage, read_gray
 from solar.errors import SolarError
+from solar.typing import AnyPath
 
 _SUFFIXES = (".ppm", ".png", ".pgm", ".jpg", ".jpeg", ".bmp")
 # (photo, homography) names of the two layouts; {k} counts photos from 1.
@@ -36,7 +37,7 @@ class HomographySequence:
         return read_gray(self.photos[number])
 
 
-def open_sequence(folder: str | Path) -> HomographySequence:
+def open_sequence(folder: AnyPath) -> HomographySequence:
     """One sequence: `1.ppm`, ... with `H_1_2`, ..., or `img1.ppm`, ... with `H1to2p`, ....
 
     Raises:
@@ -64,7 +65,7 @@ def open_sequence(folder: str | Path) -> HomographySequence:
     )
 
 
-def open_sequences(root: str | Path) -> list[HomographySequence]:
+def open_sequences(root: AnyPath) -> list[HomographySequence]:
     """Every sequence in the sub-folders of `root`, by name; or `root` itself if it is one.
 
     Raises:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from solar.datasets.gray import gray_shape, read_gray
 from solar.errors import SolarError, UsageError
+from solar.typing import AnyPath
 
 PATCH_SIZE = 65
 NOISES = {"easy": "e", "hard": "h", "tough": "t"}
@@ -31,7 +32,7 @@ class Split:
     train: tuple[str, ...]
 
 
-def read_splits(path: str | Path) -> dict[str, Split]:
+def read_splits(path: AnyPath) -> dict[str, Split]:
     """The published split lists: `tasks/splits/splits.json` of hpatches/hpatches-benchmark.
 
     Raises:
@@ -74,7 +75,7 @@ class HPatchesSequence:
         length: patches in each strip.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: AnyPath) -> None:
         """Check the size of the sixteen strips; their pixels are read when asked for.
 
         Raises:
@@ -116,7 +117,7 @@ class HPatchesSequence:
         return height // PATCH_SIZE
 
 
-def open_test_sequences(root: str | Path, split: Split) -> list[HPatchesSequence]:
+def open_test_sequences(root: AnyPath, split: Split) -> list[HPatchesSequence]:
     """The test sequences of a split, in its order.
 
     Raises:

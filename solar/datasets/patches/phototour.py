@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
+from solar.typing import AnyPath
 
 SCENES = ("liberty", "notredame", "yosemite")
 PUBLISHED_PAIRS = "m50_100000_100000_0.txt"
@@ -52,7 +53,7 @@ class PhotoTour:
         point_ids: (N,) the 3-D point of every patch; equal ids match.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: AnyPath) -> None:
         """Read `info.txt` and check that every mosaic is there.
 
         Raises:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from solar.errors import SolarError, UsageError
 from solar.files.atomic import sync_folder, write_atomically
+from solar.typing import AnyPath
 
 SIDE = 32
 FORMAT = 1
@@ -34,7 +35,7 @@ class PatchStore:
         point_ids: (N,) the point of every patch, ascending; equal ids match.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: AnyPath) -> None:
         """Open a store; pixels are read when asked for.
 
         Raises:
@@ -63,7 +64,7 @@ class PatchStore:
         return np.asarray(self._pixels[numbers])
 
 
-def write_store(folder: str | Path, parts: Iterable[Part], settings: dict[str, Any]) -> PatchStore:
+def write_store(folder: AnyPath, parts: Iterable[Part], settings: dict[str, Any]) -> PatchStore:
     """Write a store; the folder appears whole or not at all.
 
     Args:
@@ -102,9 +103,7 @@ def write_store(folder: str | Path, parts: Iterable[Part], settings: dict[str, A
     return PatchStore(folder)
 
 
-def open_or_write(
-    folder: str | Path, parts: Iterable[Part], settings: dict[str, Any]
-) -> PatchStore:
+def open_or_write(folder: AnyPath, parts: Iterable[Part], settings: dict[str, Any]) -> PatchStore:
     """Open a store, or write it if the folder does not exist; see `write_store`.
 
     Raises:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from solar.errors import SolarError, UsageError
-from solar.features.keypoints import FloatArray as Descriptors
 from solar.files.atomic import write_atomically
+from solar.typing import AnyPath, Descriptors
 
 _MANIFEST = "patches.json"
 
@@ -29,7 +29,7 @@ class PatchFolder:
     """
 
     def __init__(
-        self, folder: str | Path, settings: Mapping[str, Any], *, overwrite: bool = False
+        self, folder: AnyPath, settings: Mapping[str, Any], *, overwrite: bool = False
     ) -> None:
         """Make a folder, or join one made with the very same settings.
 

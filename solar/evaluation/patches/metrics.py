@@ -8,52 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.errors import UsageError
+from solar.evaluation.average_precision import average_precision
 
 FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.int64]
-
-
-def average_precision(negatives_before: npt.ArrayLike, positives: int) -> float:
-    """Area under the precision-recall curve by the trapezoidal rule, the curve starting at (0, 1).
-
-    Only a retrieved positive moves the recall, by 1 / positives, so that with f_j negatives
-    ranked before the j-th retrieved positive
-
-        AP = 1 / positives * sum over j of ((j - 1) / (j - 1 + f_j) + j / (j + f_j)) / 2
-
-    where 0 / 0 counts as 1. This is the curve of the HPatches benchmark.
-
-    Args:
-        negatives_before: (P,) f_j in order of rank, ascending.
-        positives: how many there are, retrieved or not; at least P.
-
-    Returns:
-        AP, 0 to 1; 0 without positives.
-    """
-    before = np.asarray(negatives_before, dtype=np.float64)
-    if positives == 0 or before.size == 0:
-        return 0.0
-    after = np.arange(1, len(before) + 1)
-    earlier = after - 1
-    left = np.divide(earlier, earlier + before, out=np.ones(len(before)), where=before > 0)
-    return float((left + after / (after + before)).sum() / (2 * positives))
-
-
-def ranked_average_precision(
-    distances: FloatArray, correct: npt.ArrayLike, positives: int
-) -> float:
-    """AP of matches ranked by distance, nearest first; equal distances keep their order.
-
-    Args:
-        distances: (K,).
-        correct: (K,) bool.
-        positives: how many correct matches there could be; at least those that are.
-
-    Returns:
-        AP, 0 to 1; see `average_precision`.
-    """
-    ranked = np.asarray(correct, dtype=bool)[np.argsort(distances, kind="stable")]
-    return average_precision(np.cumsum(~ranked)[ranked], positives)
 
 
 def verification_ap(positive: FloatArray, negative: FloatArray) -> float:
@@ -64,7 +21,7 @@ def verification_ap(positive: FloatArray, negative: FloatArray) -> float:
         negative: (N,) distances of the negative pairs.
     """
     before = np.searchsorted(np.sort(negative), np.sort(positive), side="right")
-    return average_precision(before, len(positive))
+    return average_precision(before + np.arange(len(before)), len(positive))
 
 
 def roc_auc(positive: FloatArray, negative: FloatArray) -> float:

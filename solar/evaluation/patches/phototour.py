@@ -14,8 +14,11 @@ from solar.datasets.patches.phototour import PUBLISHED_PAIRS, PatchPairs, PhotoT
 from solar.errors import SolarError
 from solar.evaluation.patches.folder import PatchFolder
 from solar.evaluation.patches.metrics import fdr95, fpr95, fpr95_hardnet
-from solar.features.keypoints import FloatArray
-from solar.features.patch_descriptor import PatchDescriptor
+from solar.evaluation.patches.published import figures
+from solar.evaluation.patches.report import PatchReport
+from solar.evaluation.report.table import Table, figure
+from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
+from solar.typing import AnyPath, Descriptors, Progress
 
 COLUMNS = (
     ("notredame", "liberty"),
@@ -28,6 +31,47 @@ COLUMNS = (
 """(trained on, tested on), in the order of the published tables."""
 
 _CHUNK = 8192  # patches held as pixels at a time
+
+
+def phototour(
+    scenes: Sequence[AnyPath],
+    descriptor: str | PatchDescriptor,
+    to: AnyPath,
+    *,
+    trained_on: str | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> PatchReport:
+    """The benchmark: describe the patches of scenes, each once, and score their published pairs.
+
+    Args:
+        scenes: folders of liberty, notredame, yosemite.
+        descriptor: a patch descriptor, or what `open_patch_descriptor` takes.
+        to: folder of descriptors and of the report; what it has is kept, so that it resumes.
+        trained_on: scene of the training, for the column of the table.
+        overwrite: replace what was described otherwise.
+        device: where a named descriptor runs.
+        progress: told patches described and in all, scene by scene.
+
+    Raises:
+        UsageError: the folder holds other descriptors, or there is no such descriptor or device.
+        SolarError: a file is missing or damaged.
+    """
+    found = open_patch_descriptor(descriptor, device) if isinstance(descriptor, str) else descriptor
+    folder = PatchFolder(
+        to, {"data": "PhotoTour", "descriptor": found.fingerprint}, overwrite=overwrite
+    )
+    results = [
+        score_scene(PhotoTour(scene), found, folder, trained_on=trained_on, progress=progress)
+        for scene in scenes
+    ]
+    report = PatchReport(
+        {"descriptor": found.name, "scenes": [result.to_json() for result in results]},
+        [table([PhotoTourRow.of(found.name, results), *published_rows()])],
+    )
+    report.write(to)
+    return report
 
 
 @dataclass(frozen=True)
@@ -59,46 +103,14 @@ class PhotoTourResult:
         return asdict(self)
 
 
-def score_pairs(
-    distances: npt.NDArray[np.float64],
-    matching: npt.NDArray[np.bool_],
-    *,
-    scene: str,
-    trained_on: str | None = None,
-    pairs: str = PUBLISHED_PAIRS,
-) -> PhotoTourResult:
-    """Score pairs by their distances.
-
-    Args:
-        distances: (P,).
-        matching: (P,) bool.
-        scene: tested on.
-        trained_on: scene of the training, if any.
-        pairs: the file of pairs.
-
-    Raises:
-        UsageError: there is no matching pair, or no other.
-    """
-    positive, negative = distances[matching], distances[~matching]
-    return PhotoTourResult(
-        scene=scene,
-        trained_on=trained_on,
-        pairs=pairs,
-        positives=len(positive),
-        negatives=len(negative),
-        fpr95=fpr95(positive, negative),
-        fpr95_hardnet=fpr95_hardnet(positive, negative),
-        fdr95=fdr95(positive, negative),
-    )
-
-
-def evaluate_phototour(
+def score_scene(
     scene: PhotoTour,
     descriptor: PatchDescriptor,
     folder: PatchFolder,
     *,
     trained_on: str | None = None,
     pairs_name: str = PUBLISHED_PAIRS,
+    progress: Progress | None = None,
 ) -> PhotoTourResult:
     """Describe the patches that a file of pairs names, each once, and score the pairs.
 
@@ -108,6 +120,7 @@ def evaluate_phototour(
         folder: where descriptors are kept; its settings must identify `descriptor`.
         trained_on: scene of the training, for the column of the table.
         pairs_name: file of pairs in the scene's folder.
+        progress: told patches described and in all.
 
     Raises:
         SolarError: a file is missing or damaged.
@@ -116,11 +129,12 @@ def evaluate_phototour(
     pairs = scene.pairs(pairs_name)
     numbers = np.unique(np.concatenate([pairs.first, pairs.second]))
 
-    def describe() -> FloatArray:
-        parts = [
-            descriptor.of_patches(scene.patches(numbers[start : start + _CHUNK]))
-            for start in range(0, len(numbers), _CHUNK)
-        ]
+    def describe() -> Descriptors:
+        parts = []
+        for start in range(0, len(numbers), _CHUNK):
+            parts.append(descriptor.of_patches(scene.patches(numbers[start : start + _CHUNK])))
+            if progress:
+                progress(min(start + _CHUNK, len(numbers)), len(numbers))
         return np.concatenate(parts)
 
     descriptors = folder.load_or_make(f"{scene.name}.{Path(pairs_name).stem}", describe)
@@ -129,17 +143,22 @@ def evaluate_phototour(
             f"{folder.folder}: descriptors of {scene.name} are {descriptors.shape}, but its pairs "
             f"name {len(numbers)} patches; choose another folder"
         )
-    return score_pairs(
-        _distances(descriptors, numbers, pairs),
-        pairs.matching,
+    distances = _distances(descriptors, numbers, pairs)
+    positive, negative = distances[pairs.matching], distances[~pairs.matching]
+    return PhotoTourResult(
         scene=scene.name,
         trained_on=trained_on,
         pairs=pairs_name,
+        positives=len(positive),
+        negatives=len(negative),
+        fpr95=fpr95(positive, negative),
+        fpr95_hardnet=fpr95_hardnet(positive, negative),
+        fdr95=fdr95(positive, negative),
     )
 
 
 def _distances(
-    descriptors: FloatArray, numbers: npt.NDArray[np.int64], pairs: PatchPairs
+    descriptors: Descriptors, numbers: npt.NDArray[np.int64], pairs: PatchPairs
 ) -> npt.NDArray[np.float64]:
     """(P,) Euclidean distances; row n of the descriptors belongs to patch `numbers[n]`."""
     first = np.searchsorted(numbers, pairs.first)
@@ -178,14 +197,16 @@ class PhotoTourRow:
         return cls(name, tuple(columns), fmean(known) if len(known) == len(COLUMNS) else None)
 
 
-def markdown(rows: Sequence[PhotoTourRow]) -> str:
-    """A table of FPR95 in per cent: a line a descriptor, the six columns and their mean."""
-    heads = [f"{train} → {test}" for train, test in COLUMNS]
-    lines = [
-        "| FPR95, % (train → test) | " + " | ".join(heads) + " | mean |",
-        "| --- |" + " ---: |" * (len(heads) + 1),
+def published_rows() -> list[PhotoTourRow]:
+    """FPR95 of published descriptors, per cent."""
+    return [
+        PhotoTourRow(name, tuple(entry["columns"] or [None] * 6), entry["mean"])
+        for name, entry in figures("phototour")
     ]
-    for row in rows:
-        cells = ["–" if value is None else f"{value:.2f}" for value in (*row.columns, row.mean)]
-        lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+
+
+def table(rows: Sequence[PhotoTourRow]) -> Table:
+    """FPR95 in per cent: a line a descriptor, the six columns and their mean."""
+    heads = [f"{train} → {test}" for train, test in COLUMNS]
+    cells = [[row.name, *map(figure, (*row.columns, row.mean))] for row in rows]
+    return Table(["FPR95, % (train → test)", *heads, "mean"], cells)

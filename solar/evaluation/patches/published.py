@@ -11,41 +11,23 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from solar.evaluation.patches.hpatches.results import HPatchesRow
-from solar.evaluation.patches.phototour import PhotoTourRow
+BENCHMARKS = ("phototour", "hpatches")
 
 
 @cache
-def _data() -> dict[str, list[dict[str, Any]]]:
+def figures(benchmark: str) -> list[tuple[str, dict[str, Any]]]:
+    """The entries of one of `BENCHMARKS`, per cent, each with what a table calls it."""
     text = (files("solar.evaluation.patches") / "published.json").read_text(encoding="utf-8")
-    data: dict[str, list[dict[str, Any]]] = json.loads(text)
-    return data
-
-
-def published_phototour() -> list[PhotoTourRow]:
-    """FPR95 of published descriptors, per cent."""
     return [
-        PhotoTourRow(_title(entry), tuple(entry["columns"] or [None] * 6), entry["mean"])
-        for entry in _data()["phototour"]
-    ]
-
-
-def published_hpatches() -> list[HPatchesRow]:
-    """Imbalanced verification AP and matching mAP on the full split, per cent."""
-    return [
-        HPatchesRow(_title(entry), entry["verification"], entry["matching"])
-        for entry in _data()["hpatches"]
+        (str(entry["name"]) + ("" if entry["verified"] else " (unverified)"), entry)
+        for entry in json.loads(text)[benchmark]
     ]
 
 
 def sources() -> list[str]:
     """A line for every published figure: data set, name, source."""
     return [
-        f"{data_set}, {_title(entry)}: {entry['source']}"
-        for data_set, entries in _data().items()
-        for entry in entries
+        f"{benchmark}, {name}: {entry['source']}"
+        for benchmark in BENCHMARKS
+        for name, entry in figures(benchmark)
     ]
-
-
-def _title(entry: dict[str, Any]) -> str:
-    return str(entry["name"]) + ("" if entry["verified"] else " (unverified)")

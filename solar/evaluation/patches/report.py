@@ -1,60 +1,52 @@
-"""Reports of patch evaluations: JSON, a Markdown table, curves."""
+"""What a benchmark of patches or matching found: JSON, tables, pictures."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from solar.evaluation.patches.homography_results import HomographyResult
-from solar.evaluation.report.charts import COLOURS, line_chart
+from solar.evaluation.report.table import Table
 from solar.files.atomic import write_atomically
+from solar.typing import AnyPath
 
 
-def write_report(
-    folder: str | Path,
-    document: Mapping[str, Any],
-    markdown: str,
-    pictures: Mapping[str, str] | None = None,
-) -> None:
-    """Write `report.json`, `report.md` and SVG pictures.
+@dataclass(frozen=True)
+class PatchReport:
+    """The result of one benchmark.
 
-    Args:
-        folder: made if missing.
+    Attributes:
         document: JSON values.
-        markdown: tables.
-        pictures: SVG documents by file name, shown at the end of `report.md`.
+        tables: what people look at first.
+        note: on how the figures are to be read.
+        pictures: SVG documents by file name.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    shown = "".join(f"\n![{name}]({name})\n" for name in pictures or {})
-    files = {
-        "report.json": json.dumps(document, indent=1, allow_nan=False),
-        "report.md": markdown + shown,
-        **(pictures or {}),
-    }
-    for name, text in files.items():
-        with write_atomically(folder / name) as file:
-            file.write(text.encode())
 
+    document: Mapping[str, Any]
+    tables: Sequence[Table]
+    note: str = ""
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
-def accuracy_chart(results: Mapping[str, HomographyResult]) -> str:
-    """An SVG of mean matching accuracy at 1 to 10 pixels, a line a descriptor.
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dict(self.document)
 
-    Of more descriptors than a chart has colours, the first ones; its title says so.
-    """
-    drawn = list(results.items())[: len(COLOURS)]
-    lines = {
-        name: [(float(pixels), accuracy) for pixels, accuracy in enumerate(result.accuracy, 1)]
-        for name, result in drawn
-    }
-    rest = len(results) - len(drawn)
-    return line_chart(
-        "mean matching accuracy" + (f" (first {len(drawn)} of {len(results)})" if rest else ""),
-        "pixels",
-        "accuracy",
-        lines,
-        x_ticks=range(1, 11),
-        y_ticks=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
-    )
+    def to_markdown(self) -> str:
+        """The tables and the note."""
+        note = [self.note] if self.note else []
+        return "\n".join([*(table.to_markdown() for table in self.tables), *note])
+
+    def write(self, folder: AnyPath) -> None:
+        """Write `report.json`, `report.md` and the pictures into a folder, made if missing."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shown = "".join(f"\n![{name}]({name})\n" for name in self.pictures)
+        files = {
+            "report.json": json.dumps(self.to_json(), indent=1, allow_nan=False),
+            "report.md": self.to_markdown() + shown,
+            **self.pictures,
+        }
+        for name, text in files.items():
+            with write_atomically(Path(folder, name)) as file:
+                file.write(text.encode())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import Positions, Query
 from solar.errors import UsageError
+from solar.evaluation.average_precision import average_precision
 
 KAPPAS = (1, 5, 10)
 
@@ -95,19 +96,6 @@ def score_protocols(
         protocol: _score(placed, queries, positive, ignored)
         for protocol, (positive, ignored) in protocols.items()
     }
-
-
-def average_precision(places: Positions, wanted: int) -> float:
-    """Area under the precision-recall curve by the trapezoidal rule (``compute_ap`` of revisitop).
-
-    Args:
-        places: 0-based places of the positives found, rising.
-        wanted: how many positives there are, at least one.
-    """
-    found = np.arange(len(places))
-    before = np.where(places == 0, 1.0, found / np.maximum(places, 1))
-    after = (found + 1) / (places + 1)
-    return float((before + after).sum() / (2 * wanted))
 
 
 def precision_at(places: Positions, k: int) -> float:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from solar.errors import CheckpointError, SolarError, UsageError
-from solar.evaluation.patches.metrics import fpr95, ranked_average_precision
+from solar.evaluation.average_precision import ranked_average_precision
+from solar.evaluation.patches.metrics import fpr95
 from solar.features.patch_descriptor import of_network
 from solar.files.atomic import write_atomically
 from solar.matching.nearest import mutual_nearest

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from solar.datasets.sequences import open_sequence
-from solar.evaluation.patches.homographies import (
-    DescribedPhoto,
-    evaluate_sequences,
-    repeatability,
-    score_pair,
-)
-from solar.evaluation.patches.homography_results import (
+from solar.evaluation.patches.homographies.results import (
     HomographyResult,
     Pace,
     PairResult,
+    accuracy_chart,
     error_auc,
-    markdown,
+    table,
 )
-from solar.evaluation.patches.report import accuracy_chart
+from solar.evaluation.patches.homographies.run import score_sequences
+from solar.evaluation.patches.homographies.score import (
+    DescribedPhoto,
+    repeatability,
+    score_pair,
+)
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import open_patch_descriptor
@@ -101,7 +101,7 @@ def test_means_and_the_table() -> None:
     assert viewpoint is not None
     assert viewpoint.matching_ap == 0.5
     assert viewpoint.of("i_") is None
-    lines = markdown({"ours": result}).splitlines()
+    lines = table({"ours": result}).to_markdown().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         "| ours",
         "| ours, illumination",
@@ -109,7 +109,7 @@ def test_means_and_the_table() -> None:
     ]
     assert lines[2].endswith("| 50.0 | 50.0 | 50.0 | 2 | 2,000 | 0.50 |")
     assert lines[4].endswith("| 1 |  |  |")  # a part of a run has no pace of its own
-    assert len(markdown({"ours": viewpoint}).splitlines()) == 3
+    assert len(table({"ours": viewpoint}).to_markdown().splitlines()) == 3
 
 
 def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
 
     for descriptor in (Sift(), pixels()):
         shown: list[tuple[int, int | None]] = []
-        result = evaluate_sequences(
+        result = score_sequences(
             [sequence], SiftDetector(500), descriptor, progress=lambda *n, to=shown: to.append(n)
         )
         assert shown == [(1, 2), (2, 2)]
@@ -131,14 +131,14 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
         assert result.accuracy[0] > 0.9
         assert result.repeatability > 0.8
         assert result.homography_auc[0] > 0.9
-        strict = evaluate_sequences([sequence], SiftDetector(500), descriptor, ratio=0.8)
+        strict = score_sequences([sequence], SiftDetector(500), descriptor, ratio=0.8)
         assert strict.pairs[0].matches < result.pairs[0].matches
         assert strict.accuracy[0] >= result.accuracy[0]
 
 
 def test_root_sift_on_the_real_sequence() -> None:
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
-    result = evaluate_sequences([sequence], SiftDetector(2000), Sift())
+    result = score_sequences([sequence], SiftDetector(2000), Sift())
     assert [pair.keypoints for pair in result.pairs] == [(2000, 2000)] * 5
     assert result.accuracy[2] == pytest.approx(0.62, abs=0.01)  # within 3 px
 
@@ -147,7 +147,7 @@ def test_root_sift_on_the_real_sequence() -> None:
 def test_tfeat_on_the_real_sequence() -> None:
     tfeat = open_patch_descriptor(shared("data/tfeat/tfeat-liberty.params"), "cpu")
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
-    result = evaluate_sequences([sequence], SiftDetector(2000), tfeat)
+    result = score_sequences([sequence], SiftDetector(2000), tfeat)
     assert result.accuracy[2] == pytest.approx(0.61, abs=0.02)  # within 3 px
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from solar.datasets.patches.hpatches import read_splits
 from solar.errors import UsageError
-from solar.evaluation.patches.hpatches.lists import draw_retrieval, draw_verification
+from solar.evaluation.patches.hpatches.lists import retrieval_lists, verification_lists
 from tests.shared import shared
 
 # Lengths that the published lists of split a imply for the sequences of their first rows.
@@ -32,7 +32,7 @@ PUBLISHED_QUERIES = [
 def test_the_first_rows_of_the_published_queries() -> None:
     names = read_splits(shared("data/hpatches-splits.json"))["a"].test
     masks = [np.ones(LENGTHS.get(name, 2000), bool) for name in names]
-    queries = draw_retrieval(masks).queries
+    queries = retrieval_lists(masks).queries
     assert len(queries) == 10_000
     drawn = [
         (names[sequence], patch)
@@ -45,7 +45,7 @@ def test_the_first_rows_of_the_published_positives() -> None:
     names = read_splits(shared("data/hpatches-splits.json"))["a"].test
     # Short sequences are quick to draw from, and the first rows come from these four.
     known = dict(PUBLISHED_POSITIVES)
-    lists = draw_verification([LENGTHS[name] if name in known else 2 for name in names])
+    lists = verification_lists([LENGTHS[name] if name in known else 2 for name in names])
     positive = lists.positive
     assert len(positive) == len(lists.intra) == len(lists.inter) == 1_000_000
     drawn = [
@@ -59,7 +59,7 @@ def test_the_first_rows_of_the_published_positives() -> None:
 
 def test_pairs_are_what_their_lists_say() -> None:
     lengths = np.array([5, 2, 9])
-    lists = draw_verification(lengths.tolist(), pairs=2000)
+    lists = verification_lists(lengths.tolist(), pairs=2000)
     positive, intra, inter = lists.positive, lists.intra, lists.inter
     assert (positive.sequence[:, 0] == positive.sequence[:, 1]).all()
     assert (positive.patch[:, 0] == positive.patch[:, 1]).all()
@@ -74,14 +74,14 @@ def test_pairs_are_what_their_lists_say() -> None:
 
 
 def test_the_lists_are_the_same_every_time() -> None:
-    one, two = draw_verification([4, 7], pairs=50), draw_verification([4, 7], pairs=50)
+    one, two = verification_lists([4, 7], pairs=50), verification_lists([4, 7], pairs=50)
     assert np.array_equal(one.inter.patch, two.inter.patch)
     assert np.array_equal(one.positive.image, two.positive.image)
 
 
-def test_retrieval_draws_textured_patches_once_and_in_one_list_only() -> None:
+def test_retrieval_takes_textured_patches_once_and_in_one_list_only() -> None:
     textured = [np.arange(30) % 3 > 0, np.arange(20) % 2 == 0]
-    lists = draw_retrieval(textured, queries=8, distractors=12)
+    lists = retrieval_lists(textured, queries=8, distractors=12)
     rows = []
     for part in (lists.queries, lists.distractors):
         rows += list(zip(part.sequence.tolist(), part.patch.tolist(), strict=True))
@@ -92,8 +92,8 @@ def test_retrieval_draws_textured_patches_once_and_in_one_list_only() -> None:
 
 def test_impossible_lists_are_refused() -> None:
     with pytest.raises(UsageError, match="two patches or more"):
-        draw_verification([5, 1])
+        verification_lists([5, 1])
     with pytest.raises(UsageError, match="sequences with patches"):
-        draw_retrieval([np.ones(3, bool), np.ones(0, bool)])
+        retrieval_lists([np.ones(3, bool), np.ones(0, bool)])
     with pytest.raises(UsageError, match="more textured patches"):
-        draw_retrieval([np.zeros(3, bool)])
+        retrieval_lists([np.zeros(3, bool)])

@@ -11,8 +11,8 @@ from solar.datasets.patches.hpatches import KINDS, HPatchesSequence
 from solar.errors import SolarError, UsageError
 from solar.evaluation.patches.folder import PatchFolder
 from solar.evaluation.patches.hpatches.lists import ListSizes
-from solar.evaluation.patches.hpatches.results import HPatchesRow, markdown, markdown_by_noise
-from solar.evaluation.patches.hpatches.run import describe_sequence, evaluate_hpatches, textured
+from solar.evaluation.patches.hpatches.results import HPatchesRow, table, table_by_noise
+from solar.evaluation.patches.hpatches.run import describe_sequence, score_sequences, textured
 from tests.datasets.builders import noise, write_hpatches
 from tests.features.pixels import pixels, raw_pixels
 
@@ -44,7 +44,7 @@ def test_describe_sequence_follows_the_strips(sequences: list[HPatchesSequence])
 
 def test_a_full_run(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
     folder = PatchFolder(tmp_path / "out", {"descriptor": "raw"})
-    result = evaluate_hpatches(sequences, pixels(), folder, split="mine", sizes=SMALL)
+    result = score_sequences(sequences, pixels(), folder, split="mine", sizes=SMALL)
     assert result.verification
     assert result.matching
     assert result.retrieval
@@ -63,9 +63,9 @@ def test_a_full_run(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
     assert set(report["retrieval"]["map"]["hard"]) == {
         "100", "500", "1000", "5000", "10000", "15000", "20000",
     }  # fmt: skip
-    line = markdown([HPatchesRow.of("raw", result), HPatchesRow("SIFT", 65.12, 25.47)])
+    line = table([HPatchesRow.of("raw", result), HPatchesRow("SIFT", 65.12, 25.47)]).to_markdown()
     assert "| SIFT | 65.12 | 25.47 | – |" in line
-    detail = markdown_by_noise(result)
+    detail = table_by_noise(result).to_markdown()
     assert "| matching mAP, illumination | 100.00 |" in detail
     assert "| retrieval mAP, pool 20000 | 100.00 |" in detail
 
@@ -78,7 +78,7 @@ def test_a_broken_run_goes_on_where_it_stopped(
     whole = strip.read_bytes()
     strip.write_bytes(whole[:2000])
     with pytest.raises(SolarError, match=r"v_wall/t5\.png: not a readable image"):
-        evaluate_hpatches(sequences, pixels(), folder, split="mine", tasks=["matching"])
+        score_sequences(sequences, pixels(), folder, split="mine", tasks=["matching"])
     strip.write_bytes(whole)
     calls = []
 
@@ -86,7 +86,7 @@ def test_a_broken_run_goes_on_where_it_stopped(
         calls.append(len(patches))
         return raw_pixels(patches)
 
-    result = evaluate_hpatches(sequences, pixels(counted), folder, split="mine", tasks=["matching"])
+    result = score_sequences(sequences, pixels(counted), folder, split="mine", tasks=["matching"])
     assert calls == [40] * 16  # only the second sequence
     assert result.verification is None
     assert result.retrieval is None
@@ -99,12 +99,12 @@ def test_descriptors_of_other_data_are_refused(
     folder = PatchFolder(tmp_path / "out", {})
     np.save(tmp_path / "out" / "i_dome.npy", np.zeros((16, 39, 4), np.float32))
     with pytest.raises(SolarError, match=r"i_dome are \(16, 39, 4\), but it has .* 40 patches"):
-        evaluate_hpatches(sequences, pixels(), folder, split="mine")
+        score_sequences(sequences, pixels(), folder, split="mine")
 
 
 def test_an_unknown_task_is_refused(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no HPatches task 'search'; there are verification"):
-        evaluate_hpatches(
+        score_sequences(
             sequences, pixels(), PatchFolder(tmp_path / "o", {}), split="a", tasks=["search"]
         )
 

@@ -13,8 +13,8 @@ from solar.evaluation.patches.phototour import (
     COLUMNS,
     PhotoTourResult,
     PhotoTourRow,
-    evaluate_phototour,
-    markdown,
+    score_scene,
+    table,
 )
 from tests.datasets.builders import write_phototour
 from tests.features.pixels import pixels
@@ -35,7 +35,7 @@ def scene(tmp_path: Path) -> PhotoTour:
 
 def test_a_scene_by_hand(scene: PhotoTour, tmp_path: Path) -> None:
     folder = PatchFolder(tmp_path / "out", {"descriptor": "brightness"})
-    result = evaluate_phototour(scene, pixels(brightness, 1), folder, trained_on="yosemite")
+    result = score_scene(scene, pixels(brightness, 1), folder, trained_on="yosemite")
     assert (result.positives, result.negatives) == (3, 3)
     assert result.fpr95 == result.fpr95_hardnet == result.fdr95 == 0.0
     assert result.to_json() == {
@@ -54,32 +54,32 @@ def test_negatives_at_the_threshold_count(scene: PhotoTour, tmp_path: Path) -> N
     # Positives at 1, 2 and 45 - 40 = 5 do not separate from a negative pair at 5.
     (scene.folder / "hard.txt").write_text("0 0 0 1 0 0\n4 2 0 5 2 0\n4 0 0 5 9 0\n2 1 0 5 2 0\n")
     folder = PatchFolder(tmp_path / "out", {})
-    result = evaluate_phototour(scene, pixels(brightness, 1), folder, pairs_name="hard.txt")
+    result = score_scene(scene, pixels(brightness, 1), folder, pairs_name="hard.txt")
     assert (result.fpr95, result.fpr95_hardnet) == (0.5, 0.0)
 
 
 def test_descriptors_are_made_once(scene: PhotoTour, tmp_path: Path) -> None:
     folder = PatchFolder(tmp_path / "out", {})
-    first = evaluate_phototour(scene, pixels(brightness, 1), folder)
+    first = score_scene(scene, pixels(brightness, 1), folder)
 
     def never(patches: torch.Tensor) -> torch.Tensor:
         raise AssertionError("described twice")
 
-    assert evaluate_phototour(scene, pixels(never, 1), folder) == first
+    assert score_scene(scene, pixels(never, 1), folder) == first
 
 
 def test_descriptors_of_other_pairs_are_refused(scene: PhotoTour, tmp_path: Path) -> None:
     folder = PatchFolder(tmp_path / "out", {})
-    evaluate_phototour(scene, pixels(brightness, 1), folder)
+    score_scene(scene, pixels(brightness, 1), folder)
     (scene.folder / "m50_100000_100000_0.txt").write_text("0 0 0 1 0 0\n0 0 0 2 1 0\n")
     with pytest.raises(SolarError, match="its pairs name 3 patches; choose another folder"):
-        evaluate_phototour(scene, pixels(brightness, 1), folder)
+        score_scene(scene, pixels(brightness, 1), folder)
 
 
 def test_pairs_of_one_kind_are_refused(scene: PhotoTour, tmp_path: Path) -> None:
     (scene.folder / "same.txt").write_text("0 0 0 1 0 0\n")
     with pytest.raises(UsageError, match="one kind is missing"):
-        evaluate_phototour(
+        score_scene(
             scene, pixels(brightness, 1), PatchFolder(tmp_path / "out", {}), pairs_name="same.txt"
         )
 
@@ -97,7 +97,7 @@ def test_the_table_has_six_columns_and_their_mean() -> None:
     assert part.mean is None
     untrained = PhotoTourRow.of("SIFT", [result_of(None, "liberty", 0.25)])
     assert untrained.columns == (25.0, 25.0, None, None, None, None)
-    lines = markdown([whole, part, untrained]).splitlines()
+    lines = table([whole, part, untrained]).to_markdown().splitlines()
     assert lines[0].count("→") == 7
     assert lines[2] == "| ours | 1.00 | 2.00 | 3.00 | 4.00 | 5.00 | 6.00 | 3.50 |"
     assert lines[4] == "| SIFT | 25.00 | 25.00 | – | – | – | – | – |"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from solar.datasets.ground_truth import parse
 from solar.errors import UsageError
 from solar.evaluation import revisited
+from solar.evaluation.average_precision import average_precision
 from solar.evaluation.retrieval import classic
-from solar.evaluation.retrieval.metrics import average_precision, precision_at, precision_recall
+from solar.evaluation.retrieval.metrics import precision_at, precision_recall
 from tests.shared import shared
 
 PROTOCOLS = ("easy", "medium", "hard")

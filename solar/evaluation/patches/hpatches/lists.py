@@ -1,6 +1,6 @@
-"""The task lists of HPatches, drawn as the benchmark draws them.
+"""The task lists of HPatches, sampled as the benchmark samples them.
 
-The benchmark (hpatches/hpatches-benchmark, `python/utils/tasks.py`) draws its lists with NumPy's
+The benchmark (hpatches/hpatches-benchmark, `python/utils/tasks.py`) samples its lists with NumPy's
 legacy generator and seed 42, one call after another. `numpy.random.RandomState` is frozen, so the
 same sequences in the same order give the published lists; the order of the calls below matters.
 """
@@ -16,9 +16,9 @@ import numpy.typing as npt
 from solar.errors import UsageError
 
 SEED = 42
-# As many times more are drawn, before flat and repeated patches are dropped.
+# As many times more are sampled, before flat and repeated patches are dropped.
 _SPARE_QUERIES, _SPARE_DISTRACTORS = 4, 10
-# Pairs come from the reference and images 1 to 4; the benchmark never draws image 5.
+# Pairs come from the reference and images 1 to 4; the benchmark never takes image 5.
 PAIR_IMAGES = 5
 
 IntArray = npt.NDArray[np.int64]
@@ -26,7 +26,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ListSizes:
-    """How much is drawn; other sizes than the published ones give other lists and figures.
+    """How much is sampled; other sizes than the published ones give other lists and figures.
 
     Attributes:
         pairs: of each list of the verification task.
@@ -64,7 +64,7 @@ class PairList:
 class VerificationLists:
     """Positive pairs, and negatives within one sequence and between any two.
 
-    The second patch of `inter` is drawn freely, as the benchmark does: now and then it is of the
+    The second patch of `inter` is sampled freely, as the benchmark does: now and then it is of the
     same sequence, or even the same patch.
     """
 
@@ -92,10 +92,10 @@ class RetrievalLists:
     distractors: PatchList
 
 
-def draw_verification(
+def verification_lists(
     lengths: Sequence[int], pairs: int = PUBLISHED_SIZES.pairs
 ) -> VerificationLists:
-    """Draw the pairs of the verification task.
+    """Sample the pairs of the verification task.
 
     Args:
         lengths: patches of every test sequence, in the order of the split; each 2 or more.
@@ -123,16 +123,16 @@ def draw_verification(
     )
 
 
-def draw_retrieval(
+def retrieval_lists(
     textured: Sequence[npt.NDArray[np.bool_]],
     queries: int = PUBLISHED_SIZES.queries,
     distractors: int = PUBLISHED_SIZES.distractors,
 ) -> RetrievalLists:
-    """Draw the queries and distractors of the retrieval task.
+    """Sample the queries and distractors of the retrieval task.
 
     Args:
         textured: for every test sequence, in the order of the split, which patches of its
-            reference image have a standard deviation above 10; flat ones are not drawn.
+            reference image have a standard deviation above 10; flat ones are not taken.
         queries: how many at most.
         distractors: how many at most.
 
@@ -143,11 +143,11 @@ def draw_retrieval(
     if len(sizes) == 0 or sizes.min() < 1:
         raise UsageError("the retrieval task needs sequences with patches")
     random = np.random.RandomState(SEED)
-    drawn_queries = _draw(random, sizes, _SPARE_QUERIES * queries)
-    drawn_distractors = _draw(random, sizes, _SPARE_DISTRACTORS * distractors)
+    all_queries = _sample(random, sizes, _SPARE_QUERIES * queries)
+    all_distractors = _sample(random, sizes, _SPARE_DISTRACTORS * distractors)
     flags = np.concatenate(textured)
-    asked = _first_of_each(drawn_queries[flags[drawn_queries]])[:queries]
-    others = _first_of_each(drawn_distractors[flags[drawn_distractors]])
+    asked = _first_of_each(all_queries[flags[all_queries]])[:queries]
+    others = _first_of_each(all_distractors[flags[all_distractors]])
     others = others[~np.isin(others, asked)][:distractors]
     if len(asked) == 0 or len(others) == 0:
         raise UsageError("the retrieval task needs more textured patches than its queries take")
@@ -162,7 +162,7 @@ def _two_of_each(random: np.random.RandomState, sizes: IntArray) -> IntArray:
     return result
 
 
-def _draw(random: np.random.RandomState, sizes: IntArray, count: int) -> IntArray:
+def _sample(random: np.random.RandomState, sizes: IntArray, count: int) -> IntArray:
     """Numbers of patches, counted through all sequences."""
     starts = np.cumsum(sizes) - sizes
     sequence = random.choice(len(sizes), count)

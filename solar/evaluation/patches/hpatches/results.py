@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from solar.datasets.patches.hpatches import NOISES
+from solar.evaluation.patches.published import figures
+from solar.evaluation.report.table import Table, figure, percent
 
 
 @dataclass(frozen=True)
@@ -147,38 +149,35 @@ class HPatchesRow:
         return cls(name, *(100 * task.mean_ap if task else None for task in tasks))
 
 
-def markdown(rows: Sequence[HPatchesRow]) -> str:
-    """A table of mean figures: imbalanced verification AP, matching mAP, retrieval mAP."""
-    lines = [
-        "| HPatches, % | verification | matching | retrieval |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    for row in rows:
-        figures = (row.verification, row.matching, row.retrieval)
-        cells = ["–" if figure is None else f"{figure:.2f}" for figure in figures]
-        lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def markdown_by_noise(result: HPatchesResult) -> str:
-    """A table of one result: a line a figure, a column a noise."""
-    lines = [
-        f"| split {result.split}, % | " + " | ".join(NOISES) + " |",
-        "| --- |" + " ---: |" * len(NOISES),
+def published_rows() -> list[HPatchesRow]:
+    """Imbalanced verification AP and matching mAP on the full split, per cent."""
+    return [
+        HPatchesRow(name, entry["verification"], entry["matching"])
+        for name, entry in figures("hpatches")
     ]
 
-    def add(title: str, values: Sequence[float]) -> None:
-        lines.append(f"| {title} | " + " | ".join(f"{100 * value:.2f}" for value in values) + " |")
 
+def table(rows: Sequence[HPatchesRow]) -> Table:
+    """Mean figures: imbalanced verification AP, matching mAP, retrieval mAP."""
+    cells = [
+        [row.name, *map(figure, (row.verification, row.matching, row.retrieval))] for row in rows
+    ]
+    return Table(["HPatches, %", "verification", "matching", "retrieval"], cells)
+
+
+def table_by_noise(result: HPatchesResult) -> Table:
+    """One result: a line a figure, a column a noise."""
+    rows: dict[str, list[float]] = {}
     if task := result.verification:
         for kind in ("intra", "inter"):
-            add(f"verification AP, {kind}", [task.ap[noise][kind] for noise in NOISES])
-            add(f"verification AUC, {kind}", [task.auc[noise][kind] for noise in NOISES])
+            rows[f"verification AP, {kind}"] = [task.ap[noise][kind] for noise in NOISES]
+            rows[f"verification AUC, {kind}"] = [task.auc[noise][kind] for noise in NOISES]
     if matched := result.matching:
         for change in matched.changes:
             title = {"i": "illumination", "v": "viewpoint"}.get(change, change)
-            add(f"matching mAP, {title}", [matched.map_of(noise, change) for noise in NOISES])
+            rows[f"matching mAP, {title}"] = [matched.map_of(noise, change) for noise in NOISES]
     if found := result.retrieval:
         for size in next(iter(found.map.values())):
-            add(f"retrieval mAP, pool {size}", [found.map[noise][size] for noise in NOISES])
-    return "\n".join(lines) + "\n"
+            rows[f"retrieval mAP, pool {size}"] = [found.map[noise][size] for noise in NOISES]
+    cells = [[title, *map(percent, values)] for title, values in rows.items()]
+    return Table([f"split {result.split}, %", *NOISES], cells)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.datasets.patches.hpatches import KINDS, NOISES, kind_of
+from solar.evaluation.average_precision import ranked_average_precision
 from solar.evaluation.patches.hpatches.lists import (
     PAIR_IMAGES,
     PairList,
@@ -25,13 +26,9 @@ from solar.evaluation.patches.hpatches.results import (
     RetrievalResult,
     VerificationResult,
 )
-from solar.evaluation.patches.metrics import (
-    ranked_average_precision,
-    roc_auc,
-    verification_ap,
-)
-from solar.features.keypoints import FloatArray as Descriptors
+from solar.evaluation.patches.metrics import roc_auc, verification_ap
 from solar.matching.nearest import nearest, squared_distances
+from solar.typing import Descriptors
 
 POOLS = (100, 500, 1000, 5000, 10_000, 15_000, 20_000)
 _POSITIVES = 5  # a query's patch in images 1 to 5
@@ -52,7 +49,7 @@ def verification(
 
     Args:
         descriptors: (16, N, D) of every test sequence, in the order of the split.
-        lists: drawn for these sequences.
+        lists: of these sequences.
     """
     auc: dict[str, dict[str, float]] = {}
     ap: dict[str, dict[str, float]] = {}
@@ -107,7 +104,7 @@ def retrieval(
 
     Args:
         descriptors: (16, N, D) of every test sequence, in the order of the split.
-        lists: drawn for these sequences.
+        lists: of these sequences.
         pools: sizes, ascending, each above 5.
     """
     sums = {noise: np.zeros(len(pools)) for noise in NOISES}

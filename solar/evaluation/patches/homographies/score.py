@@ -1,39 +1,22 @@
-"""Local matching on homography sequences: photo 1 of each against all others."""
+"""Two photos of one plane, matched and compared with the known homography."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from solar.datasets.sequences import HomographySequence
-from solar.evaluation.patches.homography_results import (
-    ACCURACY_THRESHOLDS,
-    HomographyResult,
-    Pace,
-    PairResult,
-)
-from solar.evaluation.patches.metrics import ranked_average_precision
-from solar.features.keypoints import (
-    DescribeKeypoints,
-    Detector,
-    FloatArray,
-    GrayImage,
-    Keypoints,
-)
+from solar.evaluation.average_precision import ranked_average_precision
+from solar.evaluation.patches.homographies.results import ACCURACY_THRESHOLDS, PairResult
+from solar.features.keypoints import Keypoints
 from solar.matching.geometry import corner_error, fit_homography
 from solar.matching.nearest import mutual_nearest, nearest
-from solar.photos.plane import project
+from solar.photos.plane import FloatArray, Matrix, project
+from solar.typing import Descriptors
 
 CORRECT = 3.0
 """Pixels within which a match counts for repeatability and average precision."""
-
-Matrix = npt.NDArray[np.float64]
-Points = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,62 +25,7 @@ class DescribedPhoto:
 
     shape: tuple[int, int]
     keypoints: Keypoints
-    descriptors: FloatArray
-
-
-def evaluate_sequences(
-    sequences: Sequence[HomographySequence],
-    detector: Detector,
-    descriptor: DescribeKeypoints,
-    *,
-    ratio: float | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
-) -> HomographyResult:
-    """Detect, describe and match; photo 1 of every sequence against each of the others.
-
-    Args:
-        sequences: one or more.
-        detector: finds keypoints.
-        descriptor: describes them.
-        ratio: of Lowe's test on top of mutual nearest neighbours; None for none.
-        progress: called with the photos done and all.
-
-    Raises:
-        SolarError: a photo is damaged.
-    """
-    pace = Pace(0, 0, 0.0, 0.0)
-    total = sum(len(sequence.photos) for sequence in sequences)
-    pairs: list[PairResult] = []
-    for sequence in sequences:
-        first = None
-        for number in range(len(sequence.photos)):
-            described, seconds = _described(sequence.photo(number), detector, descriptor)
-            pace = pace.plus(len(described.keypoints), *seconds)
-            if first is None:
-                first = described
-            else:
-                homography = sequence.homographies[number - 1]
-                scored = score_pair(
-                    first, described, homography, sequence.name, number + 1, ratio=ratio
-                )
-                pairs.append(scored)
-            if progress is not None:
-                progress(pace.photos, total)
-    return HomographyResult(tuple(pairs), pace)
-
-
-def _described(
-    photo: GrayImage, detector: Detector, descriptor: DescribeKeypoints
-) -> tuple[DescribedPhoto, tuple[float, float]]:
-    """A photo's keypoints and descriptors; the seconds of finding and of describing them."""
-    start = perf_counter()
-    keypoints = detector(photo)
-    found = perf_counter()
-    descriptors = descriptor(photo, keypoints)
-    done = perf_counter()
-    height, width = photo.shape
-    described = DescribedPhoto((height, width), keypoints, descriptors)
-    return described, (found - start, done - found)
+    descriptors: Descriptors
 
 
 def score_pair(
@@ -117,7 +45,7 @@ def score_pair(
         homography: (3, 3), pixels of photo 1 to the other.
         sequence: its name, for the result.
         photo: number of the other photo, for the result.
-        ratio: see `evaluate_sequences`.
+        ratio: see `homographies`.
     """
     a, b = first.keypoints.xy, other.keypoints.xy
     matches = mutual_nearest(first.descriptors, other.descriptors, ratio=ratio)
@@ -141,8 +69,8 @@ def score_pair(
 
 
 def repeatability(
-    a: Points,
-    b: Points,
+    a: FloatArray,
+    b: FloatArray,
     homography: Matrix,
     shape_a: tuple[int, int],
     shape_b: tuple[int, int],
@@ -170,13 +98,13 @@ def repeatability(
     return float(found / (len(mapped) + len(seen)))
 
 
-def _inside(points: Points, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def _inside(points: FloatArray, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     height, width = shape
     x, y = points[:, 0], points[:, 1]
     return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))
 
 
-def _distance_to_nearest(points: Points, others: Points) -> Matrix:
+def _distance_to_nearest(points: FloatArray, others: FloatArray) -> Matrix:
     """(N,) distances of points to the nearest of others; infinite if there is none."""
     distances = np.full(len(points), np.inf)
     finite = np.isfinite(points).all(axis=1)

@@ -1,13 +1,16 @@
-"""What matching on homography sequences gives, how it is averaged, and its table."""
+"""What matching on homography sequences gives, how it is averaged, its table and its chart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from statistics import fmean
 
 import numpy as np
+
+from solar.evaluation.report.charts import COLOURS, line_chart
+from solar.evaluation.report.table import Table, percent
 
 ACCURACY_THRESHOLDS = tuple(range(1, 11))
 """Pixels, for the mean matching accuracy (Mikolajczyk and Schmid; D2-Net, CVPR 2019)."""
@@ -160,33 +163,52 @@ def error_auc(errors: Sequence[float], threshold: float) -> float:
     return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum() / threshold)
 
 
-def markdown(results: dict[str, HomographyResult]) -> str:
-    """A table of means, in per cent: a line a name, and lines for illumination and viewpoint.
+def table(results: Mapping[str, HomographyResult]) -> Table:
+    """Means, in per cent: a line a name, and lines for illumination and viewpoint.
 
     The last two columns are what `Pace` measured.
 
     Args:
         results: by name of the method.
     """
-    heads = [f"MMA {t} px" for t in (1, 3, 5, 10)] + ["repeatability", "AP"]
+    heads = ["homographies, %", *(f"MMA {t} px" for t in (1, 3, 5, 10)), "repeatability", "AP"]
     heads += [f"AUC {t} px" for t in HOMOGRAPHY_THRESHOLDS]
     heads += ["pairs", "patches/s", "photos/s"]
-    lines = ["| homographies, % | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(heads)]
+    rows = []
     for name, result in results.items():
         parts = {name: result}
         by_change = {"illumination": result.of("i_"), "viewpoint": result.of("v_")}
         if all(by_change.values()):
             parts |= {f"{name}, {change}": part for change, part in by_change.items() if part}
-        for title, part in parts.items():
-            accuracy = [part.accuracy[t - 1] for t in (1, 3, 5, 10)]
-            figures = [*accuracy, part.repeatability, part.matching_ap, *part.homography_auc]
-            cells = [f"{100 * figure:.1f}" for figure in figures] + [str(len(part.pairs))]
-            cells += _paces(part.pace)
-            lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows += [_row(title, part) for title, part in parts.items()]
+    return Table(heads, rows)
 
 
-def _paces(pace: Pace | None) -> list[str]:
-    if pace is None:
-        return ["", ""]
-    return [f"{pace.patches_per_second:,.0f}", f"{pace.photos_per_second:.2f}"]
+def _row(title: str, part: HomographyResult) -> list[str]:
+    accuracy = [part.accuracy[t - 1] for t in (1, 3, 5, 10)]
+    figures = [*accuracy, part.repeatability, part.matching_ap, *part.homography_auc]
+    pace = ["", ""]
+    if part.pace:
+        pace = [f"{part.pace.patches_per_second:,.0f}", f"{part.pace.photos_per_second:.2f}"]
+    return [title, *(percent(figure, 1) for figure in figures), str(len(part.pairs)), *pace]
+
+
+def accuracy_chart(results: Mapping[str, HomographyResult]) -> str:
+    """An SVG of mean matching accuracy at 1 to 10 pixels, a line a descriptor.
+
+    Of more descriptors than a chart has colours, the first ones; its title says so.
+    """
+    shown = list(results.items())[: len(COLOURS)]
+    lines = {
+        name: [(float(pixels), accuracy) for pixels, accuracy in enumerate(result.accuracy, 1)]
+        for name, result in shown
+    }
+    rest = len(results) - len(shown)
+    return line_chart(
+        "mean matching accuracy" + (f" (first {len(shown)} of {len(results)})" if rest else ""),
+        "pixels",
+        "accuracy",
+        lines,
+        x_ticks=range(1, 11),
+        y_ticks=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+    )

@@ -1,0 +1,1 @@
+"""Sequences with known homographies: detectors, descriptors and matching."""
