@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 
+from solar.datasets.photos import open_dataset
 from solar.evaluation.report.report import Report, percent
-from solar.evaluation.retrieval.evaluate import Options, evaluate, revisited_photos
+from solar.evaluation.retrieval.evaluate import evaluate
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
@@ -54,7 +55,7 @@ def run(model: GlobalDescriptor, dataset: str, size: int, scales: int, to: Path)
     """One setting, exported into a folder of its own."""
     extractor = open_extractor(model, image_size=size, scales=SCALES[scales], precision="float32")
     folder = to / f"{model.name}-{model.fingerprint[:8]}-{size}-{scales}"
-    return evaluate(extractor, revisited_photos(dataset), folder, options=Options(page=False))
+    return evaluate(open_dataset(dataset), extractor, folder, page=False)
 
 
 if __name__ == "__main__":

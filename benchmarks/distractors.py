@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from solar.datasets.ground_truth import GroundTruth, read
 from solar.evaluation import revisited
 from solar.evaluation.retrieval.exact import rank
-from solar.evaluation.retrieval.metrics import Score, score_protocols
+from solar.evaluation.retrieval.metrics import Score, score_rankings
 from solar.extraction import Extraction
 from solar.extraction.shards import create_shards, on_grid, open_shards
 
@@ -101,7 +101,7 @@ def in_blocks(folder: Path) -> dict[str, Score]:
     truth, queries, database = load(folder)
     labelled = [query.labelled for query in truth.queries]
     found = rank(queries, database, labelled, open_shards(folder / "shards").blocks())
-    return score_protocols(found.placed, truth.queries, revisited.PROTOCOLS)
+    return score_rankings(found, truth.queries)
 
 
 def as_published(folder: Path) -> dict[str, Score]:

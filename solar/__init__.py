@@ -12,7 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from solar.datasets.folder import open_folder
+    from solar.datasets.photos import open_dataset
     from solar.errors import SolarError
+    from solar.evaluation.retrieval.evaluate import evaluate
     from solar.index import Index
     from solar.matching.match import match
     from solar.models.attention import SecondOrderAttention
@@ -31,9 +34,12 @@ _HOMES = {
     "SecondOrderAttention": "solar.models.attention",
     "SolarError": "solar.errors",
     "Whitening": "solar.models.whitening",
+    "evaluate": "solar.evaluation.retrieval.evaluate",
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
     "match": "solar.matching.match",
+    "open_dataset": "solar.datasets.photos",
+    "open_folder": "solar.datasets.folder",
     "open_photo": "solar.photos",
     "save": "solar.models.checkpoints",
 }
@@ -45,9 +51,12 @@ __all__ = [
     "SecondOrderAttention",
     "SolarError",
     "Whitening",
+    "evaluate",
     "load",
     "load_local",
     "match",
+    "open_dataset",
+    "open_folder",
     "open_photo",
     "save",
 ]

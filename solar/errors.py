@@ -1,5 +1,11 @@
 """The errors that Solar raises on purpose: one line each, naming the thing and the way out."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_NAMED = 5
+
 
 class SolarError(Exception):
     """Something failed for a reason that the message explains in one line.
@@ -22,3 +28,10 @@ class CheckpointError(SolarError):
 
 class IndexFolderError(SolarError):
     """An index folder that is missing, damaged, locked, or made with other settings."""
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few, for a message, and how many more there are."""
+    shown = list(names)
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return ", ".join(shown[:_NAMED]) + more

@@ -12,9 +12,12 @@ NAMES = {
     "SecondOrderAttention",
     "SolarError",
     "Whitening",
+    "evaluate",
     "load",
     "load_local",
     "match",
+    "open_dataset",
+    "open_folder",
     "open_photo",
     "save",
 }

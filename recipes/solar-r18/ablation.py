@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.datasets.folder import open_folder
+from solar.datasets.photos import open_dataset
 from solar.evaluation.retrieval.bootstrap import RESAMPLES, paired_bootstrap
-from solar.evaluation.retrieval.evaluate import Options, evaluate, folder_photos, revisited_photos
+from solar.evaluation.retrieval.evaluate import evaluate
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
@@ -110,17 +112,17 @@ def measure(
 ) -> Measured:
     """The network on the data set, and on the validation places."""
     assert recipe.validation is not None  # noqa: S101 - train.toml has it
-    dataset = revisited_photos(options.dataset)
-    places = folder_photos(recipe.base / recipe.validation.places)
+    dataset = open_dataset(options.dataset)
+    places = open_folder(recipe.base / recipe.validation.places)
     folder = options.to / "measured" / f"{arm}-{model.fingerprint[:8]}"
     ap = {}
     for count, scales in SCALES.items():
         extractor = open_extractor(model, scales=scales, precision="float32")
-        report = evaluate(extractor, dataset, folder / str(count), options=Options(page=False))
+        report = evaluate(dataset, extractor, folder / str(count), page=False)
         for protocol in PROTOCOLS:
             values = report.results[protocol].ap
             ap[count, protocol] = np.array([np.nan if v is None else 100 * v for v in values])
-    validation = evaluate(extractor, places, folder / "validation", options=Options(page=False))
+    validation = evaluate(places, extractor, folder / "validation", page=False)
     (result,) = validation.results.values()
     assert result.map is not None  # noqa: S101 - every place has two photos or it is no query
     return Measured(arm, ap, 100 * result.map)

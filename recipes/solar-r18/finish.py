@@ -21,8 +21,9 @@ import torch
 from numpy.typing import NDArray
 from recipe import RECIPE, architecture
 
+from solar.datasets.folder import open_folder
+from solar.datasets.photos import LabelledSet
 from solar.datasets.places.places import open_places
-from solar.evaluation.retrieval.evaluate import Photos, folder_photos
 from solar.extraction import collect, open_extractor
 from solar.models.checkpoints import save
 from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
@@ -61,7 +62,7 @@ def settings(
     network: GlobalDescriptor, table: dict[str, Any], photos: Path, learned: bool
 ) -> tuple[int, Whitening]:
     """The image size and the whitening that do best; prints a row for each that is tried."""
-    validation = folder_photos(photos / table["validation"])
+    validation = open_folder(photos / table["validation"])
     looks = boxes(validation.database)
     best: tuple[float, int, Whitening] | None = None
     print("| px | power | D | 1 scale | 3 scales | 3 scales, cropped queries |")
@@ -141,7 +142,10 @@ def at_scales(
 
 
 def score(
-    queries: list[Descriptors], database: list[Descriptors], whitening: Whitening, photos: Photos
+    queries: list[Descriptors],
+    database: list[Descriptors],
+    whitening: Whitening,
+    photos: LabelledSet,
 ) -> float:
     """The mAP in percent of queries at their scales against the database at its."""
     means = []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,15 +24,8 @@ from solar.cli.options import (
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from solar.evaluation.report.report import Report
-    from solar.evaluation.retrieval.evaluate import Options, Photos
-    from solar.evaluation.retrieval.score import Reranking
+    from solar.datasets.photos import LabelledSet
     from solar.extraction import Extractor
-    from solar.features.extractor import FeatureExtractor
-
-GEOMETRIC = "geometric"
 
 app = typer.Typer(
     help="Measure a model: retrieval, patches, matching.",
@@ -50,8 +41,10 @@ Dimensions = Annotated[
     str | None, typer.Option(help="As 64,128: also the mAP of so many dimensions.")
 ]
 Rerank = Annotated[
-    str | None,
-    typer.Option(help="expansion: alpha query expansion; geometric: keypoints that agree."),
+    str,
+    typer.Option(
+        help="expansion: alpha query expansion; geometric: keypoints that agree; both with a comma."
+    ),
 ]
 Local = Annotated[
     str | None,
@@ -93,7 +86,7 @@ def revisited(
     whiten: Whiten = None,
     device: Device = "auto",
     precision: Precision = "float32",
-    rerank: Rerank = None,
+    rerank: Rerank = "none",
     local: Local = None,
     distractors: Distractors = None,
     dimensions: Dimensions = None,
@@ -101,15 +94,11 @@ def revisited(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP and mP@k by the protocols of Revisited Oxford and Paris, or the old ones."""
-    from solar.evaluation.retrieval.evaluate import revisited_photos
+    from solar.datasets.photos import open_dataset
 
-    photos = revisited_photos(dataset, root)
-    keypoints = _local(rerank, local)
-    options = _options(distractors, dimensions, rerank)
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
-    place = to or _place(dataset, extractor, crop)
-    report = _run(extractor, photos, place, options, keypoints, crop, overwrite)
-    _show(report, place, as_json)
+    ways = _Ways(rerank, local, device, distractors, dimensions, crop)
+    _evaluate(open_dataset(dataset, root), extractor, to, ways, overwrite, as_json)
 
 
 def folder(
@@ -124,7 +113,7 @@ def folder(
     whiten: Whiten = None,
     device: Device = "auto",
     precision: Precision = "float32",
-    rerank: Rerank = None,
+    rerank: Rerank = "none",
     local: Local = None,
     distractors: Distractors = None,
     dimensions: Dimensions = None,
@@ -132,15 +121,11 @@ def folder(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP on any folder of places, each photo a query in turn, or on pairs of photos."""
-    from solar.evaluation.retrieval.evaluate import folder_photos
+    from solar.datasets.folder import open_folder
 
-    found = folder_photos(photos, pairs)
-    keypoints = _local(rerank, local)
-    options = _options(distractors, dimensions, rerank)
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
-    place = to or _place(str(photos), extractor, crop=True)
-    report = _run(extractor, found, place, options, keypoints, True, overwrite)
-    _show(report, place, as_json)
+    ways = _Ways(rerank, local, device, distractors, dimensions)
+    _evaluate(open_folder(photos, pairs), extractor, to, ways, overwrite, as_json)
 
 
 def extract_distractors(
@@ -191,85 +176,46 @@ def compare(
         typer.echo(found.to_markdown())
 
 
-def _place(dataset: str, extractor: Extractor, crop: bool) -> Path:
-    """A folder that no other settings share, so that nothing is refused or described twice."""
-    extraction = extractor.extraction
-    settings = json.dumps([extraction.to_json(), crop], sort_keys=True)
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    model = re.sub(r"[^\w.-]", "_", Path(extraction.model).name)
-    return Path("runs") / "eval" / f"{Path(dataset).resolve().name}-{model}-{digest}"
+@dataclass(frozen=True)
+class _Ways:
+    """How photos are ranked and scored, as typed."""
+
+    rerank: str
+    local: str | None
+    device: str
+    distractors: Path | None
+    dimensions: str | None
+    crop: bool = True
 
 
-def _options(distractors: Path | None, dimensions: str | None, rerank: str | None) -> Options:
-    from solar.evaluation.retrieval.evaluate import Options
-
-    wanted = () if dimensions is None else numbers(dimensions, "--dimensions")
-    if any(value != int(value) for value in wanted):
-        raise UsageError(f"--dimensions {dimensions}: expected whole numbers")
-    return Options(distractors, tuple(map(int, wanted)), _reranking(rerank))
-
-
-def _reranking(name: str | None) -> Reranking | None:
-    import numpy as np
-
-    from solar.evaluation.retrieval.score import Reranking
-    from solar.rerank.expansion import moved
-
-    def rank_expanded(
-        queries: NDArray[np.float32], database: NDArray[np.float32]
-    ) -> NDArray[np.int64]:
-        first = np.argsort(-(queries @ database.T), axis=1, kind="stable")[:, :10]
-        asked = [
-            moved(query, database[rows], 3.0) for query, rows in zip(queries, first, strict=True)
-        ]
-        ranks: NDArray[np.int64] = np.argsort(
-            -(np.stack(asked) @ database.T), axis=1, kind="stable"
-        )
-        return ranks
-
-    if name is None or name == GEOMETRIC:
-        return None
-    if name != "expansion":
-        raise UsageError(f"--rerank {name}: use expansion or {GEOMETRIC}")
-    return Reranking("alpha query expansion, 10 neighbours, alpha 3", rank_expanded)
-
-
-def _local(rerank: str | None, local: str | None) -> FeatureExtractor | None:
-    """What describes keypoints for geometric re-ranking."""
+def _evaluate(
+    photos: LabelledSet,
+    extractor: Extractor,
+    to: Path | None,
+    ways: _Ways,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    from solar.evaluation.retrieval.evaluate import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
-    if (rerank == GEOMETRIC) != (local is not None):
-        raise UsageError(
-            f"--rerank {GEOMETRIC} and --local go together, such as --local solar-local"
-        )
-    return None if local is None else open_feature_extractor(local)
-
-
-def _run(
-    extractor: Extractor,
-    photos: Photos,
-    to: Path,
-    options: Options,
-    local: FeatureExtractor | None,
-    crop: bool,
-    overwrite: bool,
-) -> Report:
-    from solar.evaluation.retrieval.evaluate import evaluate
-
+    wanted = () if ways.dimensions is None else numbers(ways.dimensions, "--dimensions")
+    if any(value != int(value) for value in wanted):
+        raise UsageError(f"--dimensions {ways.dimensions}: expected whole numbers")
+    to = to or default_folder(photos, extractor.extraction, ways.crop)
     with progress("describing") as show:
-        return evaluate(
-            extractor,
+        report = evaluate(
             photos,
+            extractor,
             to,
-            crop=crop,
+            crop=ways.crop,
+            rerank=ways.rerank,
+            local=None if ways.local is None else open_feature_extractor(ways.local, ways.device),
+            distractors=ways.distractors,
+            dimensions=tuple(map(int, wanted)),
             overwrite=overwrite,
-            options=options,
-            local=local,
-            progress=lambda _, done, total: show(done, total),
+            progress=show,
         )
-
-
-def _show(report: Report, to: Path, as_json: bool) -> None:
     if as_json:
         print_json(report.to_json())
     else:

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from solar.datasets.ground_truth import GroundTruth, read
-from solar.errors import SolarError, UsageError
-from solar.extraction.shards import some
-from solar.photos import SUFFIXES
+from solar.errors import SolarError, UsageError, some
+from solar.photos import SUFFIXES, Box
+from solar.typing import AnyPath
 
 
-def open_dataset(dataset: str, root: str | Path | None = None) -> tuple[GroundTruth, Path]:
-    """A data set's ground truth and the folder its photos are in.
+@dataclass(frozen=True, eq=False)
+class LabelledSet:
+    """Photos, and which of them each query should find.
+
+    Attributes:
+        ground_truth: names and labels.
+        database: paths, one per database name.
+        queries: paths, one per query.
+    """
+
+    ground_truth: GroundTruth
+    database: Sequence[Path]
+    queries: Sequence[Path]
+
+    def boxes(self, crop: bool) -> list[Box | None]:
+        """Of the queries; None for whole photos, and for all without `crop`."""
+        return [query.box if crop else None for query in self.ground_truth.queries]
+
+
+def open_dataset(dataset: AnyPath, root: AnyPath | None = None) -> LabelledSet:
+    """A published data set, or a folder with a ground truth, and all its photos.
 
     Args:
-        dataset: a name such as ``roxford5k``, then ``gnd_NAME.pkl`` or ``.json`` is looked for in
-            ``root`` and ``root/NAME``; or a folder that holds one ``gnd_*.pkl`` or ``.json``.
+        dataset: a name such as `roxford5k`, then `gnd_NAME.pkl` or `.json` is looked for in
+            `root` and `root/NAME`; or a folder that holds one `gnd_*.pkl` or `.json`.
         root: needed with a name.
 
     Raises:
-        SolarError: no ground truth where it should be; says which file to put where.
+        SolarError: no ground truth where it should be, says which file to put where; or photos are
+            missing, names them.
     """
+    truth, place = _ground_truth(str(dataset), root)
+    found = locate([*truth.database, *(query.name for query in truth.queries)], place)
+    count = len(truth.database)
+    return LabelledSet(truth, found[:count], found[count:])
+
+
+def _ground_truth(dataset: str, root: AnyPath | None) -> tuple[GroundTruth, Path]:
+    """The ground truth, and the folder of the photos."""
     folder = Path(dataset)
     if root is None and not folder.is_dir():
         raise UsageError(f"{dataset}: not a folder: give --root, the folder that holds its photos")
@@ -41,7 +70,7 @@ def open_dataset(dataset: str, root: str | Path | None = None) -> tuple[GroundTr
     )
 
 
-def locate(names: Sequence[str], root: str | Path) -> list[Path]:
+def locate(names: Sequence[str], root: AnyPath) -> list[Path]:
     """Find the photos of a list of names, with or without suffix, in ``root/jpg`` or ``root``.
 
     Args:

@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import REVISITED, GroundTruth, Query, parse_queries
 from solar.errors import UsageError
-from solar.evaluation.retrieval.metrics import Score, evaluate_ranks
-
-PROTOCOLS = {
-    "easy": (("easy",), ("hard", "junk")),
-    "medium": (("easy", "hard"), ("junk",)),
-    "hard": (("hard",), ("easy", "junk")),
-}
+from solar.evaluation.retrieval.metrics import Score, score_ranks
 
 
 def evaluate(
@@ -42,9 +36,9 @@ def evaluate(
     if tuple(queries[0].labels) != REVISITED:
         raise UsageError(
             "the ground truth has no easy, hard and junk lists: "
-            "use solar.evaluation.retrieval.classic"
+            "use solar.evaluation.retrieval.metrics.score_ranks"
         )
-    return evaluate_ranks(ranks, queries, PROTOCOLS)
+    return score_ranks(ranks, queries)
 
 
 def _queries(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError, UsageError, some
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Extractor, collect
 from solar.files.atomic import write_atomically
 from solar.photos import Box, Photo, name_of
-from solar.typing import Descriptors, Progress
+from solar.typing import AnyPath, Descriptors, Ids, Progress
 
 _READ_ROWS = 8192
 _GRID = 2.0**26
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,16 @@ class Shards:
         empty = np.empty((0, self.dimensions), self.dtype)
         return np.concatenate([empty, *self.blocks()])
 
+    def take(self, rows: Ids) -> NDArray[np.floating]:
+        """Some (K, D) descriptors, by their numbers among all."""
+        opened = [self._opened(shard) for shard in range(self.count)]
+        ends = np.cumsum([len(shard) for shard in opened])
+        homes = np.searchsorted(ends, rows, "right")
+        found = np.empty((len(rows), self.dimensions), self.dtype)
+        for number, (row, home) in enumerate(zip(rows.tolist(), homes.tolist(), strict=True)):
+            found[number] = opened[home][row - ends[home]]
+        return found
+
     def _opened(self, shard: int) -> np.memmap[Any, np.dtype[np.floating]]:
         """A shard mapped, its shape and type checked, nothing read yet."""
         path = self.path(shard)
@@ -133,7 +142,7 @@ class Shards:
         return rows
 
 
-def open_shards(folder: str | Path) -> Shards:
+def open_shards(folder: AnyPath) -> Shards:
     """Read a folder's manifest.
 
     Raises:
@@ -243,7 +252,7 @@ def fill(
     failed, before = [], 0
     for shard, span in spans.items():
         if not shards.path(shard).exists():
-            told = _offset(progress, before, total)
+            told = progress and progress_within(progress, before, total)
             found = collect(extractor, photos[span], boxes and boxes[span], told)
             failures = [
                 Failure(name_of(photos[span][f.position]), f.reason) for f in found.failures
@@ -257,9 +266,9 @@ def fill(
     return failed
 
 
-def _offset(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress within a shard as progress within the part."""
-    return None if progress is None else lambda done, _: progress(before + done, total)
+def progress_within(progress: Progress, before: int, total: int) -> Progress:
+    """Progress of a part as progress of the whole: `before` were done of `total` in all."""
+    return lambda done, _: progress(before + done, total)
 
 
 def report_failures(failures: Sequence[Failure], total: int) -> str:
@@ -287,10 +296,3 @@ def on_grid(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     exact: NDArray[np.float64] = np.rint(rows.astype(np.float64) * _GRID) / _GRID
     return exact
-
-
-def some(names: Iterable[str]) -> str:
-    """The first few, and how many more there are."""
-    shown = list(names)
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    return ", ".join(shown[:_NAMED]) + more

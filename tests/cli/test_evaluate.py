@@ -95,7 +95,8 @@ def test_geometric_reranking(home: Path, model_folder: Path) -> None:
     again = ["--rerank", "geometric", "--local", "rootsift", "--json"]
     plain = json.loads(succeed(*call, "--json", folder=home))
     report = json.loads(succeed(*call, *again, "--dimensions", "8", folder=home))
-    assert "rootsift" in report["protocol"]["rerank"]
+    assert report["protocol"]["rerank"].startswith("geometric")
+    assert "rootsift" in report["protocol"]["features"]
     assert report["medium"]["map"] >= plain["medium"]["map"]
     store = home / "geo" / "local"
     before = {file.name: file.stat().st_mtime_ns for file in store.iterdir()}

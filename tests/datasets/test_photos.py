@@ -43,13 +43,16 @@ def test_names_never_lead_out_of_the_data_set(name: str, tmp_path: Path) -> None
 
 def test_a_data_set_by_name_and_root_or_by_folder(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "toy"):
-        place.mkdir(exist_ok=True)
+        (place / "jpg").mkdir(parents=True, exist_ok=True)
         (place / "gnd_toy.json").write_text(json.dumps(LISTS))
-        assert open_dataset("toy", tmp_path)[1] == tmp_path
-        truth, found = open_dataset(str(place))
-        assert (truth.dataset, found) == ("toy", place)
+        paths = [paint(place / "jpg" / f"{name}.png", 0) for name in "aq"]
+        for found in (open_dataset("toy", place), open_dataset(str(place)), open_dataset(place)):
+            assert found.ground_truth.dataset == "toy"
+            assert [*found.database, *found.queries] == paths
+            assert found.boxes(True) == found.boxes(False) == [None]
+    assert open_dataset("toy", tmp_path).database[0].parent == tmp_path / "jpg"
     (tmp_path / "gnd_toy.json").unlink()
-    assert open_dataset("toy", tmp_path)[1] == tmp_path / "toy"
+    assert open_dataset("toy", tmp_path).database[0].parent == tmp_path / "toy" / "jpg"
 
 
 def test_a_missing_ground_truth_says_which_file_to_put_where(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from solar.datasets.photos import LabelledSet
 from solar.errors import PhotoError, UsageError
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.report.published import figures
@@ -55,10 +56,7 @@ figure { margin: 0; } figcaption { font-size: 12px; color: var(--soft); }
 
 
 def write_page(
-    report: Report,
-    folder: str | Path,
-    photo: Callable[[str], Path],
-    boxes: Sequence[Box | None],
+    report: Report, folder: str | Path, photos: LabelledSet, *, crop: bool = True
 ) -> Path:
     """Write ``report.html``: thumbnails inside, no script, no network.
 
@@ -67,13 +65,16 @@ def write_page(
     Args:
         report: what to show.
         folder: where to write.
-        photo: the path of a query's or a database photo by its name.
-        boxes: one per query.
+        photos: that were ranked.
+        crop: queries were cropped to their boxes.
 
     Returns:
         The page's path.
     """
-    album = _Album(photo)
+    truth, boxes = photos.ground_truth, photos.boxes(crop)
+    names = [*truth.database, *(query.name for query in truth.queries)]
+    paths = dict(zip(names, [*photos.database, *photos.queries], strict=True))
+    album = _Album(paths.__getitem__)
     body = [
         f"<h1>{escape(report.dataset)}: {escape(str(report.protocol.get('model')))}</h1>",
         _figures(report),

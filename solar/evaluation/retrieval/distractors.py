@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from solar.errors import UsageError
-from solar.evaluation.retrieval.export import Export
+from solar.evaluation.retrieval.described import DescribedSet
 from solar.extraction import Extractor
 from solar.extraction.shards import Failure, Shards, create_shards, fill, open_shards
-from solar.typing import Progress
+from solar.typing import AnyPath, Progress
 
 SHARD_SIZE = 4096
 
@@ -55,15 +55,15 @@ def extract_distractors(
     )
 
 
-def open_distractors(folder: str | Path, exported: Export) -> Shards:
-    """The distractors to go with exported descriptors.
+def open_distractors(folder: AnyPath, described: DescribedSet) -> Shards:
+    """The distractors to go with the descriptors of a data set.
 
     Raises:
         UsageError: they were made with other settings; says which.
         SolarError: shards are missing or damaged.
     """
     shards = open_shards(folder)
-    way_out = f"extract them with the settings of {exported.folder}"
-    shards.extraction.require_same(exported.extraction, folder, way_out)
+    way_out = f"extract them with the settings of {described.folder}"
+    shards.extraction.require_same(described.extraction, folder, way_out)
     shards.rows()
     return shards

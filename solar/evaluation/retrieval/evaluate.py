@@ -1,152 +1,190 @@
-"""Whole evaluations of a model: describe, score, write the report. What a command calls."""
+"""A model measured on a data set: describe, rank, score, write the report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from solar.datasets.folder import pairs, places
-from solar.datasets.ground_truth import GroundTruth
-from solar.datasets.photos import locate, open_dataset
+import solar
+from solar.datasets.folder import open_folder
+from solar.datasets.ground_truth import Query
+from solar.datasets.photos import LabelledSet, open_dataset
 from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
-from solar.evaluation.report.report import Report
-from solar.evaluation.retrieval.export import Export, export
-from solar.evaluation.retrieval.features import geometric
-from solar.evaluation.retrieval.score import Reranking, score
-from solar.extraction import Extractor
-from solar.features.extractor import FeatureExtractor
+from solar.evaluation.report.report import Hit, Report, Result, number
+from solar.evaluation.retrieval.described import DescribedSet, describe_set
+from solar.evaluation.retrieval.distractors import open_distractors
+from solar.evaluation.retrieval.features import features_of_set
+from solar.evaluation.retrieval.metrics import Score, precision_recall, score_rankings
+from solar.evaluation.retrieval.ranking import SHOWN, FeaturesOfSet, Ranked
+from solar.extraction import Extraction, Extractor, open_extractor
+from solar.features.extractor import FeatureExtractor, open_feature_extractor
+from solar.ranking import Ranking
+from solar.rerank import Reranker, parse_rerank
+from solar.typing import AnyPath, Progress
 
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Photos:
-    """A data set with its photos found.
-
-    Attributes:
-        ground_truth: names and labels.
-        database: paths, one per database name.
-        queries: paths, one per query.
-    """
-
-    ground_truth: GroundTruth
-    database: Sequence[Path]
-    queries: Sequence[Path]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How exported descriptors are scored.
-
-    Attributes:
-        distractors: a folder of shards made with the same settings.
-        dimensions: numbers of dimensions to score as well.
-        reranking: ranks the database instead of the descriptors' own order.
-        page: write ``report.html`` too.
-        to: the folder of the report; None for that of the descriptors.
-    """
-
-    distractors: Path | None = None
-    dimensions: Sequence[int] = ()
-    reranking: Reranking | None = None
-    page: bool = True
-    to: Path | None = None
-
-
-def revisited_photos(dataset: str, root: str | Path | None = None) -> Photos:
-    """A published data set, or a folder with a ground truth, and all its photos.
-
-    Args:
-        dataset: as for ``solar.datasets.photos.open_dataset``.
-        root: the same.
-
-    Raises:
-        SolarError: the ground truth or photos are missing; names them.
-    """
-    truth, place = open_dataset(dataset, root)
-    found = locate([*truth.database, *(query.name for query in truth.queries)], place)
-    count = len(truth.database)
-    return Photos(truth, found[:count], found[count:])
-
-
-def folder_photos(root: str | Path, table: str | Path | None = None) -> Photos:
-    """Any folder: its sub-folders are places, or a CSV names pairs.
-
-    Raises:
-        SolarError: there is nothing to evaluate; or a row of the CSV is wrong, names it.
-    """
-    truth = places(root) if table is None else pairs(root, table)
-    database = [Path(root) / name for name in truth.database]
-    return Photos(truth, database, [Path(root) / query.name for query in truth.queries])
+if TYPE_CHECKING:
+    from solar.models.global_descriptor import GlobalDescriptor
 
 
 def evaluate(
-    extractor: Extractor,
-    photos: Photos,
-    folder: str | Path,
+    photos: LabelledSet | AnyPath,
+    model: AnyPath | GlobalDescriptor | Extractor = "solar-r18",
+    to: AnyPath | None = None,
     *,
     crop: bool = True,
+    rerank: str = "none",
+    local: str | Path | FeatureExtractor | None = None,
+    distractors: AnyPath | None = None,
+    dimensions: Sequence[int] = (),
+    page: bool = True,
     overwrite: bool = False,
-    options: Options | None = None,
-    local: FeatureExtractor | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Describe a data set into a folder, score it, and write the report.
+    """Describe a data set into a folder, rank and score it, and write the report there.
 
     Descriptors that the folder already has are kept; so, after the first time, this only scores.
 
     Args:
-        extractor: what describes the photos.
-        photos: the data set.
-        folder: for the descriptors.
+        photos: the data set, as `open_dataset` or `open_folder` reads it; or a folder, with a
+            ground truth or with sub-folders that are places.
+        model: what describes the photos: an extractor, or a model, which computes in float32 so
+            that figures are the same on every machine.
+        to: the folder; None for one in `runs/eval` that no other settings share.
         crop: crop each query to its box.
+        rerank: ways to re-rank, see `solar.rerank.parse_rerank`.
+        local: what makes the features that they compare: a name, or an extractor of features.
+        distractors: a folder of shards made with the same settings.
+        dimensions: numbers of dimensions to score as well.
+        page: write `report.html` too.
         overwrite: replace descriptors that were made with other settings.
-        options: how to score.
-        local: what describes keypoints, to re-rank the first hits geometrically; None for not.
-        progress: told ``("database" | "queries" | "keypoints", photos done, photos in all)``.
+        progress: called with photos done and in all; once more with those of the features.
 
     Raises:
         UsageError: the folder's or the distractors' descriptors were made with other settings, or
-            there are two ways to re-rank.
+            a way to re-rank wants features and there are none, or the other way round.
         SolarError: photos cannot be described; names them.
     """
-    options = options or Options()
-    if local is not None and options.reranking is not None:
-        raise UsageError(f"geometric re-ranking and {options.reranking.name}: choose one")
-    files = photos.ground_truth, photos.database, photos.queries, folder
-    exported = export(extractor, *files, crop=crop, overwrite=overwrite, progress=progress)
+    chain = parse_rerank(rerank, features=local is not None)
+    if any(way.needs_features for way in chain) != (local is not None):
+        raise UsageError("--rerank geometric and --local go together, such as --local solar-local")
+    if not isinstance(photos, LabelledSet):
+        photos = _opened(Path(photos))
+    extractor = open_extractor(model, precision="float32")
+    folder = Path(to or default_folder(photos, extractor.extraction, crop))
+    described = describe_set(
+        extractor, photos, folder, crop=crop, overwrite=overwrite, progress=progress
+    )
+    features = None
     if local is not None:
-        reranking = geometric(local, *files, crop=crop, overwrite=overwrite, progress=progress)
-        options = replace(options, reranking=reranking)
-    return score_folder(exported, options, photos)
+        maker = local if isinstance(local, FeatureExtractor) else open_feature_extractor(local)
+        features = features_of_set(
+            maker, photos, folder, crop=crop, overwrite=overwrite, progress=progress
+        )
+    report = score(
+        described, chain, features=features, distractors=distractors, dimensions=dimensions
+    )
+    report.write(folder)
+    if page:
+        write_page(report, folder, photos, crop=crop)
+    return report
 
 
-def score_folder(
-    exported: Export, options: Options | None = None, photos: Photos | None = None
+def score(
+    described: DescribedSet,
+    chain: Sequence[Reranker] = (),
+    *,
+    features: FeaturesOfSet | None = None,
+    distractors: AnyPath | None = None,
+    dimensions: Sequence[int] = (),
 ) -> Report:
-    """Score exported descriptors and write the report.
+    """Rank and score what was described.
 
     Args:
-        exported: as ``solar.evaluation.retrieval.export.load`` reads it.
-        options: how to score.
-        photos: for ``report.html``, which is not written without them.
+        described: descriptors and ground truth.
+        chain: ways to re-rank.
+        features: that they compare.
+        distractors: a folder of float16 shards made with the same settings.
+        dimensions: also score the first so many dimensions, normalised again.
+
+    Raises:
+        UsageError: the distractors were made with other settings.
+        SolarError: distractors are missing or damaged.
     """
-    options = options or Options()
-    report = score(
-        exported,
-        distractors=options.distractors,
-        dimensions=options.dimensions,
-        reranking=options.reranking,
+    shards = None if distractors is None else open_distractors(distractors, described)
+    ranked, truth = Ranked(described, shards, features), described.ground_truth
+    rankings = ranked.rankings(chain)
+    return Report(
+        dataset=truth.dataset,
+        protocol=_protocol(ranked, chain),
+        results={
+            name: _result(value) for name, value in score_rankings(rankings, truth.queries).items()
+        },
+        queries=[query.name for query in truth.queries],
+        ranks=[
+            _hits(ranking.top(SHOWN), query, truth.database)
+            for ranking, query in zip(rankings, truth.queries, strict=True)
+        ],
+        by_dimension={
+            d: {
+                name: number(value.map)
+                for name, value in score_rankings(ranked.rankings(chain, d), truth.queries).items()
+            }
+            for d in dimensions
+        },
     )
-    folder = options.to or exported.folder
-    report.write(folder)
-    if options.page and photos is not None:
-        truth = photos.ground_truth
-        names = [*truth.database, *(query.name for query in truth.queries)]
-        paths = dict(zip(names, [*photos.database, *photos.queries], strict=True))
-        cropped = exported.config["crop"]
-        boxes = [query.box if cropped else None for query in truth.queries]
-        write_page(report, folder, paths.__getitem__, boxes)
-    return report
+
+
+def default_folder(photos: LabelledSet, extraction: Extraction, crop: bool = True) -> Path:
+    """A folder that no other settings share, so that nothing is refused or described twice."""
+    truth = photos.ground_truth
+    settings = json.dumps([extraction.to_json(), truth.sha256, crop], sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    model = re.sub(r"[^\w.-]", "_", Path(extraction.model).name)
+    return Path("runs") / "eval" / f"{truth.dataset}-{model}-{digest}"
+
+
+def _opened(folder: Path) -> LabelledSet:
+    return open_dataset(folder) if any(folder.glob("gnd_*")) else open_folder(folder)
+
+
+def _result(value: Score) -> Result:
+    return Result(
+        map=number(value.map),
+        mp_at={k: number(precision) for k, precision in value.mp_at.items()},
+        ap=[number(ap) for ap in value.ap],
+        precision=[number(precision) for precision in precision_recall(value)],
+    )
+
+
+def _hits(ranking: Ranking, query: Query, database: Sequence[str]) -> list[Hit]:
+    label = {int(p): name for name, labelled in query.labels.items() for p in labelled}
+    return [
+        Hit(database[p], label.get(p, "wrong"))
+        if p < len(database)
+        else Hit(str(p - len(database)), "distractor")
+        for p in ranking.ids.tolist()
+    ]
+
+
+def _protocol(ranked: Ranked, chain: Sequence[Reranker]) -> Mapping[str, object]:
+    described, shards, features = ranked.described, ranked.shards, ranked.features
+    unseen = "; distractors have none, and stay behind verified photos" if shards else ""
+    return {
+        **described.extraction.to_json(),
+        "crop": described.config["crop"],
+        "rerank": "; ".join(way.description for way in chain) or None,
+        "features": features and features.description + unseen,
+        "ground_truth": described.config["ground_truth"],
+        "queries": len(described.queries),
+        "database": len(described.database),
+        "distractors": 0 if shards is None else shards.rows(),
+        "distractors_failed": 0 if shards is None else len(shards.failures()),
+        "average_precision": "trapezoidal rule, ignored photos taken out (revisitop)",
+        "ties": "the photo that comes first in the database",
+        "solar": f"descriptors {described.config['solar']}, scores {solar.__version__}",
+    }

@@ -12,91 +12,76 @@ after the database. A full sort of float64 products of the exported descriptors 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.datasets.ground_truth import Positions
 from solar.errors import SolarError
-from solar.evaluation.retrieval.metrics import Placed
 from solar.extraction.shards import on_grid
+from solar.ranking import Ranking
+from solar.typing import Ids
 
-Descriptors = NDArray[np.floating]
+Rows = NDArray[np.floating]
 
 _MAX_BLOCK = 8192
 _MAX_SCORES = 2**23
 
 
-@dataclass(frozen=True, eq=False)
-class Ranked:
-    """What one pass over the database and its distractors found.
-
-    Attributes:
-        placed: per query, the places of its labelled photos among all.
-        top: (Q, K) positions of the best, best first; distractors count on from the database.
-        top_scores: (Q, K) float64, their scores.
-        total: how many photos were ranked.
-    """
-
-    placed: list[Placed]
-    top: NDArray[np.int64]
-    top_scores: NDArray[np.float64]
-    total: int
-
-
 def rank(
-    queries: Descriptors,
-    database: Descriptors,
-    labelled: Sequence[Positions],
-    distractors: Iterable[Descriptors] = (),
+    queries: Rows,
+    database: Rows,
+    labelled: Sequence[Ids],
+    distractors: Iterable[Rows] = (),
     *,
-    dimensions: int | None = None,
     top: int = 0,
-) -> Ranked:
-    """Place the labelled photos exactly where a full stable sort by score would.
+) -> list[Ranking]:
+    """Rank the database exactly as a full stable sort by score would.
 
     Args:
         queries: (Q, D) unit rows.
         database: (N, D) unit rows.
-        labelled: per query, the sorted database positions to be placed.
+        labelled: per query, the sorted rows of the database whose places are wanted.
         distractors: blocks of (n, D) unit rows, read once and in order.
-        dimensions: use the first of them only, normalised again; None for all.
-        top: how many of the best to name per query.
+        top: how many of the best to find per query.
+
+    Returns:
+        Per query, the best and the labelled photos. Ids are rows of the database; distractors
+        count on from it.
 
     Raises:
         SolarError: a row is not of unit length, or sizes differ.
     """
-    tally = _Tally(_checked(queries, dimensions, "queries"), database, labelled, dimensions, top)
+    tally = _Tally(_checked(queries, "queries"), database, labelled, top)
     for rows in _blocks(database, tally.block):
         tally.add(rows, "database")
     for number, block in enumerate(distractors):
         for rows in _blocks(block, tally.block):
             tally.add(rows, f"distractors, block {number}")
-    return Ranked(tally.placed(), tally.top_positions, tally.top_scores, tally.seen)
+    return [tally.ranking(query) for query in range(len(queries))]
 
 
-def scores(
-    queries: Descriptors, database: Descriptors, dimensions: int | None = None
-) -> NDArray[np.float64]:
-    """All (Q, N) scores, the very numbers that ``rank`` compares."""
-    rows = _checked(queries, dimensions, "queries")
-    columns = _checked(database, dimensions, "database")
-    product: NDArray[np.float64] = rows @ columns.T
-    return product
+def cut(rows: Rows, dimensions: int | None) -> Rows:
+    """The first of some dimensions (N, D), normalised again; None for the rows as they are.
+
+    Raises:
+        SolarError: there are not so many.
+    """
+    if dimensions is None or dimensions == rows.shape[1]:
+        return rows
+    if not 1 <= dimensions <= rows.shape[1]:
+        raise SolarError(f"no {dimensions} dimensions in descriptors of shape {rows.shape}")
+    part = on_grid(rows[:, :dimensions])
+    return on_grid(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)).astype(
+        "f4"
+    )
 
 
 def _checked(
-    rows: Descriptors,
-    dimensions: int | None,
-    source: str,
-    buffer: NDArray[np.float64] | None = None,
+    rows: Rows, source: str, buffer: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """The rows in float64 on the grid, cut to the first dimensions and normalised where asked."""
-    if rows.ndim != 2 or (dimensions is not None and not 1 <= dimensions <= rows.shape[1]):
-        raise SolarError(
-            f"{source}: no {dimensions} dimensions in descriptors of shape {rows.shape}"
-        )
+    """The rows in float64 on the grid."""
+    if rows.ndim != 2:
+        raise SolarError(f"{source}: descriptors of shape {rows.shape}, not (N, D)")
     exact = np.empty(rows.shape) if buffer is None else buffer[: len(rows)]
     np.copyto(exact, rows)
     squares = np.einsum("nd,nd->n", exact, exact)
@@ -106,9 +91,6 @@ def _checked(
         raise SolarError(
             f"{source}: row {wrong} has length {squares[wrong] ** 0.5:.4g}, descriptors have 1"
         )
-    if dimensions is not None and dimensions < rows.shape[1]:
-        cut = on_grid(exact[:, :dimensions])
-        return on_grid(cut / np.maximum(np.linalg.norm(cut, axis=1, keepdims=True), 1e-12))
     return exact if rows.dtype == np.float16 else on_grid(exact)
 
 
@@ -116,19 +98,14 @@ class _Tally:
     """Counts, per query, the photos that stand before each labelled one, block by block."""
 
     def __init__(
-        self,
-        queries: NDArray[np.float64],
-        database: Descriptors,
-        labelled: Sequence[Positions],
-        dimensions: int | None,
-        top: int,
+        self, queries: NDArray[np.float64], database: Rows, labelled: Sequence[Ids], top: int
     ) -> None:
-        self.queries, self.labelled, self.dimensions = queries, labelled, dimensions
+        self.queries, self.labelled = queries, labelled
         self.block = int(np.clip(_MAX_SCORES // max(len(queries), 1), 64, _MAX_BLOCK))
         self.seen = 0
         self.before = [np.zeros(len(positions), np.int64) for positions in labelled]
         self.targets = [
-            _checked(database[positions], dimensions, "database") @ query
+            _checked(database[positions], "database") @ query
             for query, positions in zip(queries, labelled, strict=True)
         ]
         self.top_positions = np.empty((len(queries), 0), np.int64)
@@ -136,13 +113,13 @@ class _Tally:
         self.top = top
         self.buffer = np.empty((self.block, database.shape[1]))
 
-    def add(self, rows: Descriptors, source: str) -> None:
+    def add(self, rows: Rows, source: str) -> None:
         if rows.ndim != 2 or rows.shape[1] != self.buffer.shape[1]:
             raise SolarError(
                 f"{source}: descriptors of shape {rows.shape}, "
                 f"the database has {self.buffer.shape[1]} dimensions"
             )
-        exact = _checked(rows, self.dimensions, source, self.buffer)
+        exact = _checked(rows, source, self.buffer)
         block = self.queries @ exact.T
         if self.top:
             self.keep_best(block)
@@ -174,13 +151,21 @@ class _Tally:
             kept_positions.append(positions[best])
         self.top_scores, self.top_positions = np.stack(kept_scores), np.stack(kept_positions)
 
-    def placed(self) -> list[Placed]:
-        return [
-            Placed(positions, places)
-            for positions, places in zip(self.labelled, self.before, strict=True)
-        ]
+    def ranking(self, query: int) -> Ranking:
+        """The best, and the labelled ones further down."""
+        best, beyond = self.top_positions[query], self.before[query] >= self.top_positions.shape[1]
+        order = np.argsort(self.before[query][beyond])
+        ids, scores, places = (
+            np.concatenate([first, others[beyond][order]])
+            for first, others in (
+                (best, self.labelled[query]),
+                (self.top_scores[query], self.targets[query]),
+                (np.arange(len(best)), self.before[query]),
+            )
+        )
+        return Ranking(ids, scores.astype(np.float32), places)
 
 
-def _blocks(rows: Descriptors, size: int) -> Iterator[Descriptors]:
+def _blocks(rows: Rows, size: int) -> Iterator[Rows]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from solar.datasets.ground_truth import GroundTruth
-from solar.errors import SolarError
-from solar.evaluation.retrieval.exact import scores
-from solar.evaluation.retrieval.score import Ranks, Reranking
+from solar.datasets.photos import LabelledSet
+from solar.errors import SolarError, some
+from solar.evaluation.retrieval.ranking import FeaturesOfSet
 from solar.extraction import Failed
-from solar.extraction.shards import some
 from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
 from solar.index.local_store import LocalStore
 from solar.photos import Box
-from solar.rerank.geometric import CHANCE, Geometric, order, verify
+from solar.rerank.geometric import Geometric
+from solar.typing import AnyPath, Progress
 
 FOLDER = "local"
 FIRST = Geometric().first
 _PHOTOS_PER_COMMIT = 64
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -43,77 +37,45 @@ class _Photo:
         return hashlib.sha256(repr((self.name, self.box)).encode()).digest()
 
 
-def geometric(
+def features_of_set(
     extractor: FeatureExtractor,
-    ground_truth: GroundTruth,
-    database: Sequence[Path],
-    queries: Sequence[Path],
-    folder: str | Path,
+    photos: LabelledSet,
+    folder: AnyPath,
     *,
     crop: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Reranking:
-    """Describe the keypoints of a data set's photos, and re-rank by them.
+) -> FeaturesOfSet:
+    """The features of a data set's photos; those that the folder has are kept, so it resumes.
 
     Args:
         extractor: what makes features.
-        ground_truth: the data set.
-        database: its photos.
-        queries: the photos of its queries.
-        folder: of the exported descriptors; the features that it has are kept, so it resumes.
+        photos: the data set.
+        folder: of its descriptors.
         crop: only keypoints inside the boxes of queries.
         overwrite: replace features that were made otherwise.
-        progress: told ``("keypoints", photos done, photos in all)``.
+        progress: called with photos done and in all.
 
     Raises:
         UsageError: the folder holds features that were made otherwise.
         SolarError: photos cannot be described; names them.
     """
     store = _open(Path(folder) / FOLDER, extractor, overwrite)
+    truth = photos.ground_truth
     kept = [
-        _Photo(path, None, name) for path, name in zip(database, ground_truth.database, strict=True)
+        _Photo(path, None, name) for path, name in zip(photos.database, truth.database, strict=True)
     ]
     sought = [
-        _Photo(path, query.box if crop else None, query.name)
-        for path, query in zip(queries, ground_truth.queries, strict=True)
+        _Photo(path, box, query.name)
+        for path, query, box in zip(photos.queries, truth.queries, photos.boxes(crop), strict=True)
     ]
     _fill(store, extractor, [*kept, *sought], progress)
-    store = LocalStore.open(store.folder)
-    extraction = store.extraction
-    return Reranking(
-        f"geometric: the first {FIRST} by inliers above {CHANCE}, {extraction}, "
-        f"{extraction.keypoints} keypoints, {extraction.image_size} px",
-        GeometricRanking(_read(store, sought), _read(store, kept)).rank,
+    store, made = LocalStore.open(store.folder), extractor.extraction
+    return FeaturesOfSet(
+        _read(store, kept),
+        _read(store, sought),
+        f"{made}, {made.keypoints} keypoints, {made.image_size} px",
     )
-
-
-class GeometricRanking:
-    """Ranks by descriptors, and the first hits again by the keypoints that agree.
-
-    What was verified is remembered, for descriptors of other dimensions.
-    """
-
-    def __init__(self, queries: Sequence[Features], database: Sequence[Features]) -> None:
-        """Take the features of all queries and database photos."""
-        self._queries, self._database = queries, database
-        self._inliers: dict[tuple[int, int], int] = {}
-
-    def rank(self, queries: NDArray[np.float32], database: NDArray[np.float32]) -> Ranks:
-        """See `Reranking.rank`."""
-        ranks: Ranks = np.argsort(-scores(queries, database), axis=1, kind="stable")
-        for query, row in enumerate(ranks):
-            first = row[:FIRST].copy()
-            row[:FIRST] = first[order(self._verified(query, first.tolist()))]
-        return ranks
-
-    def _verified(self, query: int, positions: Sequence[int]) -> list[int]:
-        """Inliers of a query and database photos."""
-        new = [position for position in positions if (query, position) not in self._inliers]
-        found = verify(self._queries[query], [self._database[position] for position in new])
-        for position, agreement in zip(new, found, strict=True):
-            self._inliers[query, position] = agreement.inliers
-        return [self._inliers[query, position] for position in positions]
 
 
 def _open(folder: Path, extractor: FeatureExtractor, overwrite: bool) -> LocalStore:
@@ -151,7 +113,7 @@ def _fill(
             if done % _PHOTOS_PER_COMMIT == 0 or done == len(missing):
                 writer.commit()
             if progress:
-                progress("keypoints", done, len(missing))
+                progress(done, len(missing))
     if failed:
         raise SolarError(
             f"keypoints of {len(failed)} of {len(missing)} photos cannot be described "

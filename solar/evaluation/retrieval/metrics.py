@@ -1,4 +1,4 @@
-"""From the places of positives in a ranking to average precision and precision at k."""
+"""From the places of positives in rankings to average precision and precision at k."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.datasets.ground_truth import Positions, Query
+from solar.datasets.ground_truth import CLASSIC, REVISITED, Query
 from solar.errors import UsageError
 from solar.evaluation.average_precision import average_precision
+from solar.ranking import Ranking
+from solar.typing import Ids
 
 KAPPAS = (1, 5, 10)
 
@@ -18,22 +20,16 @@ KAPPAS = (1, 5, 10)
 Protocols = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """Where the labelled database photos of one query stand in its ranking.
-
-    Attributes:
-        positions: (L,) their database positions, sorted.
-        places: (L,) how many photos stand before each one; -1 where it is not ranked at all.
-    """
-
-    positions: Positions
-    places: Positions
-
-    def among(self, positions: Positions) -> Positions:
-        """The places of some of them, best first, those not ranked left out."""
-        places = self.places[np.searchsorted(self.positions, positions)]
-        return np.sort(places[places >= 0])
+PROTOCOLS: Mapping[tuple[str, ...], Protocols] = {
+    REVISITED: {
+        "easy": (("easy",), ("hard", "junk")),
+        "medium": (("easy", "hard"), ("junk",)),
+        "hard": (("hard",), ("easy", "junk")),
+    },
+    CLASSIC: {"classic": (("ok",), ("junk",))},
+}
+"""By layout of the ground truth: Revisited Oxford and Paris (Radenović et al., CVPR 2018), and the
+old protocol of Oxford5k and Paris6k (Philbin et al., CVPR 2007), which folders are scored by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +47,31 @@ class Score:
     map: float
     ap: NDArray[np.float64]
     mp_at: dict[int, float]
-    places: tuple[Positions, ...]
-    wanted: Positions
+    places: tuple[Ids, ...]
+    wanted: Ids
 
 
-def evaluate_ranks(
-    ranks: NDArray[np.integer], queries: Sequence[Query], protocols: Protocols
-) -> dict[str, Score]:
-    """Score whole rankings under each protocol.
+def score_rankings(rankings: Sequence[Ranking], queries: Sequence[Query]) -> dict[str, Score]:
+    """Score rankings by each protocol that the labels allow.
 
     Args:
-        ranks: (Q, N) database positions, best first. A positive that is not ranked counts as never
-            found, as in the published code, so N may be shorter than the database.
+        rankings: one per query. A positive whose place is not known counts as never found, as in
+            the published code.
+        queries: their labels.
+    """
+    return {
+        protocol: _score(rankings, queries, positive, ignored)
+        for protocol, (positive, ignored) in PROTOCOLS[tuple(queries[0].labels)].items()
+    }
+
+
+def score_ranks(ranks: NDArray[np.integer], queries: Sequence[Query]) -> dict[str, Score]:
+    """Score whole rankings.
+
+    Args:
+        ranks: (Q, N) database positions, best first; N may be shorter than the database, or
+            longer, with distractors.
         queries: Q of them.
-        protocols: ``revisited.PROTOCOLS`` or ``classic.PROTOCOLS``.
 
     Raises:
         UsageError: ranks of another shape, not integer, negative, or with a position twice.
@@ -75,30 +82,19 @@ def evaluate_ranks(
             f"ranks are (Q, N) integers with Q = {len(queries)} queries as rows, "
             f"not {ranks.dtype} {ranks.shape}"
         )
-    placed = [
-        _place(row, query.labelled, number)
-        for number, (row, query) in enumerate(zip(ranks, queries, strict=True))
-    ]
-    return score_protocols(placed, queries, protocols)
+    return score_rankings([_ranking(row, number) for number, row in enumerate(ranks)], queries)
 
 
-def score_protocols(
-    placed: Sequence[Placed], queries: Sequence[Query], protocols: Protocols
-) -> dict[str, Score]:
-    """Score every protocol from the places of the labelled photos.
-
-    Args:
-        placed: one per query, holding all its labelled positions.
-        queries: their labels.
-        protocols: as for ``evaluate_ranks``.
-    """
-    return {
-        protocol: _score(placed, queries, positive, ignored)
-        for protocol, (positive, ignored) in protocols.items()
-    }
+def _ranking(row: NDArray[np.integer], number: int) -> Ranking:
+    if row.min(initial=0) < 0:
+        raise UsageError(f"ranks of query {number}: {row.min()} is not a database position")
+    try:
+        return Ranking.of(row.astype(np.int64), np.zeros(len(row), np.float32))
+    except UsageError as error:
+        raise UsageError(f"ranks of query {number}: a database position stands twice") from error
 
 
-def precision_at(places: Positions, k: int) -> float:
+def precision_at(places: Ids, k: int) -> float:
     """Share of positives among the first k, k being at most the place of the last positive."""
     if not len(places):
         return 0.0
@@ -124,16 +120,16 @@ def precision_recall(score: Score) -> NDArray[np.float64]:
 
 
 def _score(
-    placed: Sequence[Placed],
+    rankings: Sequence[Ranking],
     queries: Sequence[Query],
     positive: Iterable[str],
     ignored: Iterable[str],
 ) -> Score:
     places, wanted = [], []
-    for ranking, query in zip(placed, queries, strict=True):
+    for ranking, query in zip(rankings, queries, strict=True):
         sought = np.concatenate([query.labels[label] for label in positive])
-        left_out = ranking.among(np.concatenate([query.labels[label] for label in ignored]))
-        found = ranking.among(sought)
+        left_out = ranking.places_of(np.concatenate([query.labels[label] for label in ignored]))
+        found = ranking.places_of(sought)
         places.append(found - np.searchsorted(left_out, found))
         wanted.append(len(sought))
     ap = np.array(
@@ -152,15 +148,3 @@ def _score(
 
 def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
-
-
-def _place(row: NDArray[np.integer], labelled: Positions, number: int) -> Placed:
-    """Invert one ranking; the table also shows a position that was ranked twice."""
-    size = int(max(row.max(initial=-1), labelled.max(initial=-1))) + 1
-    if row.min(initial=0) < 0:
-        raise UsageError(f"ranks of query {number}: {row.min()} is not a database position")
-    table = np.full(size, -1, np.int64)
-    table[row] = np.arange(len(row))
-    if np.count_nonzero(table >= 0) != len(row):
-        raise UsageError(f"ranks of query {number}: a database position stands twice")
-    return Placed(labelled, table[labelled])

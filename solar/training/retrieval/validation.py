@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.datasets.folder import open_folder
 from solar.datasets.ground_truth import GroundTruth
 from solar.errors import SolarError, UsageError
-from solar.evaluation.retrieval.evaluate import folder_photos
-from solar.evaluation.retrieval.metrics import evaluate_ranks
-from solar.evaluation.retrieval.score import protocols
+from solar.evaluation.retrieval.exact import rank
+from solar.evaluation.retrieval.metrics import score_rankings
 from solar.extraction import collect
 from solar.extraction.engines.torch import TorchExtractor
 from solar.models.global_descriptor import GlobalDescriptor
@@ -41,7 +41,7 @@ def validate(
         SolarError: a photo cannot be read.
     """
     try:
-        photos = folder_photos(base / settings.places)
+        photos = open_folder(base / settings.places)
     except SolarError as error:
         raise UsageError(f"[validation] places: {error}") from error
     extractor = TorchExtractor(model, image_size=settings.image_size, scales=settings.scales)
@@ -60,7 +60,7 @@ def folder_map(
 
     Args:
         descriptors: (N, D) of the database, unit rows.
-        truth: as `solar.evaluation.retrieval.evaluate.folder_photos` gives it.
+        truth: as `solar.datasets.folder.open_folder` gives it.
         queries: (N, D), another look at each photo of the database, for those that are queries;
             None for the same.
 
@@ -70,6 +70,5 @@ def folder_map(
     rows = {name: row for row, name in enumerate(truth.database)}
     looks = descriptors if queries is None else queries
     asked = looks[[rows[query.name] for query in truth.queries]]
-    ranks = np.argsort(-(asked @ descriptors.T), axis=1, kind="stable")
-    scores = evaluate_ranks(ranks, truth.queries, protocols(truth))
-    return float(next(iter(scores.values())).map)
+    rankings = rank(asked, descriptors, [query.labelled for query in truth.queries])
+    return next(iter(score_rankings(rankings, truth.queries).values())).map

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from solar.datasets.ground_truth import parse
+from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError, UsageError
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.report.pages import SHOWN_QUERIES, charts, write_page
@@ -29,6 +31,13 @@ def made(queries: int = 2, dataset: str = "roxford5k", **protocol: Any) -> Repor
         * queries,
         by_dimension={64: {"easy": 0.4, "hard": None}, 512: {"easy": 0.5, "hard": None}},
     )
+
+
+def photos_of(folder: Path, queries: int) -> LabelledSet:
+    names = {"imlist": list("abc"), "qimlist": [f"q{n}" for n in range(queries)]}
+    gnd = [{"bbx": None if n else [0, 0, 9, 9], "ok": [0], "junk": []} for n in range(queries)]
+    paths = {name: [folder / f"{each}.png" for each in names[name]] for name in names}
+    return LabelledSet(parse({**names, "gnd": gnd}, "toy", "toy"), *paths.values())
 
 
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -98,7 +107,7 @@ def test_published_figures_of_the_paper() -> None:
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     for name in ("q0", "q1", "a", "b"):
         paint(tmp_path / f"{name}.png", 1)
-    page = write_page(made(), tmp_path, lambda name: tmp_path / f"{name}.png", [(0, 0, 9, 9), None])
+    page = write_page(made(), tmp_path, photos_of(tmp_path, 2))
     text = page.read_text()
     assert "<script" not in text
     assert not re.search(r'(src|href)="(?!data:)', text)
@@ -114,7 +123,7 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 
 def test_a_page_of_many_queries_shows_the_worst(tmp_path: Path) -> None:
     count = SHOWN_QUERIES + 20
-    page = write_page(made(count), tmp_path, lambda name: tmp_path / name, [None] * count)
+    page = write_page(made(count), tmp_path, photos_of(tmp_path, count))
     text = page.read_text()
     assert f"{SHOWN_QUERIES} of {SHOWN_QUERIES + 20} are shown" in text
     assert text.count('class="scroll strip"') == SHOWN_QUERIES

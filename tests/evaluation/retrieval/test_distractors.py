@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solar.datasets.folder import places
+from solar.datasets.folder import open_folder
 from solar.errors import SolarError, UsageError
+from solar.evaluation.retrieval.described import DescribedSet, describe_set
 from solar.evaluation.retrieval.distractors import extract_distractors, open_distractors
-from solar.evaluation.retrieval.export import Export, export
 from solar.extraction import collect
 from solar.extraction.shards import open_shards
 from tests.evaluation.fakes import DIMENSIONS, cheap_extractor, paint
@@ -28,17 +28,15 @@ def photos(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def exported(tmp_path: Path) -> Export:
+def described(tmp_path: Path) -> DescribedSet:
     root = tmp_path / "near"
     for n, place in enumerate("aabb"):
         paint(root / place / f"{n}.png", 50 + n, (200, 20 * n, 20))
-    truth = places(root)
-    paths = [root / name for name in truth.database]
-    return export(cheap_extractor(), truth, paths, paths, tmp_path / "exported")
+    return describe_set(cheap_extractor(), open_folder(root), tmp_path / "described")
 
 
 def test_shards_hold_every_photo_in_order_but_those_that_fail(
-    photos: list[Path], exported: Export, tmp_path: Path
+    photos: list[Path], described: DescribedSet, tmp_path: Path
 ) -> None:
     folder, steps = tmp_path / "shards", list[int]()
     failed = extract_distractors(
@@ -50,12 +48,15 @@ def test_shards_hold_every_photo_in_order_but_those_that_fail(
     )
     assert steps[-1] == 10 and steps == sorted(steps)
     assert [failure.photo for failure in failed] == [str(photos[3])]
-    shards = open_distractors(folder, exported)
+    shards = open_distractors(folder, described)
     assert [np.load(shards.path(n)).shape for n in range(3)] == [(3, 48), (4, 48), (2, 48)]
     assert {block.dtype for block in shards.blocks()} == {np.dtype(np.float16)}
     good = [photo for photo in photos if photo != photos[3]]
     expected = collect(cheap_extractor(), good).descriptors.astype(np.float16)
     assert np.array_equal(shards.load(), expected)
+    some = np.array([8, 0, 3, 3, 7])
+    assert np.array_equal(shards.take(some), expected[some])
+    assert shards.take(some[:0]).shape == (0, DIMENSIONS)
     assert [failure.photo for failure in shards.failures()] == [str(photos[3])]
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["photos"] == 10
@@ -121,13 +122,18 @@ def test_killed_at_any_time_it_goes_on_where_it_was(photos: list[Path], tmp_path
     ],
 )
 def test_distractors_of_other_settings_are_refused(
-    setting: str, value: Any, named: str, photos: list[Path], exported: Export, tmp_path: Path
+    setting: str,
+    value: Any,
+    named: str,
+    photos: list[Path],
+    described: DescribedSet,
+    tmp_path: Path,
 ) -> None:
     folder = tmp_path / "shards"
     extract_distractors(cheap_extractor(**{setting: value}), photos, folder)
     with pytest.raises(UsageError, match=named) as caught:
-        open_distractors(folder, exported)
-    assert str(exported.folder) in str(caught.value)
+        open_distractors(folder, described)
+    assert str(described.folder) in str(caught.value)
     with pytest.raises(UsageError, match="was made with"):
         extract_distractors(cheap_extractor(), photos, folder)
 

@@ -5,27 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from solar.datasets.folder import open_folder
+from solar.datasets.photos import open_dataset
 from solar.errors import SolarError
 from solar.evaluation.report.report import read_report
+from solar.evaluation.retrieval.described import load
 from solar.evaluation.retrieval.distractors import extract_distractors
-from solar.evaluation.retrieval.evaluate import (
-    Options,
-    evaluate,
-    folder_photos,
-    revisited_photos,
-    score_folder,
-)
-from solar.evaluation.retrieval.export import load
+from solar.evaluation.retrieval.evaluate import default_folder, evaluate, score
 from solar.extraction import Extractor, open_extractor
 from tests.evaluation.fakes import cheap_extractor, paint
 from tests.shared import shared
 
 
 def test_rparis_mini_from_photos_to_pages(tmp_path: Path) -> None:
-    photos = revisited_photos(str(shared("data/rparis-mini")))
+    steps = list[tuple[int, int]]()
     report = evaluate(
-        cheap_extractor(), photos, tmp_path / "out", options=Options(dimensions=(12, 48))
-    )
+        str(shared("data/rparis-mini")), cheap_extractor(), tmp_path / "out",
+        dimensions=(12, 48), progress=lambda *step: steps.append(step),
+    )  # fmt: skip
+    assert steps[-1] == (250, 250) and steps == sorted(steps)
     assert (report.protocol["queries"], report.protocol["database"]) == (12, 238)
     # Chance is 13 / 19 / 8: thumbnails are a little better, and far from a network.
     assert 0.15 < report.results["easy"].map < 0.6  # type: ignore[operator]
@@ -33,36 +31,53 @@ def test_rparis_mini_from_photos_to_pages(tmp_path: Path) -> None:
     assert read_report(tmp_path / "out") == report
     for name in ("report.json", "report.md", "report.html"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
-    again = score_folder(load(tmp_path / "out"), Options(page=False, to=tmp_path / "again"))
-    assert again.results == report.results
-    assert sorted(p.name for p in (tmp_path / "again").iterdir()) == ["report.json", "report.md"]
+    assert score(load(tmp_path / "out")).results == report.results
 
 
 def test_missing_photos_of_a_published_list_are_named(tmp_path: Path) -> None:
     shutil.copy(shared("data/revisited/gnd_roxford5k.pkl"), tmp_path)
     paint(tmp_path / "jpg" / "oxford_002124.jpg", 0)
     with pytest.raises(SolarError, match="5062 of 5063 photos are missing"):
-        revisited_photos("roxford5k", tmp_path)
+        open_dataset("roxford5k", tmp_path)
 
 
 def test_a_folder_of_places_and_of_pairs(tmp_path: Path) -> None:
     root = tmp_path / "photos"
     for n in range(6):
         paint(root / ("red" if n % 2 else "blue") / f"{n}.png", n, (220, 40, 40 + 180 * (n % 2)))
-    report = evaluate(cheap_extractor(), folder_photos(root), tmp_path / "places")
+    report = evaluate(root, cheap_extractor(), tmp_path / "places")
     assert report.dataset == "photos"
     assert report.results["classic"].map == 1
     table = tmp_path / "pairs.csv"
     table.write_text("query,positive\nred/1.png,blue/0.png\n")
-    report = evaluate(cheap_extractor(), folder_photos(root, table), tmp_path / "pairs")
+    report = evaluate(open_folder(root, table), cheap_extractor(), tmp_path / "pairs")
     assert report.results["classic"].map < 0.5  # type: ignore[operator]
     assert (tmp_path / "pairs" / "report.html").exists()
+    evaluate(root, cheap_extractor(), tmp_path / "bare", page=False)
+    assert not (tmp_path / "bare" / "report.html").exists()
+
+
+def test_a_folder_of_its_own_for_each_setting_and_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for n in range(4):
+        paint(tmp_path / "photos" / "ab"[n % 2] / f"{n}.png", n)
+    for extractor in (cheap_extractor(), cheap_extractor(image_size=32), cheap_extractor()):
+        evaluate("photos", extractor)
+    paint(tmp_path / "photos" / "a" / "9.png", 9)
+    evaluate("photos", cheap_extractor())
+    folders = sorted((tmp_path / "runs" / "eval").glob("photos-cheap-*/report.json"))
+    assert len(folders) == 3
+    assert default_folder(open_folder("photos"), cheap_extractor().extraction) in {
+        each.parent.relative_to(tmp_path) for each in folders
+    }
 
 
 def test_scoring_needs_no_torch() -> None:
     modules = (
         "evaluation.retrieval.bootstrap",
-        "evaluation.retrieval.classic",
+        "evaluation.retrieval.metrics",
         "evaluation.retrieval.evaluate",
         "evaluation.report.published",
         "evaluation.revisited",
@@ -93,8 +108,8 @@ def test_a_real_network(tmp_path: Path) -> None:
     extractor = small_model(64)
     extract_distractors(extractor, far, tmp_path / "shards")
     report = evaluate(
-        extractor, folder_photos(root), tmp_path / "out",
-        options=Options(distractors=tmp_path / "shards"),
+        root, extractor, tmp_path / "out",
+        distractors=tmp_path / "shards",
     )  # fmt: skip
     assert report.protocol["model"] == "tiny"
     assert report.protocol["dimensions"] == 512
@@ -102,10 +117,7 @@ def test_a_real_network(tmp_path: Path) -> None:
     assert report.protocol["precision"] == "full"
     assert len(report.protocol["fingerprint"]) == 64
     with pytest.raises(SolarError, match="image_size 32, not 64"):
-        evaluate(
-            extractor, folder_photos(root), tmp_path / "out",
-            options=Options(distractors=_other(far, tmp_path)),
-        )  # fmt: skip
+        evaluate(root, extractor, tmp_path / "out", distractors=_other(far, tmp_path))
 
 
 def _other(far: list[Path], tmp_path: Path) -> Path:

@@ -6,18 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from solar.datasets.ground_truth import Positions, parse_queries
+from solar.datasets.ground_truth import parse_queries
 from solar.errors import SolarError
 from solar.evaluation import revisited
 from solar.evaluation.retrieval import exact
-from solar.evaluation.retrieval.exact import rank, scores
-from solar.evaluation.retrieval.metrics import score_protocols
+from solar.evaluation.retrieval.exact import cut, rank
+from solar.evaluation.retrieval.metrics import score_rankings
 from solar.extraction.shards import on_grid
+from solar.ranking import Ranking
+from solar.typing import Ids
 from tests.evaluation.fakes import unit_rows
 
 
 def sorted_places(
-    queries: NDArray[np.floating], everything: NDArray[np.floating], labelled: Sequence[Positions]
+    queries: NDArray[np.floating], everything: NDArray[np.floating], labelled: Sequence[Ids]
 ) -> tuple[list[list[int]], NDArray[np.int64]]:
     """What a full stable sort of float64 products says."""
     products = on_grid(queries) @ on_grid(everything).T
@@ -26,10 +28,22 @@ def sorted_places(
     return [inverse[i][positions].tolist() for i, positions in enumerate(labelled)], order
 
 
+def places(found: Sequence[Ranking], labelled: Sequence[Ids]) -> list[list[int]]:
+    """Of the labelled photos, in their order."""
+    by_id = [dict(zip(each.ids.tolist(), each.places.tolist(), strict=True)) for each in found]
+    return [[known[i] for i in rows.tolist()] for known, rows in zip(by_id, labelled, strict=True)]
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 60), st.integers(1, 4))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 60),
+    st.integers(0, 60),
+    st.integers(1, 4),
+    st.integers(0, 80),
+)
 def test_the_places_are_those_of_a_full_stable_sort_with_ties(
-    seed: int, size: int, extra: int, queries: int
+    seed: int, size: int, extra: int, queries: int, top: int
 ) -> None:
     rng = np.random.default_rng(seed)
     # Few different rows, so that most scores are tied, in the database and with distractors.
@@ -40,11 +54,17 @@ def test_the_places_are_those_of_a_full_stable_sort_with_ties(
         np.sort(rng.choice(size, rng.integers(0, size + 1), replace=False)) for _ in range(queries)
     ]
     cuts = np.array_split(distractors, 3)
-    found = rank(asked, database, labelled, cuts, top=7)
-    expected, order = sorted_places(asked, np.concatenate([database, distractors]), labelled)
-    assert [placed.places.tolist() for placed in found.placed] == expected
-    assert found.top.tolist() == order[:, :7].tolist()
-    assert found.total == size + extra
+    found = rank(asked, database, labelled, cuts, top=top)
+    everything = np.concatenate([database, distractors])
+    expected, order = sorted_places(asked, everything, labelled)
+    assert places(found, labelled) == expected
+    for query, ranking in enumerate(found):
+        assert ranking.ids.tolist() == order[query][ranking.places].tolist()
+        assert ranking.head >= min(top, size + extra)
+        assert set(ranking.ids[ranking.places >= top].tolist()) <= set(labelled[query].tolist())
+        np.testing.assert_allclose(
+            ranking.scores, (asked[query] @ everything.T)[ranking.ids], atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("block", [64, 100, 8192])
@@ -57,17 +77,14 @@ def test_scores_and_places_do_not_depend_on_the_size_of_blocks(
     labelled = [np.arange(0, 700, 7)] * 5
     expected, _ = sorted_places(asked, database, labelled)
     monkeypatch.setattr(exact, "_MAX_BLOCK", block)
-    found = rank(asked, database, labelled)
-    assert [placed.places.tolist() for placed in found.placed] == expected
-    parts = [scores(asked[:3], database[start : start + 13]) for start in range(0, 700, 13)]
-    assert np.array_equal(np.concatenate(parts, axis=1), scores(asked, database)[:3])
+    assert places(rank(asked, database, labelled), labelled) == expected
 
 
-def test_equal_rows_have_equal_scores_wherever_they_stand() -> None:
+def test_equal_rows_are_ranked_by_where_they_stand() -> None:
     rng = np.random.default_rng(1)
     row, asked = unit_rows(rng, 1, 2048), unit_rows(rng, 70, 2048)
-    many = scores(asked, np.repeat(row, 1001, axis=0))
-    assert (many == many[:, :1]).all()
+    for ranking in rank(asked, np.repeat(row, 1001, axis=0), [np.empty(0, int)] * 70, top=1001):
+        assert ranking.ids.tolist() == list(range(1001))
 
 
 def test_float32_holds_what_the_grid_holds() -> None:
@@ -84,7 +101,8 @@ def test_scores_are_as_close_to_the_product_as_float32_is() -> None:
     rng = np.random.default_rng(2)
     database, asked = unit_rows(rng, 500, 2048), unit_rows(rng, 20, 2048)
     product = asked.astype(np.float64) @ database.astype(np.float64).T
-    assert np.abs(scores(asked, database) - product).max() < 1e-7
+    for ranking, row in zip(rank(asked, database, [np.arange(500)] * 20), product, strict=True):
+        assert np.abs(ranking.scores - row[ranking.ids]).max() < 1e-7
 
 
 def test_fewer_dimensions_are_cut_and_normalised() -> None:
@@ -92,15 +110,19 @@ def test_fewer_dimensions_are_cut_and_normalised() -> None:
     database, asked = unit_rows(rng, 300, 64), unit_rows(rng, 4, 64)
     distractors = unit_rows(rng, 50, 64).astype(np.float16)
 
-    def cut(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    def first(rows: NDArray[np.floating]) -> NDArray[np.float64]:
         part = on_grid(rows[:, :10])
         unit: NDArray[np.float64] = part / np.linalg.norm(part, axis=1, keepdims=True)
         return unit
 
     labelled = [np.arange(0, 300, 3)] * 4
-    found = rank(asked, database, labelled, [distractors], dimensions=10)
-    expected, _ = sorted_places(cut(asked), np.vstack([cut(database), cut(distractors)]), labelled)
-    assert [placed.places.tolist() for placed in found.placed] == expected
+    found = rank(cut(asked, 10), cut(database, 10), labelled, [cut(distractors, 10)])
+    everything = np.vstack([first(database), first(distractors)])
+    expected, _ = sorted_places(first(asked), everything, labelled)
+    assert places(found, labelled) == expected
+    assert cut(database, None) is database and cut(database, 64) is database
+    with pytest.raises(SolarError, match="no 65 dimensions"):
+        cut(database, 65)
 
 
 def test_one_hundred_thousand_distractors_give_the_map_of_a_full_sort() -> None:
@@ -120,7 +142,7 @@ def test_one_hundred_thousand_distractors_give_the_map_of_a_full_sort() -> None:
     truth = parse_queries(gnd, "here")
     blocks = np.array_split(distractors, 25)
     found = rank(asked, database, [query.labelled for query in truth], blocks)
-    streamed = score_protocols(found.placed, truth, revisited.PROTOCOLS)
+    streamed = score_rankings(found, truth)
 
     everything = np.concatenate([database, distractors.astype(np.float32)])
     products = on_grid(asked) @ on_grid(everything).T
@@ -145,5 +167,3 @@ def test_rows_that_are_no_descriptors_are_refused() -> None:
             rank(asked, database, labelled, [database, wrong])
     with pytest.raises(SolarError, match="the database has 8 dimensions"):
         rank(asked, database, labelled, [unit_rows(rng, 3, 7)])
-    with pytest.raises(SolarError, match="no 9 dimensions"):
-        rank(asked, database, labelled, dimensions=9)

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solar.datasets.ground_truth import parse
+from solar.datasets.ground_truth import parse, parse_queries
 from solar.errors import UsageError
 from solar.evaluation import revisited
 from solar.evaluation.average_precision import average_precision
-from solar.evaluation.retrieval import classic
-from solar.evaluation.retrieval.metrics import precision_at, precision_recall
+from solar.evaluation.retrieval.metrics import (
+    precision_at,
+    precision_recall,
+    score_rankings,
+    score_ranks,
+)
+from solar.ranking import Ranking
 from tests.shared import shared
 
 PROTOCOLS = ("easy", "medium", "hard")
@@ -102,11 +107,22 @@ def test_the_old_protocol_and_the_new_are_not_mixed_up(tmp_path: Path) -> None:
     old = parse({**names, "gnd": [{"ok": [0, 2], "junk": [1]}]}, "oxford5k", "old")
     new = parse({**names, "gnd": one([0], [2], [1])}, "roxford5k", "new")
     ranks = np.array([[0, 1, 2]])
-    assert classic.evaluate(ranks, old)["classic"].map == 1
-    with pytest.raises(UsageError, match=r"use solar\.evaluation\.retrieval\.classic"):
+    assert list(score_ranks(ranks, old.queries)) == ["classic"]
+    assert score_ranks(ranks, old.queries)["classic"].map == 1
+    assert list(score_ranks(ranks, new.queries)) == list(PROTOCOLS)
+    with pytest.raises(UsageError, match=r"use solar\.evaluation\.retrieval\.metrics\.score_ranks"):
         revisited.evaluate(ranks, old)
-    with pytest.raises(UsageError, match=r"use solar\.evaluation\.revisited"):
-        classic.evaluate(ranks, new)
+
+
+@given(st.permutations(range(12)), st.integers(0, 12))
+def test_the_places_of_labelled_photos_are_all_that_counts(order: list[int], head: int) -> None:
+    truth = parse_queries(one([1, 7], [2, 9], [4]), "here")
+    ids = np.array(order)
+    known = np.flatnonzero((np.arange(12) < head) | np.isin(ids, truth[0].labelled))
+    part = Ranking(ids[known], np.zeros(len(known), np.float32), known)
+    whole = revisited.evaluate(ids[None], one([1, 7], [2, 9], [4]))
+    for protocol, score in score_rankings([part], truth).items():
+        assert score.map == whole[protocol].map and score.mp_at == whole[protocol].mp_at
 
 
 @given(st.sets(st.integers(0, 40), min_size=1), st.integers(0, 3), st.integers(1, 12))

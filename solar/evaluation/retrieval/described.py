@@ -1,7 +1,7 @@
 """The first step of an evaluation: descriptors of a data set, in a folder with all their settings.
 
-``config.json`` holds the settings, ``ground_truth.json`` the labels, ``database/`` and
-``queries/`` the descriptors, float32. Whoever has the folder can score it without the photos and
+`config.json` holds the settings, `ground_truth.json` the labels, `database/` and
+`queries/` the descriptors, float32. Whoever has the folder can score it without the photos and
 without the model.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,26 @@ from numpy.typing import NDArray
 
 import solar
 from solar.datasets.ground_truth import GroundTruth, parse
+from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError, UsageError
 from solar.extraction import Extraction, Extractor
-from solar.extraction.shards import create_shards, fill, open_shards, report_failures
+from solar.extraction.shards import (
+    create_shards,
+    fill,
+    open_shards,
+    progress_within,
+    report_failures,
+)
 from solar.files.atomic import write_atomically
+from solar.photos import Box
+from solar.typing import AnyPath, Progress
 
 _SHARD = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Export:
-    """A folder of exported descriptors.
+class DescribedSet:
+    """Descriptors of a data set, in a folder.
 
     Attributes:
         folder: where it is.
@@ -52,54 +61,57 @@ class Export:
         return Extraction.from_json(self.config["extraction"], self.folder / "config.json")
 
 
-def export(
+def describe_set(
     extractor: Extractor,
-    ground_truth: GroundTruth,
-    database: Sequence[Path],
-    queries: Sequence[Path],
-    folder: str | Path,
+    photos: LabelledSet,
+    folder: AnyPath,
     *,
     crop: bool = True,
     overwrite: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Export:
+    progress: Progress | None = None,
+) -> DescribedSet:
     """Describe a data set's photos; what the folder already has is kept, so it resumes.
 
     Args:
         extractor: what describes them.
-        ground_truth: the data set.
-        database: its photos, one per name in ``ground_truth.database``.
-        queries: the photos of its queries.
+        photos: the data set.
         folder: made if missing.
         crop: crop each query to its box.
         overwrite: replace descriptors that were made with other settings.
-        progress: told ``("database" | "queries", photos done, photos in all)``.
+        progress: called with photos done and in all.
 
     Raises:
         UsageError: the folder holds descriptors made with other settings; says which differ.
         SolarError: photos cannot be described; names them.
     """
-    folder = Path(folder)
+    folder, truth = Path(folder), photos.ground_truth
     config = {
         "extraction": extractor.extraction.to_json(),
         "crop": crop,
-        "dataset": ground_truth.dataset,
-        "ground_truth": ground_truth.sha256,
+        "dataset": truth.dataset,
+        "ground_truth": truth.sha256,
         "solar": solar.__version__,
     }
     _claim(folder, config, overwrite)
     with write_atomically(folder / "ground_truth.json") as file:
-        file.write(ground_truth.to_json().encode())
-    _describe(extractor, ground_truth.database, database, None, folder / "database", progress)
-    if not _queries_are_rows(ground_truth, crop):
-        names = [query.name for query in ground_truth.queries]
-        boxes = [query.box if crop else None for query in ground_truth.queries]
-        _describe(extractor, names, queries, boxes, folder / "queries", progress)
+        file.write(truth.to_json().encode())
+    whole: list[Box | None] = [None] * len(truth.database)
+    parts = [("database", truth.database, photos.database, whole)]
+    if not _queries_are_rows(truth, crop):
+        names = tuple(query.name for query in truth.queries)
+        parts.append(("queries", names, photos.queries, photos.boxes(crop)))
+    before, total = 0, sum(len(names) for _, names, _, _ in parts)
+    for part, names, paths, boxes in parts:
+        shards = create_shards(folder / part, extractor.extraction, names, _SHARD, "float32")
+        told = progress and progress_within(progress, before, total)
+        if failures := fill(shards, extractor, paths, boxes, progress=told):
+            raise SolarError(report_failures(failures, len(paths)))
+        before += len(names)
     return load(folder)
 
 
-def load(folder: str | Path) -> Export:
-    """Read a folder that ``export`` has filled.
+def load(folder: AnyPath) -> DescribedSet:
+    """Read a folder that `describe_set` has filled.
 
     Raises:
         SolarError: it holds no descriptors, or not all of them.
@@ -107,16 +119,16 @@ def load(folder: str | Path) -> Export:
     folder = Path(folder)
     config = _read_config(folder)
     if config is None:
-        raise SolarError(f"{folder}: no config.json: export descriptors into this folder first")
+        raise SolarError(f"{folder}: no config.json: describe a data set into this folder first")
     source = folder / "ground_truth.json"
     try:
         truth = parse(
             json.loads(source.read_text(encoding="utf-8")), config["dataset"], str(source)
         )
     except (OSError, ValueError) as error:
-        raise SolarError(f"{source}: cannot be read ({error}): export again") from error
+        raise SolarError(f"{source}: cannot be read ({error}): evaluate again") from error
     if truth.sha256 != config["ground_truth"]:
-        raise SolarError(f"{source}: not the ground truth of config.json: export again")
+        raise SolarError(f"{source}: not the ground truth of config.json: evaluate again")
     database = open_shards(folder / "database").load()
     if _queries_are_rows(truth, config["crop"]):
         row = {name: number for number, name in enumerate(truth.database)}
@@ -124,8 +136,10 @@ def load(folder: str | Path) -> Export:
     else:
         queries = open_shards(folder / "queries").load()
     if len(queries) != len(truth.queries) or len(database) != len(truth.database):
-        raise SolarError(f"{folder}: not as many descriptors as photos: export again")
-    return Export(folder, config, truth, queries.astype(np.float32), database.astype(np.float32))
+        raise SolarError(f"{folder}: not as many descriptors as photos: evaluate again")
+    return DescribedSet(
+        folder, config, truth, queries.astype(np.float32), database.astype(np.float32)
+    )
 
 
 def _queries_are_rows(truth: GroundTruth, crop: bool) -> bool:
@@ -178,22 +192,4 @@ def _read_config(folder: Path) -> dict[str, Any] | None:
             return dict(config)
     except (OSError, ValueError, AttributeError) as error:
         raise SolarError(f"{path}: cannot be read ({error})") from error
-    raise SolarError(f"{path}: not the configuration of exported descriptors")
-
-
-def _describe(
-    extractor: Extractor,
-    names: Sequence[str],
-    photos: Sequence[Path],
-    boxes: Sequence[Any] | None,
-    folder: Path,
-    progress: Callable[[str, int, int], None] | None,
-) -> None:
-    shards = create_shards(folder, extractor.extraction, names, _SHARD, "float32")
-
-    def tell(done: int, total: int) -> None:
-        if progress:
-            progress(folder.name, done, total)
-
-    if failures := fill(shards, extractor, photos, boxes, progress=tell):
-        raise SolarError(report_failures(failures, len(photos)))
+    raise SolarError(f"{path}: not the configuration of an evaluation's descriptors")
