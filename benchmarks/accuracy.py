@@ -19,7 +19,8 @@ from solar.evaluation.report.report import Report, percent
 from solar.evaluation.retrieval.evaluate import evaluate
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 
 SCALES = {1: (1.0,), 3: GlobalConfig().scales}
 COLUMNS = [(p, k) for p in ("easy", "medium", "hard") for k in (1, 5, 10)]

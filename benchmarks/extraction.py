@@ -78,7 +78,7 @@ def one_at_a_time(model: GlobalDescriptor, paths: Sequence[Path], size: int) -> 
     rows = []
     for path in paths:
         photo = prepare(open_photo(path), size)
-        image = torch.from_numpy(normalise(photo, model.config.mean, model.config.std))
+        image = torch.from_numpy(normalise(photo, model.mean, model.std))
         rows.append(model.multi_scale(image[None])[0].numpy())
     return np.stack(rows)
 

@@ -142,7 +142,7 @@ class Published(Solar):
         size = self.training.recipe.tuples.pool_image_size
         for number in numbers.tolist():
             photo = prepare(open_photo(self.training.photos.path(number)), size)
-            rows.append(model(normalise(photo, model.config.mean, model.config.std)[None])[0])
+            rows.append(model(normalise(photo, model.mean, model.std)[None])[0])
         return torch.stack(rows).numpy()
 
     def take(self, tuples: Tuples, steps: int) -> int:
@@ -166,8 +166,8 @@ class Published(Solar):
     def normalised(self, image: torch.Tensor | str) -> torch.Tensor:
         """(3, H, W) as the network takes it."""
         assert isinstance(image, torch.Tensor), image
-        config = self.training.model.config
-        mean, std = (torch.tensor(v)[:, None, None] for v in (config.mean, config.std))
+        model = self.training.model
+        mean, std = (torch.tensor(v)[:, None, None] for v in (model.mean, model.std))
         return (image.float() / 255 - mean) / std
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from solar.models.checkpoints import save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
+from solar.models.config import GlobalConfig, Provenance
+from solar.models.global_descriptor import GlobalDescriptor
 
 torch.set_num_threads(1)  # the tests run side by side
 
@@ -17,9 +18,9 @@ torch.set_num_threads(1)  # the tests run side by side
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained model, saved: ResNet-18, attention, whitening to 32 dimensions."""
     torch.manual_seed(7)
-    config = GlobalConfig("resnet18", (4, 5), whitening=32, image_size=128, scales=(1.0, 0.7))
+    config = GlobalConfig("resnet18", whitening=32, image_size=128, scales=(1.0, 0.7))
     model = GlobalDescriptor(config, Provenance(licence="MIT"), "untrained")
-    torch.nn.init.normal_(model.soa5.v.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    torch.nn.init.normal_(model.get_parameter("attention.conv5_x.v.weight"), std=0.05)
     folder = tmp_path_factory.mktemp("models") / "untrained"
     save(model, folder)
     return folder

@@ -17,7 +17,8 @@ from solar.demo import demo
 from solar.errors import SolarError, UsageError
 from solar.index import AddReport, Hit, Index
 from solar.models.checkpoints import load, save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 
 # Ends the process at the first attempt to reach another machine, even if that would be caught.
 OFFLINE = """

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from solar.models.checkpoints import load, save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.distillation.crops import Photos
 from solar.training.distillation.distillation import DistillationConfig, Phase, distill
 from tests.scenes import album
@@ -71,7 +72,7 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
         rows = [line for line in written.splitlines() if line[2:4].isdigit()]
         assert len(rows) == (4 if flags else 8)  # sizes, powers, numbers of dimensions
         model = load(made)
-        assert model.config.attention == (4, 5) and model.attention_is_identity(5)
+        assert model.config.attention == GlobalConfig().attention and model.attention_is_identity(5)
         assert model.dimensions in (4, 8)
         document = json.loads((made / "config.json").read_text())
         assert document["provenance"]["trained_on"] == "a few drawings"
@@ -79,7 +80,7 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
         descriptor = model.describe(paths[0])
         assert abs(float(descriptor @ descriptor) - 1) < 1e-3
     first, second = (load(tmp_path / name).state_dict() for name in ("pca", "learned"))
-    assert torch.equal(first["conv1.0.weight"], second["conv1.0.weight"])
+    assert torch.equal(first["stages.conv1.0.weight"], second["stages.conv1.0.weight"])
     assert not torch.equal(first["whiten.weight"][:4], second["whiten.weight"][:4])
 
 
@@ -88,7 +89,7 @@ def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
     tables["optimiser"] |= {"epochs": 1}
     (tmp_path / "train.toml").write_text(toml(tables))
     torch.manual_seed(0)
-    config = GlobalConfig("resnet18", (4, 5), whitening=8, image_size=64)  # both the identity
+    config = GlobalConfig("resnet18", whitening=8, image_size=64)  # its attention is the identity
     save(GlobalDescriptor(config), tmp_path / "start")
     dataset = tmp_path / "dataset"
     names = [path.stem for path in album(dataset / "jpg", 6)]
@@ -106,8 +107,9 @@ def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
     assert all(len(found[arm]) == 7 and "±" in found[arm][0] for arm in list(found)[3:])
     assert "±" not in found["start"][0]
     assert len([row for row in rows if len(row) == 5 and ", " in row[0]]) == 11  # and the head
+    both = config.attention
     for arm, attention, similarity in (
-        ("gem", (), False), ("soa", (4, 5), False), ("sos", (), True), ("soa-sos", (4, 5), True),
+        ("gem", (), False), ("soa", both, False), ("sos", (), True), ("soa-sos", both, True),
     ):  # fmt: skip
         run = tmp_path / f"runs/{arm}-1"
         assert load(run / "model").config.attention == attention

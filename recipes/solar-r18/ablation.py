@@ -23,7 +23,8 @@ from solar.evaluation.retrieval.bootstrap import RESAMPLES, paired_bootstrap
 from solar.evaluation.retrieval.evaluate import evaluate
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.retrieval.recipe import Recipe, read_recipe
 from solar.training.retrieval.training import train
 from solar.training.run.tables import read_toml

@@ -26,8 +26,10 @@ from solar.datasets.photos import LabelledSet
 from solar.datasets.places.places import open_places
 from solar.extraction import collect, open_extractor
 from solar.models.checkpoints import save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.whitening import Whitening, with_whitening
+from solar.models.config import GlobalConfig, Provenance
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.whitening import Whitening
+from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos, open_photo
 from solar.training.retrieval.validation import folder_map
 from solar.training.run.tables import read_toml
@@ -163,7 +165,8 @@ def whitened(
     name: str,
 ) -> GlobalDescriptor:
     """The network with its whitening as a layer, and attention: the identity if it has none."""
-    config = replace(network.config, attention=(4, 5), image_size=size, scales=SCALES)
+    attention = GlobalConfig().attention
+    config = replace(network.config, attention=attention, image_size=size, scales=SCALES)
     torch.manual_seed(0)
     model = GlobalDescriptor(config, provenance, name)
     model.load_state_dict(network.state_dict(), strict=False)

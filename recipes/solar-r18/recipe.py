@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from solar.models.global_descriptor import GlobalConfig
+from solar.models.config import GlobalConfig
 from solar.training.distillation.distillation import DistillationConfig, Phase
 
 RECIPE = Path(__file__).with_name("recipe.toml")

@@ -23,7 +23,7 @@ def attend(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     at: Annotated[str, typer.Option(help="The position that attends: x,y in the photo's pixels.")],
     to: Annotated[Path, typer.Option(help="The picture to write.")],
-    stage: Annotated[int, typer.Option(min=1, help="After conv4_x (4) or conv5_x (5).")] = 5,
+    stage: Annotated[str, typer.Option(help="A stage's name or number: conv5_x or 5.")] = "5",
     model: Model = "solar-r18",
     device: Device = "auto",
     as_json: AsJson = False,

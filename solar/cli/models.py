@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from solar.cli.console import out, print_json, ready
-from solar.errors import UsageError
-
-if TYPE_CHECKING:
-    from solar.models.checkpoints import AnyDescriptor
 
 
 def register(app: typer.Typer) -> None:
@@ -48,34 +44,6 @@ def convert(
     """Turn a published .pth file into a folder of safetensors and JSON, or back."""
     from solar.models.checkpoints import load_any, save
 
-    if target.exists():
-        raise UsageError(f"{target}: exists already; choose another name or remove it first")
     model = load_any(ready(source))
-    if target.suffix == ".pth":
-        _write_published(model, target)
-    else:
-        save(model, target)
-    out.print(escape(f"{target}: {_summary(model)}"))
-
-
-def _write_published(model: AnyDescriptor, target: Path) -> None:
-    from solar.models.local_descriptor import LocalDescriptor
-    from solar.models.published import write_published
-    from solar.models.published_local import write_published_local
-
-    if isinstance(model, LocalDescriptor):
-        write_published_local(model, target)
-    else:
-        write_published(model, target)
-
-
-def _summary(model: AnyDescriptor) -> str:
-    from solar.models.local_descriptor import DIMENSIONS, LocalDescriptor
-    from solar.models.published import missing_parts
-
-    if isinstance(model, LocalDescriptor):
-        layers = ", ".join(map(str, model.attention))
-        return f"local, {DIMENSIONS}-D; attention after layers: {layers or 'none'}"
-    lacks = ", ".join(missing_parts(model.config))
-    what = f"{model.config.backbone}, {model.dimensions}-D"
-    return f"{what}; {lacks}" if lacks else what
+    save(model, target)
+    out.print(escape(f"{target}: {model.summary}"))

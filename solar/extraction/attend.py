@@ -21,14 +21,14 @@ class Attended:
     Attributes:
         photo: RGB, upright.
         at: x, y of the position, in pixels of the photo.
-        stage: after which the attention stands.
+        stage: the name of that after which the attention stands.
         weights: (h, w) float32, non-negative, sum to 1.
         trained: whether the block has been trained; the map of one that has not is random.
     """
 
     photo: Image.Image
     at: tuple[float, float]
-    stage: int
+    stage: str
     weights: NDArray[np.float32]
     trained: bool
 
@@ -62,7 +62,7 @@ def attend(
     photo: Photo,
     at: tuple[float, float],
     *,
-    stage: int = 5,
+    stage: str | int = 5,
     model: str | Path = "solar-r18",
     device: str = "auto",
 ) -> Attended:
@@ -71,7 +71,7 @@ def attend(
     Args:
         photo: any.
         at: x, y in pixels of the upright photo.
-        stage: that the attention follows, counted as the paper does.
+        stage: that the attention follows: its name, or its number, as the paper counts.
         model: what `solar.load` takes.
         device: see `open_extractor`.
 
@@ -87,4 +87,4 @@ def attend(
     network = load(model).to(choose_device(device))
     weights = network.attention_map(decoded, at=at, stage=stage)
     trained = not network.attention_is_identity(stage)
-    return Attended(decoded.image, at, stage, weights, trained)
+    return Attended(decoded.image, at, network.stages.stage(stage).name, weights, trained)

@@ -191,10 +191,7 @@ def _random() -> LocalDescriptor:
 
 
 def _tfeat(path: str | Path, device: torch.device) -> PatchDescriptor:
-    from solar.models.state import fingerprint
     from solar.models.tfeat import DIMENSIONS, load_tfeat
 
     model = load_tfeat(path)
-    return PatchDescriptor(
-        "TFeat", fingerprint(model, "TFeat"), DIMENSIONS, model.to(device), device
-    )
+    return PatchDescriptor("TFeat", model.fingerprint, DIMENSIONS, model.to(device), device)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
+from torch import Tensor
 
-from solar.errors import CheckpointError
-from solar.models.folder import Document, read_folder, write_folder
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.local_descriptor import LocalConfig, LocalDescriptor
-from solar.models.published import from_published, read_tensors, rgb
-from solar.models.published_local import is_local, local_from_published
+from solar.errors import CheckpointError, UsageError
+from solar.models._folder import read_folder, write_folder
+from solar.models._published import read_published, write_published
+from solar.models._state import fill, weights_of
+from solar.models.config import LocalConfig
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.local_descriptor import LocalDescriptor
 from solar.models.registry import GLOBAL, LOCAL, fetch, is_named, named
 
 AnyDescriptor = GlobalDescriptor | LocalDescriptor
@@ -39,10 +40,7 @@ def load(model: str | Path) -> GlobalDescriptor:
     Raises:
         CheckpointError: not found, damaged, not what it says it is, or a local network.
     """
-    found = load_any(model, (GLOBAL,))
-    if isinstance(found, LocalDescriptor):
-        raise CheckpointError(f"{model}: {_USE[LOCAL]}")
-    return found
+    return cast(GlobalDescriptor, load_any(model, (GLOBAL,)))
 
 
 def load_local(model: str | Path) -> LocalDescriptor:
@@ -58,10 +56,7 @@ def load_local(model: str | Path) -> LocalDescriptor:
     Raises:
         CheckpointError: not found, damaged, not what it says it is, or a global network.
     """
-    found = load_any(model, (LOCAL,))
-    if isinstance(found, GlobalDescriptor):
-        raise CheckpointError(f"{model}: {_USE[GLOBAL]}")
-    return found
+    return cast(LocalDescriptor, load_any(model, (LOCAL,)))
 
 
 def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> AnyDescriptor:
@@ -69,98 +64,68 @@ def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> Any
 
     Args:
         model: a name, a folder or a published file.
-        kinds: of named models, those worth a download.
+        kinds: those that will do.
 
     Raises:
         CheckpointError: see `load`.
     """
-    path = Path(model)
-    by_name = is_named(model)
-    if by_name or (not path.is_dir() and path.suffix != ".pth"):
-        if path.is_file() and not by_name:
-            raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
-        known = named(str(model))
-        if known.kind not in kinds:
-            raise CheckpointError(f"{model}: {_USE[known.kind]}")
-        path = fetch(known)
-    if path.is_dir() or path.suffix != ".pth":
-        return read_folder(path, _BUILDERS)
-    content = read_tensors(path)
-    return (
-        local_from_published(content, path) if is_local(content) else from_published(content, path)
-    )
+    path = _path(model, kinds)
+    published = path.suffix == ".pth" and not path.is_dir()
+    stored = read_published(path) if published else read_folder(path)
+    is_local = isinstance(stored.config, LocalConfig)
+    _require_kind(LOCAL if is_local else GLOBAL, kinds, model)
+    network: AnyDescriptor
+    try:
+        if isinstance(stored.config, LocalConfig):
+            network = LocalDescriptor(stored.config, stored.provenance, stored.name)
+        else:
+            network = GlobalDescriptor(stored.config, stored.provenance, stored.name)
+    except UsageError as error:
+        raise CheckpointError(f"{stored.settings_file}: {error}") from error
+    fill(network, stored.state, stored.weights_file)
+    return network.eval()
 
 
-def save(model: AnyDescriptor, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a model as a folder that `load` or `load_local` reads; appears whole or not at all.
+def save(model: AnyDescriptor, target: str | Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a model that `load` or `load_local` reads; appears whole or not at all.
 
     Args:
         model: any global or local network.
-        folder: must not exist yet.
+        target: a folder, or a file that ends in .pth, in SOLAR's published layout. Must not exist.
         dtype: of the stored weights; `torch.float16` halves the file.
 
     Raises:
-        UsageError: the folder exists.
+        UsageError: it exists, or the network is not of the kind that the layout holds.
     """
-    document = (
-        _local_document(model) if isinstance(model, LocalDescriptor) else _global_document(model)
-    )
-    write_folder(Path(folder), model, document, model.provenance, dtype)
+    target = Path(target)
+    if target.exists():
+        raise UsageError(f"{target}: exists already; choose another name or remove it first")
+    if target.suffix == ".pth":
+        state = {key: _stored(tensor, dtype) for key, tensor in model.state_dict().items()}
+        write_published(target, model.config, model.dimensions, state)
+    else:
+        state = {key: _stored(tensor, dtype) for key, tensor in weights_of(model).items()}
+        write_folder(target, model.config, model.provenance, model.name, state)
 
 
-def _global_document(model: GlobalDescriptor) -> dict[str, Any]:
-    config = model.config
-    whitening = config.whitening and {"in": model.channels, "out": config.whitening}
-    return {
-        "kind": GLOBAL,
-        "name": model.name,
-        "architecture": {
-            "backbone": config.backbone,
-            "attention": list(config.attention),
-            "pooling": config.pooling,
-            "regional": config.regional,
-            "whitening": whitening,
-        },
-        "preprocessing": {
-            "mean": list(config.mean),
-            "std": list(config.std),
-            "image_size": config.image_size,
-            "scales": list(config.scales),
-        },
-    }
+def _path(model: str | Path, kinds: tuple[str, ...]) -> Path:
+    """Where a model lies; one that is named is fetched, if it is of the right kind."""
+    path = Path(model)
+    if not is_named(model):
+        if path.is_dir() or path.suffix == ".pth":
+            return path
+        if path.is_file():
+            raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
+    known = named(str(model))
+    _require_kind(known.kind, kinds, model)
+    return fetch(known)
 
 
-def _global(document: Document, provenance: Provenance) -> GlobalDescriptor:
-    architecture, seeing = document["architecture"], document["preprocessing"]
-    whitening = architecture["whitening"]
-    config = GlobalConfig(
-        backbone=str(architecture["backbone"]),
-        attention=tuple(int(stage) for stage in architecture["attention"]),
-        pooling=str(architecture["pooling"]),
-        regional=bool(architecture["regional"]),
-        whitening=None if whitening is None else int(whitening["out"]),
-        mean=rgb(seeing["mean"]),
-        std=rgb(seeing["std"]),
-        image_size=int(seeing["image_size"]),
-        scales=tuple(float(scale) for scale in seeing["scales"]),
-    )
-    return GlobalDescriptor(config, provenance, str(document["name"]))
+def _require_kind(kind: str, kinds: tuple[str, ...], model: str | Path) -> None:
+    if kind not in kinds:
+        raise CheckpointError(f"{model}: {_USE[kind]}")
 
 
-def _local_document(model: LocalDescriptor) -> dict[str, Any]:
-    return {
-        "kind": LOCAL,
-        "name": model.name,
-        "architecture": {"attention": list(model.config.attention)},
-    }
-
-
-def _local(document: Document, provenance: Provenance) -> LocalDescriptor:
-    config = LocalConfig(tuple(int(layer) for layer in document["architecture"]["attention"]))
-    return LocalDescriptor(config, provenance, str(document["name"]))
-
-
-_BUILDERS: dict[str, Callable[[Document, Provenance], AnyDescriptor]] = {
-    GLOBAL: _global,
-    LOCAL: _local,
-}
+def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from solar.errors import UsageError
+from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
-from solar.models.global_descriptor import Provenance
-from solar.models.state import fingerprint
+from solar.models.config import LOCAL_MIDS, LocalConfig, Provenance
+from solar.models.pooling import at_least_float32
 
 # Channels after layers 1 to 6; layers 3 and 5 halve the resolution.
 CHANNELS = (32, 32, 64, 64, 128, 128)
-# Channels inside the attention after a layer (Ng et al., section 4.2).
-MIDS = {3: 16, 4: 16, 5: 64, 6: 64}
 DIMENSIONS = 128
 SIDE = 32
-
-
-@dataclass(frozen=True)
-class LocalConfig:
-    """What a local network is.
-
-    Attributes:
-        attention: layers followed by second-order attention, of 3, 4, 5 and 6.
-    """
-
-    attention: tuple[int, ...] = (3, 4, 5)
-
-    def __post_init__(self) -> None:
-        if not set(self.attention) <= MIDS.keys():
-            raise UsageError(f"attention after layers {self.attention}: use 3, 4, 5 and 6 only")
 
 
 class LocalDescriptor(nn.Module):
@@ -48,6 +30,8 @@ class LocalDescriptor(nn.Module):
     Shape:
         (B, 1, 32, 32) -> (B, 128), unit rows.
     """
+
+    dimensions = DIMENSIONS
 
     def __init__(
         self,
@@ -67,7 +51,7 @@ class LocalDescriptor(nn.Module):
         )
         self.attention = nn.ModuleDict(
             {
-                str(layer): SecondOrderAttention(CHANNELS[layer - 1], MIDS[layer])
+                str(layer): SecondOrderAttention(CHANNELS[layer - 1], LOCAL_MIDS[layer])
                 for layer in sorted(self.config.attention)
             }
         )
@@ -92,27 +76,33 @@ class LocalDescriptor(nn.Module):
         """SHA-256 over the architecture and every weight: equal if and only if descriptors are."""
         return fingerprint(self, tuple(self.attention))
 
+    @property
+    def summary(self) -> str:
+        """In words: the dimensions, and where attention sits."""
+        layers = ", ".join(self.attention) or "none"
+        return f"local, {DIMENSIONS}-D; attention after layers: {layers}"
+
     def forward(self, patches: Tensor) -> Tensor:
         """Describe patches.
 
         Args:
-            patches: (B, 1, 32, 32), grey of any range.
+            patches: (B, 1, 32, 32), grey of any range, of the type of the weights.
 
         Returns:
-            (B, 128) float32, unit rows.
+            (B, 128) float32, unit rows; float64 of float64.
 
         Raises:
             UsageError: patches of another shape.
         """
         if patches.ndim != 4 or patches.shape[1:] != (1, SIDE, SIDE):
             raise UsageError(f"patches of shape {tuple(patches.shape)}: use (B, 1, {SIDE}, {SIDE})")
-        x: Tensor = self.normalise(patches)
+        x: Tensor = self.normalise(patches)  # (B, 1, 32, 32)
         for number, layer in enumerate(self.layers, 1):
-            x = layer(x)
+            x = layer(x)  # (B, 32, 32, 32) to (B, 128, 8, 8)
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
-        x = self.describe(self.dropout(x)).flatten(1)
-        return F.normalize(x.float(), dim=1)
+        x = self.describe(self.dropout(x)).flatten(1)  # (B, 128)
+        return F.normalize(at_least_float32(x), dim=1)
 
 
 def _layer(before: int, after: int, stride: int) -> nn.Sequential:

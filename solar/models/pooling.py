@@ -1,18 +1,24 @@
 """Global pooling of feature maps: GeM, MAC, SPoC, R-MAC, each over the whole map or regionally.
 
-Every pooling maps (B, C, H, W) to (B, C) and computes in float32 whatever the autocast type:
+Every pooling maps (B, C, H, W) to (B, C), in float32 or float64 whatever the autocast type:
 powers and sums over thousands of positions lose too much in half precision.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPSILON = 1e-6
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """float64 as it is, every other type as float32."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 class GeM(nn.Module):
@@ -30,9 +36,9 @@ class GeM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C), values at least 1e-6."""
         with torch.autocast(x.device.type, enabled=False):
-            p = self.p.float()
-            powers = x.float().clamp(min=EPSILON).pow(p[:, None, None])
-            return powers.mean((-2, -1)).pow(1 / p)
+            p = at_least_float32(self.p)  # (1,) or (C,)
+            powers = at_least_float32(x).clamp(min=EPSILON).pow(p[:, None, None])  # (B, C, H, W)
+            return powers.mean((-2, -1)).pow(1 / p)  # (B, C)
 
 
 class MAC(nn.Module):
@@ -40,7 +46,7 @@ class MAC(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
-        return x.float().amax((-2, -1))
+        return at_least_float32(x).amax((-2, -1))
 
 
 class SPoC(nn.Module):
@@ -48,7 +54,7 @@ class SPoC(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
-        return x.float().mean((-2, -1))
+        return at_least_float32(x).mean((-2, -1))
 
 
 class Regional(nn.Module):
@@ -110,28 +116,19 @@ def _starts(length: int, side: int, count: int) -> list[int]:
 
 
 def build_pooling(name: str, channels: int, regional: bool) -> nn.Module:
-    """A pooling by name: gem, gem-channel, mac, spoc or rmac (regional MAC).
+    """A pooling by name.
 
     Args:
-        name: as above.
+        name: one of `solar.models.config.POOLINGS`.
         channels: of the feature map.
-        regional: pool each of R-MAC's regions, normalise, sum.
-
-    Raises:
-        ValueError: an unknown name.
+        regional: pool each of R-MAC's regions, normalise, sum; "rmac" is regional MAC.
     """
-    match name:
-        case "gem":
-            pool: nn.Module = GeM()
-        case "gem-channel":
-            pool = GeM(channels)
-        case "mac" | "rmac":
-            pool = MAC()
-        case "spoc":
-            pool = SPoC()
-        case _:
-            raise ValueError(f"unknown pooling '{name}': choose one of {', '.join(POOLINGS)}")
+    kinds: dict[str, Callable[[], nn.Module]] = {
+        "gem": GeM,
+        "gem-channel": lambda: GeM(channels),
+        "mac": MAC,
+        "rmac": MAC,
+        "spoc": SPoC,
+    }
+    pool = kinds[name]()
     return Regional(pool) if regional or name == "rmac" else pool
-
-
-POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac")

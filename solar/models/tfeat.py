@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from solar.models.published import read_tensors
-from solar.models.state import fill
+from solar.models._pth import read_tensors
+from solar.models._state import fill, fingerprint
 
 DIMENSIONS = 128
 
@@ -32,6 +32,11 @@ class TFeat(nn.Module):
             nn.Tanh(),
         )
         self.descr = nn.Sequential(nn.Linear(64 * 8 * 8, DIMENSIONS), nn.Tanh())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every weight: equal if and only if descriptors are."""
+        return fingerprint(self, "TFeat")
 
     def forward(self, patches: Tensor) -> Tensor:
         """Describe patches (B, 1, 32, 32) by unit rows (B, 128)."""

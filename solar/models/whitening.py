@@ -1,8 +1,7 @@
-"""Whitening of descriptors: PCA and learned from pairs, reduction, use as a linear layer."""
+"""Whitening of descriptors: PCA and learned from pairs, reduction, files."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from solar.errors import CheckpointError, UsageError
 from solar.files.arrays import read_arrays, read_settings
 from solar.files.atomic import write_atomically
-from solar.models.global_descriptor import GlobalDescriptor
 
 Descriptors = NDArray[np.floating]
 
@@ -166,39 +162,6 @@ class Whitening:
             raise CheckpointError(f"{path}: holds values that are not finite")
         return cls(mean, projection, settings)
 
-    def linear(self) -> nn.Linear:
-        """The same map as a layer: weight = projection, bias = −projection · mean."""
-        layer = nn.Linear(self.projection.shape[1], self.projection.shape[0])
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(self.projection))
-            layer.bias.copy_(torch.from_numpy(-self.projection @ self.mean))
-        return layer
-
-
-def with_whitening(model: GlobalDescriptor, whitening: Whitening | None) -> GlobalDescriptor:
-    """A copy of a model whose linear layer is this whitening, whatever layer the model has.
-
-    The layer whitens the descriptor of each scale, before the scales are averaged.
-
-    Args:
-        model: is left as it is.
-        whitening: of the model's pooled descriptors; None for a copy without the layer.
-
-    Raises:
-        UsageError: the whitening is of descriptors of other dimensions.
-    """
-    if whitening is not None and len(whitening.mean) != model.channels:
-        raise UsageError(
-            f"a whitening of {len(whitening.mean)}-D descriptors does not fit model {model.name}, "
-            f"which pools {model.channels}-D ones: learn one with 'solar whiten fit'"
-        )
-    made = copy.deepcopy(model)
-    dimensions = None if whitening is None else len(whitening.projection)
-    made.config = replace(model.config, whitening=dimensions)
-    made.whiten = nn.Identity() if whitening is None else whitening.linear().to(model.device)
-    made.dimensions = dimensions or model.channels
-    return made.eval()
-
 
 def require_power(power: float) -> None:
     """Refuse a power of PCA whitening that is not within 0 to 1."""
@@ -236,16 +199,12 @@ def _shrunk(covariance: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArr
 
 def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of the Cholesky factor; a singular matrix gets the least diagonal that helps."""
-    identity = np.eye(len(covariance))
     scale = np.trace(covariance) / len(covariance) or 1.0
     for ridge in (0.0, *(scale * 10.0**e for e in range(-12, 1))):
         try:
-            factor = np.linalg.cholesky(covariance + ridge * identity)
+            factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
         except np.linalg.LinAlgError:
             continue
-        lower, unit = torch.from_numpy(factor), torch.from_numpy(identity)
-        inverse: NDArray[np.float64] = torch.linalg.solve_triangular(
-            lower, unit, upper=False
-        ).numpy()
+        inverse: NDArray[np.float64] = np.tril(np.linalg.inv(factor))
         return inverse
     raise UsageError("learned whitening: the differences of the pairs have no finite covariance")

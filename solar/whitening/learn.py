@@ -17,7 +17,8 @@ from solar.datasets.places.places import Places, open_places
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction import Collected, Extraction, Extractor, collect, open_extractor
 from solar.extraction.descriptors import DescriptorsFile
-from solar.models.whitening import Whitening, require_power, with_whitening
+from solar.models.whitening import Whitening, require_power
+from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos
 from solar.typing import Progress
 from solar.whitening.pairs import matching_pairs

@@ -9,7 +9,8 @@ from solar.errors import UsageError
 from solar.extraction.descriptors import DescriptorsFile
 from solar.extraction.whiten import whitened
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.models.whitening import Whitening, with_whitening
+from solar.models.whitening import Whitening
+from solar.models.whitening_layer import with_whitening
 
 
 def apply_to_file(

@@ -19,7 +19,7 @@ from tests.scenes import scene
 
 def attended(weights: list[float]) -> Attended:
     map_ = np.array([weights], np.float32)
-    return Attended(Image.new("RGB", (32, 32)), (1.0, 2.0), 5, map_, True)
+    return Attended(Image.new("RGB", (32, 32)), (1.0, 2.0), "conv5_x", map_, True)
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
@@ -37,7 +37,7 @@ def test_a_map_is_the_models_own_whatever_the_photo_comes_as(model_folder: Path)
     np.testing.assert_array_equal(found.weights, expected)
     assert found.picture().size == photo.size
     plain = json.loads(json.dumps(found.to_json()))
-    assert plain["stage"] == 5 and plain["at"] == [80, 60]
+    assert plain["stage"] == "conv5_x" and plain["at"] == [80, 60]
     np.testing.assert_allclose(plain["weights"], found.weights)
     with pytest.raises(UsageError, match="photo: 999,1 is outside its 160x120"):
         attend(photo, (999, 1), model=model_folder)

@@ -155,13 +155,14 @@ def test_wrong_settings_are_refused(model_folder: Path, options: Any, message: s
 
 def test_attention_map_is_the_descriptors_own(model: GlobalDescriptor, photos: list[Path]) -> None:
     weights = model.attention_map(photos[0], at=(80, 60), stage=4)
+    assert np.array_equal(weights, model.attention_map(photos[0], at=(80, 60), stage="conv4_x"))
     assert weights.shape == (6, 8)  # 128 x 96 px at stride 16
     assert weights.min() >= 0
     assert float(weights.sum()) == pytest.approx(1, abs=1e-5)
     assert model.attention_is_identity(4) and not model.attention_is_identity(5)
     with pytest.raises(UsageError, match="outside its 160x120"):
         model.attention_map(photos[0], at=(160, 10))
-    with pytest.raises(UsageError, match="no attention at stage 3"):
+    with pytest.raises(UsageError, match="no attention after conv3_x; it has: conv4_x, conv5_x"):
         model.attention_map(photos[0], at=(1, 1), stage=3)
 
 

@@ -12,7 +12,6 @@ from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import FLOORS, open_patch_descriptor
 from solar.models.checkpoints import save
 from solar.models.local_descriptor import LocalDescriptor
-from solar.models.published_local import write_published_local
 from solar.models.tfeat import TFeat, load_tfeat
 from tests.features.test_patches import smooth_photo
 
@@ -28,7 +27,7 @@ SOME = Keypoints(
 @pytest.mark.parametrize("name", ["raw", "random", "tfeat.params", "folder", "published.pth"])
 def test_every_patch_descriptor_gives_unit_rows(tmp_path: Path, name: str) -> None:
     save(LocalDescriptor(name="mine"), tmp_path / "folder")
-    write_published_local(LocalDescriptor(), tmp_path / "published.pth")
+    save(LocalDescriptor(), tmp_path / "published.pth")
     torch.save(TFeat().state_dict(), tmp_path / "tfeat.params")
     found = open_patch_descriptor(name if name in FLOORS else str(tmp_path / name))
     with torch.inference_mode():

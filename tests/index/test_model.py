@@ -14,7 +14,8 @@ from PIL import Image
 from solar.errors import CheckpointError, IndexFolderError, PhotoError
 from solar.index import Index
 from solar.models.checkpoints import save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from solar.errors import CheckpointError, UsageError
+from solar.models._pth import read_tensors
 from solar.models.checkpoints import load, save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.published import missing_parts, read_tensors, write_published
+from solar.models.config import GlobalConfig, Provenance
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.registry import named
 
 SMALL = GlobalConfig("resnet18", whitening=32, image_size=224, scales=(1.0, 0.7))
@@ -34,7 +35,7 @@ def model() -> GlobalDescriptor:
 def test_a_folder_gives_back_the_same_model(model: GlobalDescriptor, tmp_path: Path) -> None:
     save(model, tmp_path / "m")
     again = load(tmp_path / "m")
-    assert (again.config, again.provenance, again.name) == (SMALL, model.provenance, "small")
+    assert (again.config, again.provenance, again.name) == (model.config, model.provenance, "small")
     assert again.fingerprint == model.fingerprint
     assert not again.training
     images = torch.randn(1, 3, 64, 96)
@@ -53,8 +54,8 @@ def test_half_precision_halves_the_file(model: GlobalDescriptor, tmp_path: Path)
 @pytest.mark.parametrize("pooling", ["gem", "gem-channel", "mac", "spoc", "rmac"])
 @pytest.mark.parametrize("regional", [False, True])
 def test_the_published_layout_and_back(tmp_path: Path, pooling: str, regional: bool) -> None:
-    model = GlobalDescriptor(GlobalConfig("resnet18", (5,), pooling, regional)).eval()
-    write_published(model, tmp_path / "m.pth")
+    model = GlobalDescriptor(GlobalConfig("resnet18", ("conv5_x",), pooling, regional)).eval()
+    save(model, tmp_path / "m.pth")
     again = load(tmp_path / "m.pth")
     assert again.fingerprint == model.fingerprint
     keys = torch.load(tmp_path / "m.pth", weights_only=True)["state_dict"]
@@ -65,19 +66,16 @@ def test_radenovics_layout_loads(tmp_path: Path) -> None:
     model = GlobalDescriptor(GlobalConfig("resnet50", (), whitening=2048)).eval()
     state = {}
     for key, tensor in model.state_dict().items():
-        stage, _, rest = key.partition(".")
-        if stage == "conv2_x":
-            block, _, rest = rest.partition(".")
-            rest = f"{int(block) - 1}.{rest}"
-        number = {"conv2_x": "4.", "conv3_x": "5.", "conv4_x": "6.", "conv5_x": "7."}
-        prefix = {"conv1": "features."} | {k: f"features.{v}" for k, v in number.items()}
-        state[prefix.get(stage, f"{stage}.") + rest] = tensor
+        for ours, theirs in (("conv1.", ""), ("conv2_x.1.", "4."), ("conv3_x.", "5."),
+                             ("conv4_x.", "6."), ("conv5_x.", "7.")):  # fmt: skip
+            key = key.replace(f"stages.{ours}", f"features.{theirs}")
+        state[key] = tensor
     meta = {"architecture": "resnet50", "pooling": "gem", "whitening": True, "outputdim": 2048}
     torch.save({"meta": meta, "state_dict": state}, tmp_path / "gl18.pth")
     again = load(tmp_path / "gl18.pth")
     images = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(again(images), model(images))
-    assert missing_parts(again.config) == ["no second-order attention"]
+    assert again.summary == "resnet50, 2048-D; no second-order attention"
 
 
 class Evil:
@@ -132,7 +130,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
 def test_an_odd_published_file_says_what_is_odd(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    write_published(GlobalDescriptor(GlobalConfig("resnet18", ())), tmp_path / "m.pth")
+    save(GlobalDescriptor(GlobalConfig("resnet18", ())), tmp_path / "m.pth")
     content = torch.load(tmp_path / "m.pth", weights_only=True)
     change(content)
     torch.save(content, tmp_path / "m.pth")
@@ -144,12 +142,15 @@ def test_an_odd_published_file_says_what_is_odd(
     ("change", "message"),
     [
         (lambda d: d.update(format=9), "format 9"),
-        (lambda d: d.pop("architecture"), "'architecture' is missing"),
-        (lambda d: d["architecture"].update(backbone="vgg"), "unknown backbone 'vgg'"),
-        (lambda d: d["architecture"].update(attention=[6]), "attention stages"),
-        (lambda d: d["architecture"].update(whitening={"out": 10**12}), "whitening"),
-        (lambda d: d["preprocessing"].update(scales=[]), "scale"),
-        (lambda d: d["preprocessing"].update(mean="x"), "x"),
+        (lambda d: d.pop("network"), "'network' is missing"),
+        (lambda d: d["network"].update(backbone="vgg"), "unknown backbone 'vgg'"),
+        (
+            lambda d: d["network"].update(attention=["conv6_x"]),
+            "attention: no stage 'conv6_x': use one",
+        ),
+        (lambda d: d["network"].update(whitening=10**12), "use 1 to 512"),
+        (lambda d: d["network"].update(scales=[]), "scale"),
+        (lambda d: d["network"].update(mean="x"), "x"),
         (lambda d: d["weights"].update(sha256="0"), "not the file that config.json"),
     ],
 )

@@ -4,6 +4,7 @@ import copy
 import json
 import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,15 @@ import pytest
 import torch
 
 from solar.models.attention import SecondOrderAttention
+from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.models.published import from_published
 from solar.models.whitening import Whitening
 from tests.shared import shared
 
 CASES = ["resnet18_nosoa", "resnet18_soa45", "resnet18_soa5_nowhiten", "resnet50_soa45"]
 
 
-def golden_model(case: str) -> tuple[GlobalDescriptor, dict[str, Any], Any]:
+def golden_model(case: str, folder: Path) -> tuple[GlobalDescriptor, dict[str, Any], Any]:
     spec = json.loads(shared(f"golden/global_{case}.json").read_text())
     filled: Callable[..., Any] = runpy.run_path(str(shared("golden/fill.py")))["filled"]
     published = {
@@ -34,8 +35,8 @@ def golden_model(case: str) -> tuple[GlobalDescriptor, dict[str, Any], Any]:
         },
         "state_dict": filled(spec["state_dict"], spec["weight_seed"]),
     }
-    model = from_published(published, source=case).eval()
-    return model, spec, np.load(shared(f"golden/global_{case}.npz"))
+    torch.save(published, folder / f"{case}.pth")
+    return load(folder / f"{case}.pth"), spec, np.load(shared(f"golden/global_{case}.npz"))
 
 
 def golden_input(description: dict[str, int]) -> torch.Tensor:
@@ -50,8 +51,8 @@ def assert_equal_descriptors(ours: torch.Tensor, golden: np.ndarray[Any, Any]) -
 
 @pytest.mark.parametrize("case", CASES)
 @torch.inference_mode()
-def test_descriptors_equal_the_published_code(case: str) -> None:
-    model, spec, golden = golden_model(case)
+def test_descriptors_equal_the_published_code(case: str, tmp_path: Path) -> None:
+    model, spec, golden = golden_model(case, tmp_path)
     for i, description in enumerate(spec["inputs"]):
         images = golden_input(description)
         assert_equal_descriptors(model(images), golden[f"ss{i}"])
@@ -71,14 +72,14 @@ def sharpened(block: SecondOrderAttention) -> SecondOrderAttention:
 
 @pytest.mark.parametrize("case", [c for c in CASES if "soa45" in c])
 @torch.inference_mode()
-def test_attention_rows_equal_the_published_pictures(case: str) -> None:
-    model, spec, golden = golden_model(case)
-    assert isinstance(model.soa4, SecondOrderAttention)
-    assert isinstance(model.soa5, SecondOrderAttention)
-    soa4, soa5 = sharpened(model.soa4), sharpened(model.soa5)
-    x = golden_input(spec["inputs"][0])
-    x = model.conv4_x(model.conv3_x(model.conv2_x(model.conv1(x))))
-    for name, block, maps in (("attn4", soa4, x), ("attn5", soa5, model.conv5_x(soa4(x)))):
+def test_attention_rows_equal_the_published_pictures(case: str, tmp_path: Path) -> None:
+    model, spec, golden = golden_model(case, tmp_path)
+    images = golden_input(spec["inputs"][0])
+    for name, stage in (("attn4", "conv4_x"), ("attn5", "conv5_x")):
+        block = model.attention[stage]
+        assert isinstance(block, SecondOrderAttention)
+        model.attention[stage] = block = sharpened(block)  # as in the pictures of later stages
+        maps = model.stages(images, model.attention, until=stage)
         row = block.attention_map(maps, 0, 0).flatten().numpy()
         np.testing.assert_allclose(row, golden[f"{name}_row0"].reshape(-1), rtol=1e-3)
 

@@ -11,10 +11,9 @@ import torch
 from solar.errors import CheckpointError, UsageError
 from solar.models.attention import SecondOrderAttention
 from solar.models.checkpoints import load, load_local, save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor, Provenance
-from solar.models.local_descriptor import LocalConfig, LocalDescriptor
-from solar.models.published import write_published
-from solar.models.published_local import write_published_local
+from solar.models.config import GlobalConfig, LocalConfig, Provenance
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.local_descriptor import LocalDescriptor
 from solar.models.registry import LOCAL, named
 from tests.cli.runner import solar, succeed
 
@@ -47,7 +46,7 @@ def test_a_folder_gives_back_the_same_model(tmp_path: Path, attention: tuple[int
     assert torch.equal(again(PATCHES), model(PATCHES))
     document = json.loads((tmp_path / "m/config.json").read_text())
     assert document["kind"] == "local"
-    assert document["architecture"] == {"attention": list(attention)}
+    assert document["network"] == {"attention": list(attention)}
 
 
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
@@ -72,7 +71,7 @@ def test_the_fingerprint_tells_weights_and_attention_apart() -> None:
 def test_the_published_layout_and_back(
     tmp_path: Path, attention: tuple[int, ...], wrapped: bool
 ) -> None:
-    write_published_local(used(attention), tmp_path / "m.pth")
+    save(used(attention), tmp_path / "m.pth")
     state = torch.load(tmp_path / "m.pth", weights_only=True)
     assert {"layer1.1.weight", "layer2.0.weight", "layer7.0.weight"} <= state.keys()
     assert ("soa3.f.0.weight" in state) == bool(attention)
@@ -93,10 +92,10 @@ def test_convert_goes_both_ways(tmp_path: Path) -> None:
 
 def test_the_wrong_function_is_told_which_is_right(tmp_path: Path) -> None:
     save(used(), tmp_path / "local")
-    write_published_local(used(), tmp_path / "local.pth")
+    save(used(), tmp_path / "local.pth")
     whole = GlobalDescriptor(GlobalConfig("resnet18", ()))
     save(whole, tmp_path / "global")
-    write_published(whole, tmp_path / "global.pth")
+    save(whole, tmp_path / "global.pth")
     for name in (tmp_path / "local", tmp_path / "local.pth", "solar-local"):
         with pytest.raises(CheckpointError, match=r"a local model.*solar\.load_local$"):
             load(name)
@@ -139,7 +138,7 @@ def test_a_named_model_is_its_bundled_folder(
 def test_an_odd_published_file_says_what_is_odd(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
-    write_published_local(used(), tmp_path / "m.pth")
+    save(used(), tmp_path / "m.pth")
     state = torch.load(tmp_path / "m.pth", weights_only=True)
     change(state)
     torch.save(state, tmp_path / "m.pth")
@@ -153,9 +152,9 @@ def test_an_odd_published_file_says_what_is_odd(
     [
         (lambda d: d.update(kind="round"), "kind round; .* kind global, local"),
         (lambda d: d.update(kind=[]), "unhashable"),
-        (lambda d: d["architecture"].update(attention=[2]), "3, 4, 5 and 6 only"),
-        (lambda d: d["architecture"].update(attention=[3]), "has, but the architecture"),
-        (lambda d: d["architecture"].update(attention=None), "not iterable"),
+        (lambda d: d["network"].update(attention=[2]), "3, 4, 5 and 6 only"),
+        (lambda d: d["network"].update(attention=[3]), "has, but the architecture"),
+        (lambda d: d["network"].update(attention=None), "not iterable"),
         (lambda d: d.pop("provenance"), "'provenance' is missing"),
         (lambda d: d["weights"].update(sha256="0"), r"not the file that config\.json"),
     ],

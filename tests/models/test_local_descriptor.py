@@ -11,7 +11,8 @@ import torch
 
 from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load_local
-from solar.models.local_descriptor import LocalConfig, LocalDescriptor
+from solar.models.config import LocalConfig
+from solar.models.local_descriptor import LocalDescriptor
 from tests.shared import shared
 
 

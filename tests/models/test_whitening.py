@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from solar.errors import CheckpointError, UsageError
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
-from solar.models.whitening import Whitening, with_whitening
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.whitening import Whitening
+from solar.models.whitening_layer import whitening_layer, with_whitening
 
 
 def correlated(count: int, seed: int = 0) -> NDArray[np.float64]:
@@ -97,7 +99,7 @@ def test_fewer_descriptors_than_dimensions_are_no_obstacle(count: int, dimension
 def test_as_a_layer_it_does_the_same() -> None:
     x = correlated(100)
     whitening = Whitening.pca(x).reduced(4)
-    layer = whitening.linear()
+    layer = whitening_layer(whitening)
     ours = torch.nn.functional.normalize(layer(torch.from_numpy(x).float()), dim=1)
     np.testing.assert_allclose(ours.detach().numpy(), whitening.apply(x), atol=1e-5)
 
@@ -139,7 +141,9 @@ def test_a_file_of_mean_and_projection_alone_will_do(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def model() -> GlobalDescriptor:
     torch.manual_seed(3)
-    return GlobalDescriptor(GlobalConfig("resnet18", (5,), whitening=16), name="small").eval()
+    return GlobalDescriptor(
+        GlobalConfig("resnet18", ("conv5_x",), whitening=16), name="small"
+    ).eval()
 
 
 @torch.inference_mode()

@@ -13,7 +13,8 @@ from solar.extraction import Extraction
 from solar.extraction.descriptors import DescriptorsFile
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.models.whitening import Whitening, with_whitening
+from solar.models.whitening import Whitening
+from solar.models.whitening_layer import with_whitening
 from solar.whitening.learn import learn_pca_from_file
 from solar.whitening.use import apply_to_file, fold
 

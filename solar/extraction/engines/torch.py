@@ -21,7 +21,7 @@ from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Described, Failed
 from solar.extraction.whiten import whitened
-from solar.models.device import autocast, choose_device, choose_precision, evaluating
+from solar.models.device import autocast, choose_device, choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.photos import Box, Photo, decode_each, normalise, require_sizes
@@ -177,18 +177,11 @@ class TorchExtractor:
                 positions, photos = zip(*group[start : start + count], strict=True)
                 yield from map(Described, positions, self._describe_batch(photos))
 
-    @torch.inference_mode()
     def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
         """Photos of equal size, prepared -> (B, D) float32, unit rows."""
-        config = self.model.config
-        batch = np.stack([normalise(photo, config.mean, config.std) for photo in photos])
-        images = torch.from_numpy(batch)  # (B, 3, H, W)
-        images = images.to(self.device, memory_format=torch.channels_last)
-        with evaluating(self.model), autocast(self.device, self._dtype):
-            found = self.model.multi_scale(images, self._scales)
-        descriptors: Descriptors = found.float().cpu().numpy()
-        if not np.isfinite(descriptors).all():
-            raise SolarError(
-                f"model {self._name}: its descriptors are not finite: its training diverged"
-            )
+        model = self.model
+        batch = np.stack([normalise(photo, model.mean, model.std) for photo in photos])
+        images = torch.from_numpy(batch).to(model.device, model.dtype)  # (B, 3, H, W)
+        with autocast(model.device, self._dtype):
+            descriptors = model.describe_batch(images, self._scales)
         return descriptors if self._whitening is None else self._whitening.apply(descriptors)

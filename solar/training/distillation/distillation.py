@@ -259,8 +259,7 @@ def _step(
     """One step of the optimiser; returns the losses."""
     device = student.device
     mean, std = (
-        torch.tensor(values, device=device)[:, None, None]
-        for values in (student.config.mean, student.config.std)
+        torch.tensor(values, device=device)[:, None, None] for values in (student.mean, student.std)
     )
     images = (lit.to(device).float() / 255 - mean) / std
     images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
@@ -314,6 +313,5 @@ def _take_over(start: Path, modules: nn.ModuleDict) -> None:
         missing, unexpected = modules.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise UsageError(wrong) from error
-    attention = ("student.soa4.", "student.soa5.")
-    if unexpected or not all(key.startswith(attention) for key in missing):
+    if unexpected or not all(key.startswith("student.attention.") for key in missing):
         raise UsageError(wrong)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from solar.errors import UsageError
-from solar.models.global_descriptor import Provenance
-from solar.models.local_descriptor import LocalConfig
+from solar.models.config import LocalConfig, Provenance
 from solar.photos.augment import Visit
 from solar.training.patches.loop import LocalTraining
 from solar.training.patches.points import USUAL, PairSettings

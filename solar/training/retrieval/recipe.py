@@ -19,18 +19,15 @@ class Start:
 
     Attributes:
         start: what `solar.load` takes.
-        attention: stages with second-order attention; where the start has none, a fresh block.
+        attention: names of stages with second-order attention; where the start has none, a
+            fresh block.
         freeze: this stage and those before it stay as they are; "nothing" trains all. The released
             code freezes up to conv4_x, and conv5_x in effect: its optimiser does not get it.
     """
 
     start: str
-    attention: tuple[int, ...] = (4, 5)
-    freeze: Literal["nothing", "conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x"] = "conv4_x"
-
-    def __post_init__(self) -> None:
-        if not set(self.attention) <= {4, 5}:
-            raise UsageError(f"attention {list(self.attention)}: use [], [4], [5] or [4, 5]")
+    attention: tuple[str, ...] = ("conv4_x", "conv5_x")
+    freeze: str = "conv4_x"
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ import torch
 from torch import nn
 
 from solar.errors import CheckpointError, UsageError
-from solar.models.attention import SecondOrderAttention
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.registry import is_named
 from solar.training.retrieval.recipe import Optimisation, Recipe
 
-STAGES = ("conv1", "conv2_x", "conv3_x", "conv4_x", "conv5_x")
 P_RATE = 100.0  # factor on the rate of the pooling's p, as released
 
 
@@ -29,8 +27,8 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
         recipe: names the start, a path of which refers to the recipe's folder.
 
     Raises:
-        UsageError: the start has trained attention where the recipe wants none, or nothing is
-            trained.
+        UsageError: the recipe names a stage that the start does not have, the start has trained
+            attention where the recipe wants none, or nothing is trained.
         CheckpointError: the start cannot be loaded.
     """
     start = recipe.model
@@ -40,16 +38,19 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
         source = load(start.start if by_name else path)
     except CheckpointError as error:
         raise CheckpointError(f"[model] start: {error}") from error
-    dropped = sorted(set(source.config.attention) - set(start.attention))
+    attention = [source.stages.stage(stage, "[model] attention").name for stage in start.attention]
+    dropped = [stage for stage in source.config.attention if stage not in attention]
     if missing := [stage for stage in dropped if not source.attention_is_identity(stage)]:
-        raise UsageError(f"[model] attention: {start.start} has it at {missing}; list these too")
+        raise UsageError(
+            f"[model] attention: {start.start} has it after {', '.join(missing)}; list these too"
+        )
     torch.manual_seed(recipe.optimiser.seed)
-    config = replace(source.config, attention=tuple(sorted(set(start.attention))))
+    config = replace(source.config, attention=tuple(attention))
     model = GlobalDescriptor(config, source.provenance, source.name)
     model.load_state_dict(source.state_dict(), strict=False)  # fresh blocks are the identity
     if start.freeze != "nothing":
-        for stage in STAGES[: STAGES.index(start.freeze) + 1]:
-            getattr(model, stage).requires_grad_(False)
+        for stage in model.stages.up_to(start.freeze, "[model] freeze"):
+            stage.requires_grad_(False)
     if not any(p.requires_grad for p in model.parameters()):
         raise UsageError(f"[model] freeze '{start.freeze}': nothing of {start.start} is trained")
     return model.eval()
@@ -57,16 +58,11 @@ def starting_model(recipe: Recipe) -> GlobalDescriptor:
 
 def build_optimizer(model: GlobalDescriptor, settings: Optimisation) -> torch.optim.Adam:
     """Adam with a group each for attention, the pooling's p (no decay), and all other weights."""
-    attention = [m for m in (model.soa4, model.soa5) if isinstance(m, SecondOrderAttention)]
-    special = {id(p) for m in (*attention, model.pool) for p in m.parameters()}
+    special = {id(p) for m in (model.attention, model.pool) for p in m.parameters()}
     rest = [p for p in model.parameters() if id(p) not in special]
     groups = [
         (rest, 1.0, settings.weight_decay),
-        (
-            [p for m in attention for p in m.parameters()],
-            settings.attention_rate,
-            settings.weight_decay,
-        ),
+        (model.attention.parameters(), settings.attention_rate, settings.weight_decay),
         (model.pool.parameters(), P_RATE, 0.0),
     ]
     return torch.optim.Adam(

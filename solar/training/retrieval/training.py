@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from solar.errors import SolarError
 from solar.models.checkpoints import save
+from solar.models.config import Provenance
 from solar.models.device import choose_precision
-from solar.models.global_descriptor import GlobalDescriptor, Provenance
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.retrieval.epoch import Mined, mine
 from solar.training.retrieval.gradients import Criterion, backward, tuple_loss
 from solar.training.retrieval.recipe import Recipe
@@ -151,8 +152,7 @@ class Training:
         return losses
 
     def _normalised(self, image: Tensor) -> Tensor:
-        config = self.model.config
-        mean, std = (torch.tensor(v)[:, None, None] for v in (config.mean, config.std))
+        mean, std = (torch.tensor(v)[:, None, None] for v in (self.model.mean, self.model.std))
         return (image.float() / 255 - mean) / std
 
     def _batches(self, tuples: Tuples, starts: range) -> Iterator[list[Tensor]]:

@@ -79,7 +79,7 @@ class BoardWatcher(Watcher):
             for stage in model.config.attention:
                 weights = model.attention_map(path, middle, stage)
                 overlay = np.array(attention_overlay(photo, weights, middle))
-                tag = f"attention/stage {stage}, query {number}"
+                tag = f"attention/{stage}, query {number}"
                 self._writer.add_image(tag, overlay, epoch, dataformats="HWC")
         self._writer.flush()
 

@@ -90,7 +90,8 @@ def test_scoring_needs_no_torch() -> None:
 
 def small_model(image_size: int) -> Extractor:
     torch = pytest.importorskip("torch")
-    from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+    from solar.models.config import GlobalConfig
+    from solar.models.global_descriptor import GlobalDescriptor
 
     torch.manual_seed(0)
     return open_extractor(

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from solar.errors import PhotoError, UsageError
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.distillation.crops import Photos, RandomCrops
 from solar.training.distillation.distillation import DistillationConfig, Phase, distill
 from tests.scenes import album
@@ -136,7 +137,7 @@ def test_a_second_run_takes_weights_over_and_adds_attention(photos: Path, tmp_pa
         distill(student, teacher, found, once, folder, lambda line: None, start)
         return student
 
-    still = second(GlobalConfig("resnet18", (4, 5)), 0.0)
+    still = second(GlobalConfig("resnet18", ("conv4_x", "conv5_x")), 0.0)
     for name, weights in first.named_parameters():
         assert torch.equal(weights, still.get_parameter(name)), name
     assert still.attention_is_identity(4) and still.attention_is_identity(5)
@@ -145,7 +146,7 @@ def test_a_second_run_takes_weights_over_and_adds_attention(photos: Path, tmp_pa
         for path in (start, tmp_path / "resnet18-0.0/state.pt")
     )
     assert torch.equal(before, after)
-    moved = second(GlobalConfig("resnet18", (4, 5)), 1e-3)
+    moved = second(GlobalConfig("resnet18", ("conv4_x", "conv5_x")), 1e-3)
     assert not moved.attention_is_identity(4) and not moved.attention_is_identity(5)
     with pytest.raises(UsageError, match="not a distillation of this student"):
         second(GlobalConfig("resnet34", ()), 0.0)

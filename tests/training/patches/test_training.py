@@ -16,7 +16,8 @@ import torch
 from solar.datasets.patches.store import IntArray, Patches
 from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load_local
-from solar.models.local_descriptor import LocalConfig, LocalDescriptor
+from solar.models.config import LocalConfig
+from solar.models.local_descriptor import LocalDescriptor
 from solar.training.patches.loop import LocalTraining, train_local, validate
 from solar.training.patches.recipe import read_local_recipe
 from solar.training.patches.training import train

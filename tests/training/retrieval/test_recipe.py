@@ -42,8 +42,7 @@ def test_what_is_left_out_is_the_paper_s() -> None:
         ({"model": None}, r"recipe: needs \[model\], with 'start'"),
         ({"model": {}}, r"\[model\]: needs 'start'"),
         ({"model": {"start": 1}}, r"\[model\] start 1: use a text"),
-        ({"model": {"start": "x", "attention": [3]}}, r"\[model\]: attention \[3\]: use"),
-        ({"model": {"start": "x", "freeze": "all"}}, r"\[model\] freeze 'all': use 'nothing' or"),
+        ({"model": {"start": "x", "attention": [3]}}, r"\[model\] attention 3: use a text"),
         ({"photos": None}, r"recipe: needs \[\[photos\]\]"),
         ({"photos": {"folder": "x"}}, r"recipe: needs \[\[photos\]\]"),
         ({"photos": [{}]}, r"\[\[photos\]\] number 1: give either 'places'"),
@@ -110,9 +109,15 @@ def test_photos_that_make_no_tuples_are_refused_before_training(
 
 
 def test_a_start_that_cannot_be_trained_is_refused(tmp_path: Path, model_folder: Path) -> None:
-    recipe = small_recipe(tmp_path, model_folder, model={"attention": [4]})
-    with pytest.raises(UsageError, match=r"\[model\] attention: .* has it at \[5\]"):
-        starting_model(recipe)
+    tables = small_tables(tmp_path, model_folder)
+    for changed, message in (
+        ({"attention": ["conv4_x"]}, r"\[model\] attention: .* has it after conv5_x; list"),
+        ({"attention": ["conv6_x"]}, r"\[model\] attention: no stage 'conv6_x': use one of conv1,"),
+        ({"freeze": "all"}, r"\[model\] freeze: no stage 'all': use one of conv1,"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            recipe = {**tables, "model": {**tables["model"], **changed}}
+            starting_model(read_recipe(recipe, tmp_path))
     tables = {**GOOD, "model": {"start": "nowhere"}}
     with pytest.raises(SolarError, match=r"\[model\] start: nowhere: neither a file"):
         starting_model(read_recipe(tables, tmp_path))

@@ -14,7 +14,8 @@ import torch
 
 from solar.errors import CheckpointError, SolarError, UsageError
 from solar.models.checkpoints import load, save
-from solar.models.global_descriptor import GlobalConfig, GlobalDescriptor
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.retrieval.recipe import Optimisation, Recipe
 from solar.training.retrieval.start import build_optimizer, set_rate, starting_model
 from solar.training.retrieval.training import Training, Watcher, train
@@ -22,7 +23,7 @@ from solar.training.run.folder import RunFolder
 from solar.training.run.processes import Processes
 from tests.training.small import log_of, small_recipe
 
-FROZEN = ("conv1.", "conv2_x.", "conv3_x.", "conv4_x.")
+FROZEN = ("stages.conv1.", "stages.conv2_x.", "stages.conv3_x.", "stages.conv4_x.")
 
 
 class Told(Watcher):
@@ -90,7 +91,7 @@ def test_groups_and_rates(tmp_path: Path, model_folder: Path) -> None:
         }
         assert groups.pop("pool.p") == (pytest.approx(100), 0.0)
         for name, found in groups.items():
-            assert found == (pytest.approx(3 if name.startswith("soa") else 1), 0.1), name
+            assert found == (pytest.approx(3 if name.startswith("attention.") else 1), 0.1), name
     assert set(groups) | {"pool.p"} == {n for n, p in model.named_parameters() if p.requires_grad}
     assert not any(name.startswith(FROZEN) for name in groups)
 
@@ -104,13 +105,13 @@ def test_a_fresh_attention_block_changes_nothing_before_it_is_trained(
     start = GlobalDescriptor(GlobalConfig("resnet18", (), whitening=8))
     save(start, tmp_path / "plain")
     recipe = replace(recipe, model=replace(recipe.model, start=str(tmp_path / "plain")))
-    assert recipe.model.attention == (4, 5)
+    assert recipe.model.attention == ("conv4_x", "conv5_x")
     # to rounding: the layers after a block see another memory format
     torch.testing.assert_close(starting_model(recipe)(images), start.eval()(images))
     trained = {
         n.split(".")[0] for n, p in starting_model(recipe).named_parameters() if p.requires_grad
     }
-    assert trained == {"soa4", "soa5", "pool", "whiten"}
+    assert trained == {"attention", "pool", "whiten"}
 
 
 def interrupted(

@@ -41,7 +41,7 @@ def test_numbers_tuples_and_attention_are_written(tmp_path: Path, model_folder: 
     assert [event.value for event in events] == pytest.approx(maps)
     assert [event.step for event in events] == [0, 1, 2]
     tags = found.Tags()["images"]
-    queries = {f"attention/stage {stage}, query {n}" for stage in (4, 5) for n in (0, 1)}
+    queries = {f"attention/{stage}, query {n}" for stage in ("conv4_x", "conv5_x") for n in (0, 1)}
     assert set(tags) == {"tuples"} | queries
     for tag in tags:
         pictures = found.Images(tag)

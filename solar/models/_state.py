@@ -1,17 +1,40 @@
-"""State dicts from files: checked against a network before they fill it, and fingerprinted."""
+"""Networks as files hold them: settings and a state dict, checked before it fills a network."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from solar.errors import CheckpointError
+from solar.models.config import GlobalConfig, LocalConfig, Provenance
 
 _COUNTER = "num_batches_tracked"  # of batch norm: files may hold it or not, nothing reads it
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What a file holds of a network.
+
+    Attributes:
+        config: the architecture; its type says which kind of network this is.
+        provenance: of the weights.
+        name: of the model.
+        state: tensors by key, not checked yet.
+        settings_file: where the rest comes from, for messages.
+        weights_file: where the tensors come from, for messages.
+    """
+
+    config: GlobalConfig | LocalConfig
+    provenance: Provenance
+    name: str
+    state: Mapping[str, object]
+    settings_file: Path
+    weights_file: Path
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,105 @@
+"""What a backbone is: stages in order, and how they want to see photos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from solar.errors import UsageError
+from solar.models.config import RGB
+
+IMAGENET_MEAN: RGB = (0.485, 0.456, 0.406)
+IMAGENET_STD: RGB = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a backbone.
+
+    Attributes:
+        name: by which attention, freezing and files know it; without dots.
+        channels: of its map.
+        stride: pixels of the photo from one position of its map to the next.
+        reduction: its channels, divided by those inside an attention block after it.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    reduction: int = 4
+
+
+class Backbone(nn.ModuleDict):
+    """A network cut into stages, by name; each takes the map of the one before.
+
+    Args:
+        stages: the stages in order, and what computes each.
+        mean: per channel, of RGB in 0-1, by which photos are normalised.
+        std: likewise.
+        multiple: the sides of photos must be a multiple of so many pixels.
+
+    Shape:
+        (B, 3, H, W) -> (B, C, H / stride, W / stride) of the last stage, rounded up.
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[Stage, nn.Module],
+        mean: RGB = IMAGENET_MEAN,
+        std: RGB = IMAGENET_STD,
+        multiple: int = 1,
+    ) -> None:
+        super().__init__({stage.name: module for stage, module in stages.items()})
+        self.stages = tuple(stages)
+        self.mean, self.std, self.multiple = mean, std, multiple
+
+    def forward(
+        self, images: Tensor, attention: nn.ModuleDict | None = None, until: str | None = None
+    ) -> Tensor:
+        """Run the stages.
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            attention: by name of a stage, what its map goes through before the next stage.
+            until: the stage at which to stop, before its attention; None for all stages.
+
+        Returns:
+            (B, C, h, w), the map of the last stage that was run.
+
+        Raises:
+            UsageError: the sides of the photos are no multiple of `multiple`.
+        """
+        if self.multiple > 1 and any(side % self.multiple for side in images.shape[-2:]):
+            sides = "x".join(map(str, images.shape[:-3:-1]))
+            raise UsageError(f"photos of {sides} pixels: use sides that {self.multiple} divides")
+        x = images  # (B, 3, H, W)
+        for name, stage in self.items():
+            x = stage(x)  # (B, C, h, w)
+            if name == until:
+                break
+            if attention is not None and name in attention:
+                x = attention[name](x)  # (B, C, h, w)
+        return x
+
+    def stage(self, stage: str | int, where: str = "backbone") -> Stage:
+        """A stage by its name, or by its number, from 1 as the paper counts: conv5_x is 5.
+
+        Args:
+            stage: as above.
+            where: what names it, for messages.
+
+        Raises:
+            UsageError: there is none; lists those there are.
+        """
+        for number, found in enumerate(self.stages, 1):
+            if str(stage) in (found.name, str(number)):
+                return found
+        names = ", ".join(self)
+        raise UsageError(f"{where}: no stage '{stage}': use one of {names}, or 1 to {len(self)}")
+
+    def up_to(self, stage: str | int, where: str = "backbone") -> list[nn.Module]:
+        """What computes this stage and those before it; see `stage`."""
+        last = self.stages.index(self.stage(stage, where))
+        return list(self.values())[: last + 1]

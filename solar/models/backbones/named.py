@@ -1,0 +1,23 @@
+"""The backbones that a network's settings can name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from solar.errors import UsageError
+from solar.models.backbones.backbone import Backbone
+from solar.models.backbones.resnet import RESNETS, resnet
+
+BACKBONES: dict[str, Callable[[str], Backbone]] = dict.fromkeys(RESNETS, resnet)
+"""By name, what builds it, given that name; a backbone of one's own is one more entry."""
+
+
+def build_backbone(name: str) -> Backbone:
+    """A backbone with random weights.
+
+    Raises:
+        UsageError: an unknown name; lists those there are.
+    """
+    if name not in BACKBONES:
+        raise UsageError(f"unknown backbone '{name}': use one of {', '.join(BACKBONES)}")
+    return BACKBONES[name](name)

@@ -1,0 +1,124 @@
+"""What networks are, as plain values: readable and comparable without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from solar.errors import UsageError
+
+RGB = tuple[float, float, float]
+
+POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac")
+# Channels inside the patch network's attention after a layer (Ng et al., section 4.2).
+LOCAL_MIDS = {3: 16, 4: 16, 5: 64, 6: 64}
+
+
+@dataclass(frozen=True)
+class GlobalConfig:
+    """What a global network is and how it sees photos.
+
+    Attributes:
+        backbone: a name in `solar.models.backbones.named.BACKBONES`.
+        attention: names of the backbone's stages that second-order attention follows.
+        pooling: one of `POOLINGS`.
+        regional: pool by regions.
+        whitening: output dimensions of the whitening layer; None for no such layer.
+        mean: per channel, of RGB in 0-1; None for what the backbone wants.
+        std: likewise.
+        image_size: limit of a photo's longest side, in pixels, that the model is meant for.
+        scales: at which descriptors are averaged.
+
+    Raises:
+        UsageError: a value is out of range. Names of stages and of the backbone, and dimensions
+            that the backbone does not have, are refused when the network is built.
+    """
+
+    backbone: str = "resnet101"
+    attention: tuple[str, ...] = ("conv4_x", "conv5_x")
+    pooling: str = "gem"
+    regional: bool = False
+    whitening: int | None = None
+    mean: RGB | None = None
+    std: RGB | None = None
+    image_size: int = 1024
+    scales: tuple[float, ...] = (1.0, 2**0.5, 2**-0.5)
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise UsageError(f"unknown pooling '{self.pooling}': use one of {', '.join(POOLINGS)}")
+        if len(set(self.attention)) < len(self.attention):
+            raise UsageError(f"attention {', '.join(self.attention)}: name each stage once")
+        if self.image_size < 1 or not self.scales or min(self.scales) <= 0:
+            raise UsageError("image_size and every scale must be positive")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> GlobalConfig:
+        """Read what `dataclasses.asdict` and JSON made.
+
+        Raises:
+            KeyError: a value is missing.
+            TypeError: a value is of another kind; ValueError likewise.
+            UsageError: a value is out of range.
+        """
+        whitening = values["whitening"]
+        return cls(
+            backbone=str(values["backbone"]),
+            attention=tuple(str(stage) for stage in values["attention"]),
+            pooling=str(values["pooling"]),
+            regional=bool(values["regional"]),
+            whitening=None if whitening is None else int(whitening),
+            mean=rgb(values["mean"]),
+            std=rgb(values["std"]),
+            image_size=int(values["image_size"]),
+            scales=tuple(float(scale) for scale in values["scales"]),
+        )
+
+
+@dataclass(frozen=True)
+class LocalConfig:
+    """What a local network is.
+
+    Attributes:
+        attention: layers followed by second-order attention, of 3, 4, 5 and 6.
+    """
+
+    attention: tuple[int, ...] = (3, 4, 5)
+
+    def __post_init__(self) -> None:
+        if not set(self.attention) <= LOCAL_MIDS.keys():
+            raise UsageError(f"attention after layers {self.attention}: use 3, 4, 5 and 6 only")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> LocalConfig:
+        """Read what `dataclasses.asdict` and JSON made; raises as `GlobalConfig.from_json`."""
+        return cls(tuple(int(layer) for layer in values["attention"]))
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where weights come from.
+
+    Attributes:
+        trained_on: the photos.
+        recipe: the command or file that made them.
+        commit: of this project at that time.
+        licence: of the weights.
+    """
+
+    trained_on: str = "nothing: random initial weights"
+    recipe: str = ""
+    commit: str = ""
+    licence: str = ""
+
+
+def rgb(values: Any) -> RGB:
+    """Three numbers of a file, one per channel.
+
+    Raises:
+        TypeError: not numbers.
+        ValueError: more or fewer than three.
+    """
+    red, green, blue = (float(v) for v in values)
+    return red, green, blue
