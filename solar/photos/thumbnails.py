@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import ImageDraw
 
-from solar.errors import PhotoError
-from solar.photos import Box, open_photo
+from solar.errors import PhotoError, UsageError
+from solar.photos.photo import Photo, decode
+from solar.photos.prepare import Box, prepare
 
 SIDE = 320
 
@@ -30,18 +30,28 @@ class Thumbnail:
     height: int
 
 
-def thumbnail(path: Path, box: Box | None = None) -> Thumbnail | None:
-    """A photo of at most `SIDE` pixels, with a box drawn in; None if it cannot be opened."""
+def thumbnail(
+    photo: Photo, box: Box | None = None, *, crop: bool = False, side: int = SIDE
+) -> Thumbnail | None:
+    """A small copy of a photo, which stays as it is; None if it cannot be opened.
+
+    Args:
+        photo: any.
+        box: drawn into it.
+        crop: show nothing but the box.
+        side: limit of the longest, in pixels.
+    """
     try:
-        photo = open_photo(path)
-    except PhotoError:
+        image = decode(photo).image
+        small = prepare(image, max(image.size), box) if crop else prepare(image, side)
+    except (PhotoError, UsageError):
         return None
-    scale = SIDE / max(photo.size)
-    photo.thumbnail((SIDE, SIDE))
-    if box:
-        drawn = [value * min(scale, 1.0) for value in box]
-        ImageDraw.Draw(photo).rectangle(drawn, outline="#f59e0b", width=3)
+    if crop:
+        small.thumbnail((side, side))
+    elif box:
+        scale = small.width / image.width
+        ImageDraw.Draw(small).rectangle([v * scale for v in box], outline="#f59e0b", width=3)
     buffer = io.BytesIO()
-    photo.save(buffer, "JPEG", quality=82)
+    small.save(buffer, "JPEG", quality=82)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return Thumbnail(f"data:image/jpeg;base64,{data}", *photo.size)
+    return Thumbnail(f"data:image/jpeg;base64,{data}", *small.size)

@@ -67,6 +67,7 @@ def phototour(
         for scene in scenes
     ]
     report = PatchReport(
+        f"PhotoTour: {found.name}",
         {"descriptor": found.name, "scenes": [result.to_json() for result in results]},
         [table([PhotoTourRow.of(found.name, results), *published_rows()])],
     )

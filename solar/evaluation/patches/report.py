@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from solar.evaluation.report.table import Table
-from solar.files.atomic import write_atomically
+from solar.evaluation.report.writing import write_files, write_report_page
 from solar.typing import AnyPath
 
 
@@ -18,12 +16,14 @@ class PatchReport:
     """The result of one benchmark.
 
     Attributes:
+        title: of what.
         document: JSON values.
         tables: what people look at first.
         note: on how the figures are to be read.
         pictures: SVG documents by file name.
     """
 
+    title: str
     document: Mapping[str, Any]
     tables: Sequence[Table]
     note: str = ""
@@ -39,14 +39,7 @@ class PatchReport:
         return "\n".join([*(table.to_markdown() for table in self.tables), *note])
 
     def write(self, folder: AnyPath) -> None:
-        """Write `report.json`, `report.md` and the pictures into a folder, made if missing."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        shown = "".join(f"\n![{name}]({name})\n" for name in self.pictures)
-        files = {
-            "report.json": json.dumps(self.to_json(), indent=1, allow_nan=False),
-            "report.md": self.to_markdown() + shown,
-            **self.pictures,
-        }
-        for name, text in files.items():
-            with write_atomically(Path(folder, name)) as file:
-                file.write(text.encode())
+        """Write JSON, Markdown, a page and the pictures into a folder, made if missing."""
+        write_files(folder, self.to_json(), self.to_markdown(), self.pictures)
+        charts = list(self.pictures.values())
+        write_report_page(folder, self.title, self.tables, note=self.note, charts=charts)

@@ -1,4 +1,4 @@
-"""The result of an evaluation with everything needed to repeat it: ``report.json`` and Markdown."""
+"""The result of an evaluation with everything needed to repeat it: `report.json` and Markdown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from solar.errors import SolarError
-from solar.evaluation.report.published import figures
-from solar.files.atomic import write_atomically
+from solar.evaluation.report.published import figures as published
+from solar.evaluation.report.table import Table, percent
+from solar.evaluation.report.writing import write_files
+from solar.typing import AnyPath
 
 PROTOCOLS = ("easy", "medium", "hard", "classic")
 
@@ -39,7 +41,7 @@ class Hit:
 
     Attributes:
         photo: its name; a number for a distractor.
-        label: ``easy``, ``hard``, ``junk``, ``ok``; ``wrong`` without a label; ``distractor``.
+        label: `easy`, `hard`, `junk`, `ok`; `wrong` without a label; `distractor`.
     """
 
     photo: str
@@ -54,7 +56,7 @@ class Report:
         dataset: its name.
         protocol: every setting, and the sizes of what was ranked.
         results: by protocol.
-        queries: their names, in the order of ``Result.ap``.
+        queries: their names, in the order of `Result.ap`.
         ranks: the first hits of each query.
         by_dimension: mAP by number of dimensions and protocol, where asked for.
     """
@@ -67,7 +69,7 @@ class Report:
     by_dimension: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """One object: a key per protocol, then ``protocol``, ``queries``, ``ranks``."""
+        """One object: a key per protocol, then `protocol`, `queries`, `ranks`."""
         results = {
             name: {**asdict(result), "mp_at": {str(k): p for k, p in result.mp_at.items()}}
             for name, result in self.results.items()
@@ -83,53 +85,57 @@ class Report:
 
     def to_markdown(self) -> str:
         """Tables of the figures, of published ones beside them, and of the settings."""
-        lines = [f"# {self.dataset}: {self.protocol.get('model')}", "", *self._figures(), ""]
-        if self.by_dimension:
-            lines += [*self._by_dimension(), ""]
-        lines += ["| setting | value |", "| --- | --- |"]
-        lines += [f"| {name} | {_cell(value)} |" for name, value in self.protocol.items()]
-        return "\n".join(lines) + "\n"
+        return f"# {self.title}\n\n" + "\n".join(
+            table.to_markdown() for table in [*self.tables(), self.settings()]
+        )
 
-    def write(self, folder: str | Path) -> None:
-        """Write ``report.json`` and ``report.md``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with write_atomically(folder / "report.json") as file:
-            file.write(json.dumps(self.to_json(), indent=1, allow_nan=False).encode())
-        with write_atomically(folder / "report.md") as file:
-            file.write(self.to_markdown().encode())
+    @property
+    def title(self) -> str:
+        """Data set and model."""
+        return f"{self.dataset}: {self.protocol.get('model')}"
+
+    def tables(self) -> list[Table]:
+        """The figures beside published ones, and by dimension if they were asked for."""
+        names, figures = list(self.results), self.results.values()
+        ks = list(next(iter(figures)).mp_at)
+        rows = [
+            [
+                str(self.protocol.get("model")),
+                *(percent(result.map) for result in figures),
+                *(percent(result.mp_at[k]) for result in figures for k in ks),
+                "this report",
+            ]
+        ]
+        for known in published(self.published_as()):
+            maps = [f"{known.map[name]:g}" if name in known.map else "–" for name in names]
+            rows.append([known.label, *maps, *[""] * len(names) * len(ks), known.source])
+        heads = [f"mAP {name}" for name in names]
+        found = [Table(["", *heads, *(f"mP@{k} {n}" for n in names for k in ks), "source"], rows)]
+        if self.by_dimension:
+            sizes = [
+                [str(size), *(percent(maps[name]) for name in names)]
+                for size, maps in self.by_dimension.items()
+            ]
+            found.append(Table(["dimensions", *heads], sizes))
+        return found
+
+    def settings(self) -> Table:
+        """Everything that is needed to repeat it."""
+        rows = [(name, str(value)) for name, value in self.protocol.items()]
+        return Table(("setting", "value"), rows)
+
+    def write(self, folder: AnyPath) -> None:
+        """Write `report.json` and `report.md`; the folder is made if missing."""
+        write_files(folder, self.to_json(), self.to_markdown())
 
     def published_as(self) -> str:
         """The name under which published figures for this setting are kept."""
         million = self.protocol.get("distractors") == 1_001_001
         return f"{self.dataset}+r1m" if million else self.dataset
 
-    def _figures(self) -> list[str]:
-        ks = list(next(iter(self.results.values())).mp_at)
-        header = ["", *(f"mAP {name}" for name in self.results)]
-        header += [f"mP@{k} {name}" for name in self.results for k in ks]
-        own = [f"**{self.protocol.get('model')}**"]
-        own += [percent(result.map) for result in self.results.values()]
-        own += [percent(result.mp_at[k]) for result in self.results.values() for k in ks]
-        rows = [header, ["---", *["---:"] * (len(header) - 1)], own]
-        for figure in figures(self.published_as()):
-            maps = [figure.map.get(name) for name in self.results]
-            shown = ["–" if value is None else f"{value:g}" for value in maps]
-            rows.append([figure.label, *shown, *[""] * (len(header) - 1 - len(shown))])
-        return ["| " + " | ".join(row) + " |" for row in rows]
 
-    def _by_dimension(self) -> list[str]:
-        names = list(self.results)
-        lines = ["| dimensions | " + " | ".join(f"mAP {name}" for name in names) + " |"]
-        lines.append("| ---: |" + " ---: |" * len(names))
-        for dimensions, maps in self.by_dimension.items():
-            cells = " | ".join(percent(maps[name]) for name in names)
-            lines.append(f"| {dimensions} | {cells} |")
-        return lines
-
-
-def read_report(path: str | Path) -> Report:
-    """Read ``report.json``, or the folder it is in.
+def read_report(path: AnyPath) -> Report:
+    """Read `report.json`, or the folder it is in.
 
     Raises:
         SolarError: it is missing or damaged.
@@ -156,11 +162,6 @@ def read_report(path: str | Path) -> Report:
     return report
 
 
-def percent(value: float | None) -> str:
-    """0 to 1 as a percentage with two decimals, as the field prints it."""
-    return "–" if value is None else f"{100 * value:.2f}"
-
-
 def number(value: float) -> float | None:
     """A figure for JSON, which has no NaN."""
     return None if math.isnan(value) else float(value)
@@ -170,7 +171,3 @@ def _result(raw: Mapping[str, Any]) -> Result:
     ap = [None if value is None else float(value) for value in raw["ap"]]
     mp_at = {int(k): value for k, value in raw["mp_at"].items()}
     return Result(raw["map"], mp_at, ap, list(raw["precision"]))
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import UsageError
-from solar.evaluation.report.report import Report, percent
+from solar.evaluation.report.report import Report
+from solar.evaluation.report.table import Table, percent
 
 RESAMPLES = 10_000
 _AT_ONCE = 2**22
@@ -71,22 +72,22 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """A table of the figures and one of the settings that differ."""
-        lines = [
-            f"# {self.dataset}: A and B",
-            "",
-            "| protocol | mAP A | mAP B | B − A | 95 % interval | queries | |",
-            "| --- | ---: | ---: | ---: | :---: | ---: | --- |",
-        ]
-        for name, value in self.differences.items():
-            verdict = "within noise" if value.within_noise else "a difference"
-            interval = f"{100 * value.low:+.2f} … {100 * value.high:+.2f}"
-            lines.append(
-                f"| {name} | {percent(value.a)} | {percent(value.b)} | "
-                f"{100 * value.difference:+.2f} | {interval} | {value.queries} | {verdict} |"
+        rows = [
+            (
+                name,
+                percent(value.a),
+                percent(value.b),
+                f"{100 * value.difference:+.2f}",
+                f"{100 * value.low:+.2f} … {100 * value.high:+.2f}",
+                str(value.queries),
+                "within noise" if value.within_noise else "a difference",
             )
-        lines += ["", "| setting | A | B |", "| --- | --- | --- |"]
-        lines += [f"| {name} | {a} | {b} |" for name, (a, b) in self.settings.items()]
-        return "\n".join(lines) + "\n"
+            for name, value in self.differences.items()
+        ]
+        heads = ("protocol", "mAP A", "mAP B", "B − A", "95 % interval", "queries", "")
+        settings = [(name, str(a), str(b)) for name, (a, b) in self.settings.items()]
+        tables = Table(heads, rows), Table(("setting", "A", "B"), settings)
+        return f"# {self.dataset}: A and B\n\n" + "\n".join(t.to_markdown() for t in tables)
 
 
 def compare(a: Report, b: Report, *, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:

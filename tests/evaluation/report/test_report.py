@@ -72,7 +72,8 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
 def test_markdown_shows_own_and_published_figures() -> None:
     lines = made().to_markdown().splitlines()
     assert lines[2].startswith("|  | mAP easy | mAP hard | mP@1 easy |")
-    assert lines[4] == "| **mine | <b>** | 50.00 | – | 100.00 | 50.00 | 25.00 | – | – | – |"
+    own = "| mine \\| <b> | 50.00 | – | 100.00 | 50.00 | 25.00 | – | – | – | this report |"
+    assert lines[4] == own
     assert any(
         line.startswith("| SOLAR ResNet-101, 2048-D (GL18) | 85.88 | 47.91 |") for line in lines
     )
@@ -113,11 +114,12 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "mine | &lt;b&gt;" in text
     assert "<b>mine" not in text
-    strips = text.split('class="scroll strip"')[1:]
+    strips = text.split('class="strip"')[1:]
     assert len(strips) == 2
     frames = re.findall(r'figure class="(\w+)"', strips[0])
     assert frames == ["query", "right", "wrong", "ignored", "wrong"]
-    assert "c: cannot be opened" in text
+    assert "c<br>cannot be opened" in strips[0]
+    assert strips[0].count("data:image/jpeg") == 3 and "distractor</div>" in strips[0]
     assert text.count("<svg") == 2
 
 
@@ -126,7 +128,7 @@ def test_a_page_of_many_queries_shows_the_worst(tmp_path: Path) -> None:
     page = write_page(made(count), tmp_path, photos_of(tmp_path, count))
     text = page.read_text()
     assert f"{SHOWN_QUERIES} of {SHOWN_QUERIES + 20} are shown" in text
-    assert text.count('class="scroll strip"') == SHOWN_QUERIES
+    assert text.count('class="strip"') == SHOWN_QUERIES
     assert "<b>q2</b>" in text
     assert "<b>q0</b>" not in text
 

@@ -77,6 +77,7 @@ def homographies(
     }
     figures = {name: result.to_json() for name, result in results.items()}
     report = PatchReport(
+        "Matching under known homographies",
         {"protocol": protocol, "descriptors": figures},
         [table(results)],
         _in_words(protocol),

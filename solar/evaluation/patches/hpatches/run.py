@@ -75,6 +75,7 @@ def hpatches(
     sequences = open_test_sequences(root, known[split])
     result = score_sequences(sequences, found, folder, split=split, progress=progress)
     report = PatchReport(
+        f"HPatches, split {split}: {found.name}",
         {"descriptor": found.name, **result.to_json()},
         [table([HPatchesRow.of(found.name, result), *published_rows()]), table_by_noise(result)],
     )
