@@ -16,7 +16,7 @@ from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
 from solar.models.backbones.named import build_backbone
 from solar.models.config import RGB, GlobalConfig, Provenance
-from solar.models.device import evaluating
+from solar.models.device import autocast, choose_precision, evaluating
 from solar.models.pooling import at_least_float32, build_pooling
 from solar.photos import Box, Photo, decode, normalise
 
@@ -168,7 +168,7 @@ class GlobalDescriptor(nn.Module):
         return torch.from_numpy(pixels)[None].to(self.device, self.dtype)
 
     def describe(self, photo: Photo, box: Box | None = None) -> NDArray[np.float32]:
-        """One photo to its multi-scale descriptor.
+        """One photo to its multi-scale descriptor, in the precision that `open_extractor` chooses.
 
         Args:
             photo: see `preprocess`.
@@ -182,7 +182,8 @@ class GlobalDescriptor(nn.Module):
             UsageError: the box lies outside the photo.
             SolarError: the descriptor is not finite.
         """
-        (descriptor,) = self.describe_batch(self.preprocess(photo, box=box))
+        with autocast(self.device, choose_precision("auto", self.device)):
+            (descriptor,) = self.describe_batch(self.preprocess(photo, box=box))
         return np.asarray(descriptor, np.float32)
 
     def describe_batch(

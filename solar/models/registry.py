@@ -28,6 +28,8 @@ class NamedModel:
         size: of the file in bytes, where known.
         sha256: of the file, where known.
         kind: `GLOBAL` describes photos, `LOCAL` patches.
+        version: of the weights, 1 at first; another gives other descriptors. `name@version` is a
+            name as well.
     """
 
     name: str
@@ -39,6 +41,7 @@ class NamedModel:
     size: int | None = None
     sha256: str | None = None
     kind: str = GLOBAL
+    version: int = 1
 
     @property
     def path(self) -> Path:
@@ -106,17 +109,21 @@ MODELS = (
 
 def is_named(model: str | os.PathLike[str]) -> bool:
     """Whether this is the name of a model; a path never is, whatever it is called."""
-    return isinstance(model, str) and any(known.name == model for known in MODELS)
+    return isinstance(model, str) and any(known.name == model.split("@")[0] for known in MODELS)
 
 
 def named(name: str) -> NamedModel:
     """The model of a name.
 
     Raises:
-        CheckpointError: there is none; lists those there are.
+        CheckpointError: there is none, or not of this version; says which there are.
     """
+    base, _, version = name.partition("@")
     for model in MODELS:
-        if model.name == name:
+        if model.name == base:
+            if name not in (base, f"{base}@{model.version}"):
+                reason = f"there is no version '{version}', use {base}@{model.version}"
+                raise CheckpointError(f"{name}: {reason}")
             return model
     names = ", ".join(model.name for model in MODELS)
     raise CheckpointError(f"{name}: neither a file, a folder nor a named model ({names})")

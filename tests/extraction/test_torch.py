@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from solar.errors import PhotoError, SolarError, UsageError
@@ -128,14 +127,6 @@ def test_every_kind_of_photo_gives_the_same_descriptor(
     assert [reason.split(":")[0] for reason in reasons] == [f"photo {n} of 4" for n in (1, 2, 3, 4)]
 
 
-def test_a_network_that_diverged_is_refused(model_folder: Path, photos: list[Path]) -> None:
-    network = load(model_folder)
-    with torch.no_grad():
-        next(iter(network.whiten.parameters())).fill_(torch.nan)
-    with pytest.raises(SolarError, match="not finite: its training diverged"):
-        network.describe(photos[0])
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -151,19 +142,6 @@ def test_a_network_that_diverged_is_refused(model_folder: Path, photos: list[Pat
 def test_wrong_settings_are_refused(model_folder: Path, options: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         open_extractor(model_folder, **options)
-
-
-def test_attention_map_is_the_descriptors_own(model: GlobalDescriptor, photos: list[Path]) -> None:
-    weights = model.attention_map(photos[0], at=(80, 60), stage=4)
-    assert np.array_equal(weights, model.attention_map(photos[0], at=(80, 60), stage="conv4_x"))
-    assert weights.shape == (6, 8)  # 128 x 96 px at stride 16
-    assert weights.min() >= 0
-    assert float(weights.sum()) == pytest.approx(1, abs=1e-5)
-    assert model.attention_is_identity(4) and not model.attention_is_identity(5)
-    with pytest.raises(UsageError, match="outside its 160x120"):
-        model.attention_map(photos[0], at=(160, 10))
-    with pytest.raises(UsageError, match="no attention after conv3_x; it has: conv4_x, conv5_x"):
-        model.attention_map(photos[0], at=(1, 1), stage=3)
 
 
 def test_export_writes_rows_in_the_order_of_paths(

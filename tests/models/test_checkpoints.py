@@ -235,3 +235,9 @@ def test_a_name_comes_before_a_folder_of_that_name(
     assert load("solar-r18").config.whitening == named("solar-r18").dimensions
     for folder in ("./solar-r18", Path("solar-r18")):
         assert load(folder).fingerprint == model.fingerprint
+
+
+def test_a_version_is_part_of_a_name() -> None:
+    assert named("solar-r18@1") is named("solar-r18")
+    with pytest.raises(CheckpointError, match="no version '7', use solar-r18@1"):
+        load("solar-r18@7")
