@@ -1,7 +1,8 @@
 """Photos: found, decoded from hostile bytes, prepared for networks, augmented."""
 
-from solar.photos.decode import MAX_ASPECT, MAX_MEMORY, MIN_SIDE, decode_photo, printable
-from solar.photos.find import SUFFIXES, find_photos
+from solar.photos._words import printable
+from solar.photos.decode import MAX_ASPECT, MAX_MEMORY, MIN_SIDE, decode_photo
+from solar.photos.find import EXCLUDED, SUFFIXES, Found, find_photos, look_for_photos
 from solar.photos.photo import (
     DecodedPhoto,
     Photo,
@@ -14,17 +15,20 @@ from solar.photos.photo import (
 from solar.photos.prepare import Box, normalise, prepare, require_sizes
 
 __all__ = [
+    "EXCLUDED",
     "MAX_ASPECT",
     "MAX_MEMORY",
     "MIN_SIDE",
     "SUFFIXES",
     "Box",
     "DecodedPhoto",
+    "Found",
     "Photo",
     "decode",
     "decode_each",
     "decode_photo",
     "find_photos",
+    "look_for_photos",
     "name_of",
     "normalise",
     "open_photo",

@@ -19,6 +19,7 @@ from typing import cast
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from solar.errors import PhotoError
+from solar.photos._words import AGAIN, printable
 
 MIN_SIDE = 16
 """Pixels: the stride of the first second-order attention block, so one position of its map."""
@@ -61,7 +62,6 @@ _OTHERS = {  # in lower case
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
 }
-_AGAIN = "copy it again from its source"
 
 _ORIENTATION = 274  # the tag of EXIF and TIFF
 _UPRIGHT = {
@@ -114,11 +114,6 @@ def finish_image(photo: Image.Image, name: str) -> Image.Image:
         return _finished(photo.copy())
 
 
-def printable(name: str) -> str:
-    """The name on one line, fit for any terminal: line breaks and broken letters escaped."""
-    return name if name.isprintable() else repr(name)[1:-1]
-
-
 @contextmanager
 def _plain_errors(name: str, kind: str) -> Iterator[None]:
     """Say in one line, with the photo's name, what a decoder says in many ways."""
@@ -128,14 +123,14 @@ def _plain_errors(name: str, kind: str) -> Iterator[None]:
     except PhotoError as reason:
         raise PhotoError(f"{printable(name)}: {reason}") from reason.__cause__
     except UnidentifiedImageError as error:
-        words = f"truncated, damaged or unusual {kind} header: {_AGAIN}"
+        words = f"truncated, damaged or unusual {kind} header: {AGAIN}"
         raise PhotoError(f"{printable(name)}: {words}") from error
     except (Image.DecompressionBombError, MemoryError) as error:
         words = "too large to decode in the memory allowed: scale it down"
         raise PhotoError(f"{printable(name)}: {words}") from error
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
         words = " ".join(str(error).split())[:100]
-        words = f"truncated or damaged {kind} ({words}): {_AGAIN}"
+        words = f"truncated or damaged {kind} ({words}): {AGAIN}"
         raise PhotoError(f"{printable(name)}: {words}") from error
 
 
@@ -164,7 +159,7 @@ def _kind(data: bytes) -> str | None:
 
 def _why_unsupported(data: bytes) -> str:
     if not data:
-        return f"empty file: {_AGAIN}"
+        return f"empty file: {AGAIN}"
     start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     known = [words for sign, words in _OTHERS.items() if start.startswith(sign)]
     text = data[:4096].decode("utf-8", errors="replace")
@@ -193,7 +188,7 @@ def _load(data: bytes, kind: str) -> Image.Image:
         for tag, value_type, values, _ in _tags(data):
             numbers = values if value_type not in (1, 2, 7) else 0  # those stay bytes
             if _MAX_TAG_VALUES < numbers <= len(data):  # Pillow skips what the file cannot hold
-                raise PhotoError(f"damaged TIFF (tag {tag} has {values} values): {_AGAIN}")
+                raise PhotoError(f"damaged TIFF (tag {tag} has {values} values): {AGAIN}")
     photo = _open(data, kind)
     _check_sides(*photo.size)
     _check_cost(photo, kind, data)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import PhotoError, UsageError
-from solar.photos.decode import MAX_MEMORY, decode_photo, finish_image, printable
+from solar.photos._words import printable
+from solar.photos.decode import MAX_MEMORY, decode_photo, finish_image
 from solar.photos.prepare import Box, prepare
 
 

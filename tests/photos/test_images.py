@@ -1,4 +1,4 @@
-"""Photos are found and opened by path, and prepared exactly as the published loader does it."""
+"""Photos are opened by path, and prepared exactly as the published loader does it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,75 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solar.errors import PhotoError, UsageError
-from solar.photos import MAX_MEMORY, Box, find_photos, normalise, open_photo, prepare
+from solar.photos import MAX_MEMORY, Box, normalise, open_photo, prepare
 from tests.shared import shared
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PHOTO = Image.radial_gradient("L").resize((120, 90)).convert("RGB")
-
-
-def touch(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-
-
-# ---------------------------------------------------------------- find_photos
-
-
-def test_photos_are_found_by_suffix_in_order(tmp_path: Path) -> None:
-    names = [
-        "B.JPG",
-        "a/2.heic",
-        "a/b/1.TIFF",
-        "a/b/x.avif",
-        "c.webp",
-        "d.jpeg",
-        "folder.png/e.gif",
-    ]
-    touch(tmp_path, *names, "notes.txt", "jpg", "a/raw.cr2")
-    assert find_photos(str(tmp_path)) == sorted(tmp_path / name for name in names)
-
-
-def test_hidden_files_and_folders_are_left_out_below_the_root_only(tmp_path: Path) -> None:
-    touch(tmp_path, ".root/a.jpg", ".root/.b.jpg", ".root/.thumbnails/c.jpg")
-    assert find_photos(tmp_path / ".root") == [tmp_path / ".root" / "a.jpg"]
-
-
-def test_links_to_folders_are_not_entered_and_may_loop(tmp_path: Path) -> None:
-    touch(tmp_path, "album/a.jpg")
-    (tmp_path / "album" / "up").symlink_to(tmp_path, target_is_directory=True)
-    (tmp_path / "album" / "b.jpg").symlink_to("a.jpg")
-    (tmp_path / "link").symlink_to("album", target_is_directory=True)
-    assert find_photos(tmp_path / "link") == [
-        tmp_path / "link" / name for name in ("a.jpg", "b.jpg")
-    ]
-    assert len(find_photos(tmp_path)) == 2
-
-
-def test_a_file_is_its_own_list_and_a_missing_root_is_named(tmp_path: Path) -> None:
-    touch(tmp_path, "photo.dat")
-    assert find_photos(tmp_path / "photo.dat") == [tmp_path / "photo.dat"]
-    (tmp_path / "empty").mkdir()
-    assert find_photos(tmp_path / "empty") == []
-    with pytest.raises(UsageError, match=r"none: no such file or folder$"):
-        find_photos(tmp_path / "none")
-
-
-def test_a_folder_that_cannot_be_listed_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    touch(tmp_path, "a/b.jpg")
-    listing = os.scandir
-
-    def refuse(path: str) -> Any:  # permissions do not stop root, who may run the tests
-        if Path(path).name == "a":
-            raise PermissionError(13, "Permission denied", path)
-        return listing(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(PhotoError, match=r"/a: cannot list this folder \(Permission denied\)"):
-        find_photos(tmp_path)
 
 
 # ---------------------------------------------------------------- open_photo
