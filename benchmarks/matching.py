@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.features.detectors import SiftDetector
-from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.keypoints import Keypoints
 from solar.features.opencv import opencv
 from solar.features.patch_descriptor import of_network
 from solar.features.patches import PhotoPyramid
-from solar.matching.match import IMAGE_SIZE
+from solar.matching.pair import IMAGE_SIZE
 from solar.models.checkpoints import load_local
 from solar.models.local_descriptor import LocalDescriptor
 from solar.photos import open_photo, prepare
+from solar.typing import GrayImage
 
 Array = NDArray[np.float32]
 SIDE, MAGNIFICATION, REPEATS = 32, 6.0, 3

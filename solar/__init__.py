@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from solar.errors import SolarError
     from solar.evaluation.retrieval.evaluate import evaluate
     from solar.index import Index
-    from solar.matching.match import match
+    from solar.matching import match
     from solar.models.attention import SecondOrderAttention
     from solar.models.checkpoints import load, load_local, save
     from solar.models.global_descriptor import GlobalDescriptor
@@ -37,7 +37,7 @@ _HOMES = {
     "evaluate": "solar.evaluation.retrieval.evaluate",
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
-    "match": "solar.matching.match",
+    "match": "solar.matching",
     "open_dataset": "solar.datasets.photos",
     "open_folder": "solar.datasets.folder",
     "open_photo": "solar.photos",

@@ -16,6 +16,9 @@ Descriptor = NDArray[np.float32]
 Descriptors = NDArray[np.float32]
 """(N, D), one row each, of unit length."""
 
+GrayImage = NDArray[np.uint8]
+"""(height, width), 0 to 255."""
+
 Ids = NDArray[np.int64]
 
 Progress = Callable[[int, int], None]

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from solar.cli.console import out, print_json, progress
+from solar.cli.options import AsJson, Device
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +23,7 @@ def match(
     to: Annotated[
         Path | None, typer.Option(help="Draw the matches into this .png or .jpg file.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     descriptor: Annotated[
         str,
         typer.Option(
@@ -42,20 +43,21 @@ def match(
     image_size: Annotated[
         int, typer.Option(min=1, help="Longest side of the copies that are matched, pixels.")
     ] = 1600,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps: where a network runs.")
-    ] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Say whether two photos show the same place, and draw what they have in common."""
-    from solar.matching.drawing import draw_match, picture_format, save_picture
-    from solar.matching.match import match as match_photos
+    from solar.matching import draw_match, save_picture
+    from solar.matching import match as match_photos
+    from solar.matching.drawing import picture_format
+    from solar.photos import Photo, decode
 
+    photos: list[Photo] = [first, second]
     if to is not None:
         picture_format(to)
+        photos = [decode(photo) for photo in photos]  # once, to be matched and drawn
     with progress("matching") as show:
         found = match_photos(
-            first,
-            second,
+            *photos,
             model=descriptor,
             geometry="fundamental" if fundamental else "homography",
             detector=detector,
@@ -67,9 +69,7 @@ def match(
             progress=show,
         )
     if to is not None:
-        from solar.photos import open_photo
-
-        save_picture(draw_match(open_photo(first), open_photo(second), found), to)
+        save_picture(draw_match(photos[0], photos[1], found), to)
     if as_json:
         print_json({"photos": [str(first), str(second)], **found.to_json()})
         return

@@ -6,12 +6,10 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from solar.errors import SolarError
-
-GrayImage = npt.NDArray[np.uint8]
+from solar.typing import GrayImage
 
 # What Pillow raises on damaged files, by format.
 _DAMAGE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from solar.datasets.gray import GrayImage, read_gray
+from solar.datasets.gray import read_gray
 from solar.errors import SolarError
-from solar.typing import AnyPath
+from solar.typing import AnyPath, GrayImage
 
 _SUFFIXES = (".ppm", ".png", ".pgm", ".jpg", ".jpeg", ".bmp")
 # (photo, homography) names of the two layouts; {k} counts photos from 1.

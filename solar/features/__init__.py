@@ -1,5 +1,32 @@
-"""The local side of a photo: keypoints and their descriptors.
+"""The local side of a photo: keypoints, what finds and describes them, and their compact form."""
 
-Others use `features` (the compact form), `extractor` (photos in, features out), `detectors`,
-`descriptors` and `patch_descriptor` (by name), and `patches` (cut around keypoints).
-"""
+from solar.features.descriptors import open_descriptor
+from solar.features.detectors import OrbDetector, SiftDetector, open_detector
+from solar.features.extraction import FeatureExtraction
+from solar.features.extractor import (
+    FeatureExtractor,
+    FeaturesOf,
+    features_of_one,
+    open_feature_extractor,
+)
+from solar.features.features import Features
+from solar.features.keypoints import Detector, KeypointDescriptor, Keypoints
+from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
+
+__all__ = [
+    "Detector",
+    "FeatureExtraction",
+    "FeatureExtractor",
+    "Features",
+    "FeaturesOf",
+    "KeypointDescriptor",
+    "Keypoints",
+    "OrbDetector",
+    "PatchDescriptor",
+    "SiftDetector",
+    "features_of_one",
+    "open_descriptor",
+    "open_detector",
+    "open_feature_extractor",
+    "open_patch_descriptor",
+]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from solar.errors import UsageError
-from solar.features.keypoints import MAGNIFICATION, Detector, GrayImage, Keypoints
+from solar.features.keypoints import MAGNIFICATION, Detector, Keypoints
 from solar.features.opencv import opencv
+from solar.typing import GrayImage
 
 _ORB_MARGIN = 31  # pixels from the border where OpenCV's ORB finds nothing
 

@@ -22,7 +22,6 @@ from solar.features.keypoints import (
     DescribeKeypoints,
     Detector,
     FloatArray,
-    KeypointDescriptor,
     Keypoints,
 )
 from solar.photos import Box, Photo, decode, name_of
@@ -126,7 +125,7 @@ class KeypointExtractor:
 
     extraction: FeatureExtraction
     detector: Detector
-    descriptor: KeypointDescriptor
+    descriptor: DescribeKeypoints
 
     def describe(
         self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None

@@ -32,7 +32,7 @@ class Features:
     Attributes:
         width: of the copy, pixels.
         height: of the copy, pixels.
-        keypoints: (N,) of the type `KEYPOINT`: places as parts of the sides, sizes by their
+        keypoints: (N,) of the type `KEYPOINT`: positions as parts of the sides, sizes by their
             logarithm, angles as parts of a turn.
         descriptors: (N, D) int8, or (N, D / 8) uint8 of bits where they are binary.
         frame: x1, y1, x2, y2: what the copy shows of the photo, as parts of its sides.
@@ -65,8 +65,8 @@ class Features:
         """
         height, width = shape
         compact = np.empty(len(keypoints), KEYPOINT)
-        for name, side, places in zip("xy", (width, height), keypoints.xy.T, strict=True):
-            compact[name] = np.clip((places + 0.5) / side * _STEPS, 0, _STEPS - 1)
+        for name, side, at in zip("xy", (width, height), keypoints.xy.T, strict=True):
+            compact[name] = np.clip((at + 0.5) / side * _STEPS, 0, _STEPS - 1)
         octaves = np.log2(keypoints.size) - _SMALLEST
         compact["size"] = np.clip(np.round(octaves * _OCTAVE), 0, _STEPS - 1)
         compact["angle"] = np.round(keypoints.angle / 360 * _STEPS).astype(np.int64) % _STEPS
@@ -91,12 +91,12 @@ class Features:
 
     @property
     def parts(self) -> npt.NDArray[np.float64]:
-        """(N, 2) places, 0 to 1 along the sides of the copy."""
+        """(N, 2) positions, 0 to 1 along the sides of the copy."""
         return (np.stack([self.keypoints["x"], self.keypoints["y"]], axis=1) + 0.5) / _STEPS
 
     @property
     def xy(self) -> npt.NDArray[np.float64]:
-        """(N, 2) places in pixels of the copy; pixel centres have whole coordinates."""
+        """(N, 2) positions in pixels of the copy; pixel centres have whole coordinates."""
         return self.parts * (self.width, self.height) - 0.5
 
     @property

@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from solar.typing import GrayImage
+
 MAGNIFICATION = 6.0
 """Side of what is described around a keypoint, in keypoint sizes: SIFT's region, 12 sigma."""
 
-GrayImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from solar.features.keypoints import MAGNIFICATION, FloatArray, GrayImage, Keypoints
+from solar.features.keypoints import MAGNIFICATION, FloatArray, Keypoints
 from solar.features.opencv import opencv
+from solar.typing import GrayImage
 
 _SIDE = 31  # pixels of a level that ORB looks at
 _STEP = 1.2  # between the levels of its pyramid

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.errors import SolarError, UsageError
-from solar.features.keypoints import FloatArray, GrayImage, Keypoints
+from solar.features.keypoints import FloatArray, Keypoints
+from solar.typing import GrayImage
 
 if TYPE_CHECKING:
     import torch
@@ -144,19 +145,19 @@ def open_patch_descriptor(name: str | Path, device: str = "auto") -> PatchDescri
     """
     from solar.models.device import choose_device
 
-    place = choose_device(device)
+    where = choose_device(device)
     if name == "raw":
         name = "raw pixels"
         digest = hashlib.sha256(name.encode()).hexdigest()
-        return PatchDescriptor(name, digest, (NETWORK_SIZE // 2) ** 2, raw_pixels, place)
+        return PatchDescriptor(name, digest, (NETWORK_SIZE // 2) ** 2, raw_pixels, where)
     if name == "random":
-        return of_network(_random().to(place))
+        return of_network(_random().to(where))
     refuse_unknown(name, FLOORS)
     if Path(name).suffix == ".params":
-        return _tfeat(name, place)
+        return _tfeat(name, where)
     from solar.models.checkpoints import load_local
 
-    return of_network(load_local(name).to(place))
+    return of_network(load_local(name).to(where))
 
 
 def refuse_unknown(name: str | Path, others: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.keypoints import Keypoints
+from solar.typing import GrayImage
 
 _SMALLEST_LEVEL = 16  # pixels; a smaller level is not made
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -72,8 +73,8 @@ class PhotoPyramid:
 
         height, width = self._atlas.shape[-2:]
         grid = torch.empty(1, len(keypoints) * size, size, 2, device=device)  # all in one column
-        for axis, (places, extent) in enumerate(((x, width - 1), (y, height - 1))):
-            inside = places.clamp_(first[:, axis, None, None], last[:, axis, None, None])
+        for axis, (at, extent) in enumerate(((x, width - 1), (y, height - 1))):
+            inside = at.clamp_(first[:, axis, None, None], last[:, axis, None, None])
             torch.sub(inside.mul_(2 / extent).view(1, -1, size), 1, out=grid[..., axis])
         sampled = F.grid_sample(self._atlas, grid, mode="bilinear", align_corners=True)
         return sampled.reshape(-1, 1, size, size)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from solar.features.keypoints import FloatArray, GrayImage, Keypoints
+from solar.features.keypoints import FloatArray, Keypoints
 from solar.features.opencv import opencv
+from solar.typing import GrayImage
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,19 @@
-"""Local matching of two photos: keypoints, patches, mutual matches, geometry."""
+"""Two photos compared: nearest descriptors, geometry that agrees, and a picture of both."""
+
+from solar.matching.drawing import draw_match, save_picture
+from solar.matching.nearest import Matches, mutual_nearest, squared_distances
+from solar.matching.pair import Match, match
+from solar.matching.verification import Geometry, distinct_matches, verify_matches
+
+__all__ = [
+    "Geometry",
+    "Match",
+    "Matches",
+    "distinct_matches",
+    "draw_match",
+    "match",
+    "mutual_nearest",
+    "save_picture",
+    "squared_distances",
+    "verify_matches",
+]

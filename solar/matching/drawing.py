@@ -11,12 +11,13 @@ from PIL import Image, ImageDraw, ImageFont
 from solar.errors import UsageError
 from solar.features.opencv import opencv
 from solar.files.atomic import write_atomically
-from solar.matching.match import Match
+from solar.matching.pair import Match
+from solar.photos import Photo, open_photo
 
 Canvas = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 Points = npt.NDArray[np.floating]
-Place = tuple[int, int, int, int]
+Frame = tuple[int, int, int, int]
 """Left, top, width and height of a photo in the picture."""
 
 WIDTH, HEIGHT = 1600, 1000
@@ -49,25 +50,26 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         picture.save(file, kind, quality=90)
 
 
-def draw_match(first: Image.Image, second: Image.Image, match: Match) -> Image.Image:
+def draw_match(first: Photo, second: Photo, match: Match) -> Image.Image:
     """Two photos side by side, or one above the other, whichever shows them larger.
 
     Inliers are joined by green lines, other matches by thin pale ones; yellow circles are
     keypoints. The caption is `match.summary`.
 
     Args:
-        first: photo 1, RGB, upright.
+        first: photo 1.
         second: photo 2.
         match: what `solar.match` found in them.
 
     Returns:
         RGB, at most `WIDTH` wide.
     """
-    places = _layout(first.size, second.size)
-    canvas = _ground((first, second), places)
+    photos = open_photo(first), open_photo(second)
+    frames = _layout(photos[0].size, photos[1].size)
+    canvas = _ground(photos, frames)
     points = [
-        _to_canvas(keypoints.xy, size, place)
-        for keypoints, size, place in zip(match.keypoints, match.sizes, places, strict=True)
+        _to_canvas(keypoints.xy, size, frame)
+        for keypoints, size, frame in zip(match.keypoints, match.sizes, frames, strict=True)
     ]
     ends = points[0][match.matches.first], points[1][match.matches.second]
     pale = canvas.copy()
@@ -82,7 +84,7 @@ def draw_match(first: Image.Image, second: Image.Image, match: Match) -> Image.I
     return _captioned(canvas, match.summary)
 
 
-def _layout(first: tuple[int, int], second: tuple[int, int]) -> tuple[Place, Place]:
+def _layout(first: tuple[int, int], second: tuple[int, int]) -> tuple[Frame, Frame]:
     """Of one height side by side, or of one width one above the other: the larger of the two."""
     wide, other = first[0] / first[1], second[0] / second[1]
     height = min(HEIGHT, (WIDTH - _GAP) / (wide + other))
@@ -96,16 +98,16 @@ def _layout(first: tuple[int, int], second: tuple[int, int]) -> tuple[Place, Pla
     return (0, 0, *sizes[0]), (*at, *sizes[1])
 
 
-def _ground(photos: tuple[Image.Image, Image.Image], places: tuple[Place, Place]) -> Canvas:
-    right, bottom = (max(p[axis] + p[axis + 2] for p in places) for axis in (0, 1))
+def _ground(photos: tuple[Image.Image, Image.Image], frames: tuple[Frame, Frame]) -> Canvas:
+    right, bottom = (max(p[axis] + p[axis + 2] for p in frames) for axis in (0, 1))
     picture = Image.new("RGB", (right, bottom), _GROUND)
-    for photo, (left, top, width, height) in zip(photos, places, strict=True):
+    for photo, (left, top, width, height) in zip(photos, frames, strict=True):
         picture.paste(photo.resize((width, height), Image.Resampling.LANCZOS), (left, top))
     return np.array(picture)
 
 
-def _to_canvas(xy: Points, size: tuple[int, int], place: Place) -> Points:
-    left, top, width, height = place
+def _to_canvas(xy: Points, size: tuple[int, int], frame: Frame) -> Points:
+    left, top, width, height = frame
     scale = np.array([width / size[0], height / size[1]])
     return np.asarray((xy + 0.5) * scale - 0.5 + (left, top))
 

@@ -51,7 +51,7 @@ def verify_matches(
         first_xy: (N, 2) keypoints of photo 1, pixels.
         second_xy: (M, 2) keypoints of photo 2.
         matches: K pairs of their rows. Where points have several orientations, pass
-            `distinct_matches`, lest one place counts twice.
+            `distinct_matches`, lest one point counts twice.
         geometry: what to fit; a homography must pass `plausible_homography` at its inliers.
         threshold: see `fit_homography`; pixels.
     """
@@ -84,12 +84,12 @@ def chance_inliers(geometry: Geometry, matches: int) -> int:
 
 
 def distinct_matches(first_xy: FloatArray, second_xy: FloatArray, matches: Matches) -> Matches:
-    """One match, the nearest, where several join the same two places (N, 2), (M, 2).
+    """One match, the nearest, where several join the same two points (N, 2), (M, 2).
 
     Detectors give a point with several orientations once for each.
     """
-    places = np.column_stack([first_xy[matches.first], second_xy[matches.second]])
+    points = np.column_stack([first_xy[matches.first], second_xy[matches.second]])
     nearest_first = np.argsort(matches.distance, kind="stable")
-    kept = nearest_first[np.unique(places[nearest_first], axis=0, return_index=True)[1]]
+    kept = nearest_first[np.unique(points[nearest_first], axis=0, return_index=True)[1]]
     kept = np.sort(kept)
     return Matches(matches.first[kept], matches.second[kept], matches.distance[kept])

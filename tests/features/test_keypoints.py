@@ -8,10 +8,11 @@ import pytest
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
 from solar.features.detectors import OrbDetector, SiftDetector
-from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import PatchNetwork
 from solar.features.sift import Sift
 from solar.matching.nearest import nearest
+from solar.typing import GrayImage
 from tests.datasets.builders import noise
 from tests.features.pixels import pixels
 from tests.features.test_patches import smooth_photo

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.keypoints import Keypoints
 from solar.features.patches import PhotoPyramid
+from solar.typing import GrayImage
 
 cv2 = pytest.importorskip("cv2")
 

@@ -19,11 +19,12 @@ from torch.utils.data import DataLoader, Dataset
 from solar.datasets.patches.store import SIDE, IntArray, Part, Patches
 from solar.errors import PhotoError, UsageError
 from solar.features.detectors import SiftDetector
-from solar.features.keypoints import GrayImage, Keypoints
+from solar.features.keypoints import Keypoints
 from solar.features.patches import PhotoPyramid
 from solar.photos import open_photo
 from solar.photos.augment import Visit, revisit
 from solar.photos.plane import Matrix, project
+from solar.typing import GrayImage
 
 # Keypoints of two views show one point if they differ by less, in keypoint sizes, octaves and
 # degrees (Brown, Hua and Winder, PAMI 2011, allow 5 px, 0.25 octaves and 22.5 degrees).

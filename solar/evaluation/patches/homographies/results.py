@@ -29,7 +29,7 @@ class PairResult:
         matches: mutual nearest neighbours.
         accuracy: share of the matches within 1, 2, ... 10 px of the truth; 0 without matches.
         repeatability: share of the keypoints in the common view of both photos that have a
-            keypoint of the other within 3 px of their place there (SuperPoint's definition).
+            keypoint of the other within 3 px of where they lie there (SuperPoint's definition).
         ap: average precision of the matches ranked by distance, within 3 px being correct;
             positives are the keypoints of photo 1 with one of the other photo within 3 px.
         corner_error: mean error of the corners, in pixels, of the homography fitted to the

@@ -17,14 +17,8 @@ from solar.evaluation.patches.homographies.score import CORRECT, DescribedPhoto,
 from solar.evaluation.patches.report import PatchReport
 from solar.features.descriptors import open_descriptor
 from solar.features.detectors import SiftDetector
-from solar.features.keypoints import (
-    MAGNIFICATION,
-    DescribeKeypoints,
-    Detector,
-    GrayImage,
-    KeypointDescriptor,
-)
-from solar.typing import AnyPath, Progress
+from solar.features.keypoints import MAGNIFICATION, DescribeKeypoints, Detector, KeypointDescriptor
+from solar.typing import AnyPath, GrayImage, Progress
 
 
 def homographies(

@@ -85,8 +85,8 @@ def repeatability(
         shape_b: (height, width) of B.
 
     Returns:
-        (found of A + found of B) / (all of A + all of B), counting keypoints whose place in the
-        other photo lies within its frame; distances are measured in B. 0 if there are none.
+        (found of A + found of B) / (all of A + all of B), counting keypoints that in the
+        other photo lie within its frame; distances are measured in B. 0 if there are none.
     """
     mapped = project(homography, a)
     mapped = mapped[_inside(mapped, shape_b)]

@@ -10,8 +10,8 @@ import solar
 from solar.errors import UsageError
 from solar.features.keypoints import Keypoints
 from solar.matching.drawing import HEIGHT, WIDTH, draw_match, picture_format, save_picture
-from solar.matching.match import Match
 from solar.matching.nearest import Matches
+from solar.matching.pair import Match
 from tests.matching.textures import texture
 
 pytest.importorskip("cv2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -14,12 +13,13 @@ from solar.errors import UsageError
 from solar.features.descriptors import open_descriptor
 from solar.features.detectors import open_detector
 from solar.features.extractor import SeenPhoto, see
-from solar.features.keypoints import DescribeKeypoints, Detector, GrayImage, Keypoints
+from solar.features.keypoints import DescribeKeypoints, Detector, Keypoints
 from solar.features.patch_descriptor import of_network
 from solar.matching.nearest import Matches, mutual_nearest
 from solar.matching.verification import Geometry, chance_inliers, distinct_matches, verify_matches
 from solar.photos import Photo, name_of, require_sizes
 from solar.photos.plane import FloatArray, Matrix, project
+from solar.typing import GrayImage, Progress
 
 if TYPE_CHECKING:
     from solar.models.local_descriptor import LocalDescriptor
@@ -34,7 +34,7 @@ class Match:
 
     Attributes:
         keypoints: of photo 1, of photo 2.
-        matches: K pairs of their rows that are each other's nearest, no two at the same places.
+        matches: K pairs of their rows that are each other's nearest, no two of the same points.
         inliers: (K,) mask of the matches that agree with `geometry`.
         geometry: (3, 3), the homography that maps photo 1 to photo 2, or their fundamental
             matrix; None where no plausible one was found.
@@ -111,7 +111,7 @@ def match(
     image_size: int = IMAGE_SIZE,
     threshold: float = 3.0,
     device: str = "auto",
-    progress: Callable[[int, int | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Match:
     """Match two photos.
 
