@@ -25,8 +25,8 @@ from rich.table import Table
 
 from solar.cli.console import err, out, progress
 from solar.errors import PhotoError, SolarError, UsageError
-from solar.files.atomic import sha256, write_atomically
-from solar.photos import find_photos, open_photo, prepare, printable
+from solar.files import printable, sha256, write_atomically
+from solar.photos import find_photos, open_photo, prepare
 from solar.photos.augment import rephotograph
 
 if TYPE_CHECKING:

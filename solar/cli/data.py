@@ -127,7 +127,7 @@ def _document(
 
 
 def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -> None:
-    from solar.photos import printable
+    from solar.files import printable
 
     table = Table(box=None, show_header=False)
     table.add_row("photos", str(found.photos))

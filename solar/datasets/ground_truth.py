@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import SolarError
-from solar.files.pickles import MAX_BYTES, load_plain
+from solar.files import cut, read_json, shown
+from solar.files.pickles import load_plain
 from solar.photos import Box
 
 Positions = NDArray[np.int64]
@@ -91,7 +93,7 @@ def read(path: str | Path) -> GroundTruth:
             the file, the query and the field.
     """
     path = Path(path)
-    raw = load_plain(path) if path.suffix == ".pkl" else _load_json(path)
+    raw = load_plain(path) if path.suffix == ".pkl" else read_json(path)
     return parse(raw, path.stem.removeprefix("gnd_"), str(path))
 
 
@@ -150,7 +152,7 @@ class _Row:
     name: str
 
     def fail(self, what: str) -> NoReturn:
-        raise SolarError(f"{self.source}: query {self.number} ({self.name}): {what}")
+        raise SolarError(f"{self.source}: query {self.number} ({cut(self.name)}): {what}")
 
     def parse(self, row: object, layout: tuple[str, ...], database: int | None) -> Query:
         if not isinstance(row, Mapping):
@@ -173,7 +175,7 @@ class _Row:
             self.fail(f"{label}: is not a list")
         for value in values:
             if not isinstance(value, int) or isinstance(value, bool):
-                self.fail(f"{label}: {value!r} is not a position in the database")
+                self.fail(f"{label}: {shown(value)} is not a position in the database")
             if value < 0 or (value >= database if database is not None else value >= 2**62):
                 self.fail(f"{label}: {value} is outside the database of {database} photos")
         return np.sort(np.array(values, np.int64))
@@ -184,12 +186,12 @@ class _Row:
         if isinstance(values, np.ndarray):
             values = values.tolist()
         if not isinstance(values, Sequence) or not all(_finite(value) for value in values):
-            self.fail(f"bbx: {values!r} is not four finite numbers")
+            self.fail(f"bbx: {shown(values)} is not four finite numbers")
         if len(values) != 4:
             self.fail(f"bbx: {len(values)} numbers, not four")
         x1, y1, x2, y2 = (float(value) for value in values)
         if x1 >= x2 or y1 >= y2:
-            self.fail(f"bbx: {values!r} is not x1 < x2, y1 < y2")
+            self.fail(f"bbx: {shown(values)} is not x1 < x2, y1 < y2")
         return x1, y1, x2, y2
 
 
@@ -203,19 +205,8 @@ def _names(raw: Mapping[Any, Any], field: str, source: str) -> tuple[str, ...]:
         raise SolarError(f"{source}: {field} is not a list of names")
     for name in names:
         if not isinstance(name, str) or not name:
-            raise SolarError(f"{source}: {field}: {name!r} is not a name")
+            raise SolarError(f"{source}: {field}: {shown(name)} is not a name")
     if field == "imlist" and len(set(names)) != len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise SolarError(f"{source}: {field}: {twice!r} stands twice")
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise SolarError(f"{source}: {field}: {shown(twice)} stands twice")
     return tuple(names)
-
-
-def _load_json(path: Path) -> object:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SolarError(f"{path}: larger than {MAX_BYTES >> 20} MiB, not a ground truth")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SolarError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise SolarError(f"{path}: not JSON ({error})") from error

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
+from solar.files import read_text
 from solar.typing import AnyPath, GrayImage
 
 _SUFFIXES = (".ppm", ".png", ".pgm", ".jpg", ".jpeg", ".bmp")
@@ -93,11 +94,11 @@ def _photos(folder: Path, name: str) -> list[Path]:
 
 
 def _read_homography(path: Path) -> npt.NDArray[np.float64]:
-    if not path.is_file():
+    if not path.exists():
         raise SolarError(f"{path}: no such file, although the photo is there; unpack it again")
     try:
-        matrix = np.array(path.read_text(encoding="ascii").split(), dtype=np.float64)
-    except (OSError, ValueError) as error:
+        matrix = np.array(read_text(path, 1 << 16).split(), dtype=np.float64)
+    except ValueError as error:
         raise SolarError(f"{path}: not a table of numbers; unpack it again") from error
     if matrix.size != 9 or not np.isfinite(matrix).all():
         raise SolarError(f"{path}: not nine finite numbers; unpack it again")

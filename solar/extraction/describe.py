@@ -13,7 +13,8 @@ from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction.descriptors import DescriptorsFile
 from solar.extraction.extractor import Extractor
 from solar.extraction.shards import create_shards, fill
-from solar.photos import find_photos, printable
+from solar.files import printable
+from solar.photos import find_photos
 from solar.typing import AnyPath, Progress
 
 _SHARD = 64  # photos that an interruption may cost

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError
 from solar.extraction.extraction import Extraction
 from solar.files.arrays import read_arrays, read_settings
 from solar.files.atomic import write_atomically
@@ -42,8 +42,6 @@ class DescriptorsFile:
             if missing := {"paths", "descriptors", "extraction"} - arrays.keys():
                 raise ValueError(f"no {' and '.join(sorted(missing))} in it")
             extraction = Extraction.from_json(read_settings(arrays["extraction"]), path)
-        except FileNotFoundError as error:
-            raise UsageError(f"{path}: no such file") from error
         except ValueError as error:
             raise SolarError(f"{path}: not what 'solar describe' writes ({error})") from error
         paths, rows = arrays["paths"], arrays["descriptors"]

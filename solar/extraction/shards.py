@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from solar.errors import SolarError, UsageError, some
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Extractor, collect
-from solar.files.atomic import write_atomically
+from solar.files import MEGABYTE, read_json, shown, write_atomically
 from solar.photos import Box, Photo, name_of
 from solar.typing import AnyPath, Descriptors, Ids, Progress
 
@@ -94,7 +94,7 @@ class Shards:
         return [
             Failure(**entry)
             for path in sorted(self.folder.glob("shard-*.failed.json"))
-            for entry in json.loads(path.read_text(encoding="utf-8"))
+            for entry in read_json(path)
         ]
 
     def blocks(self) -> Iterator[NDArray[np.floating]]:
@@ -149,8 +149,8 @@ def open_shards(folder: AnyPath) -> Shards:
         SolarError: there is none, or it is damaged.
     """
     path = Path(folder) / "manifest.json"
+    manifest = read_json(path, MEGABYTE)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
         shards = Shards(
             Path(folder),
             Extraction.from_json(manifest["extraction"], path),
@@ -159,12 +159,8 @@ def open_shards(folder: AnyPath) -> Shards:
             str(manifest["dtype"]),
         )
         sound = shards.photos >= 0 and shards.shard_size > 0 and shards.dimensions > 0
-    except OSError as error:
-        raise SolarError(
-            f"{path}: cannot be read ({error.strerror}): no descriptors here"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise SolarError(f"{path}: damaged ({error!r})") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise SolarError(f"{path}: damaged ({shown(error)})") from error
     if not sound or shards.dtype not in ("float16", "float32"):
         raise SolarError(f"{path}: damaged (impossible sizes or type)")
     return shards
@@ -208,7 +204,7 @@ def create_shards(
             file.write(json.dumps(manifest, indent=1).encode())
     shards = open_shards(folder)
     shards.extraction.require_same(extraction, folder, way_out)
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path, MEGABYTE)
     for name in ("photos", "photos_sha256", "shard_size", "dtype"):
         if found.get(name) != manifest[name]:
             raise UsageError(

@@ -1,1 +1,31 @@
-"""Files: written whole or not at all, read with suspicion."""
+"""Files: read with suspicion and within limits, written whole or not at all."""
+
+from solar.files.atomic import sha256, sync_folder, write_atomically
+from solar.files.outputs import claim_output
+from solar.files.reading import (
+    MEGABYTE,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+    read_toml,
+    require_file,
+)
+from solar.files.text import cut, printable, shown
+
+__all__ = [
+    "MEGABYTE",
+    "claim_output",
+    "cut",
+    "parse_json",
+    "printable",
+    "read_bytes",
+    "read_json",
+    "read_text",
+    "read_toml",
+    "require_file",
+    "sha256",
+    "shown",
+    "sync_folder",
+    "write_atomically",
+]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
+
+from solar.errors import SolarError
+from solar.files.text import printable
 
 
 @contextmanager
@@ -19,19 +22,27 @@ def write_atomically(path: str | Path) -> Iterator[IO[bytes]]:
         path: of the file; replaced if it exists.
 
     Raises:
-        OSError: the folder is missing or full; the old file is then untouched.
+        SolarError: it cannot be written, its folder is missing or full; names the file as given.
+            The old file is then untouched.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    # a long name leaves no room for more letters
+    partial = path.with_name(f".{path.name[:40]}.{uuid4().hex[:8]}.partial")
     try:
         with partial.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.filename not in (None, str(partial)):
+            raise
+        reason = error.strerror or error
+        raise SolarError(f"{printable(path)}: cannot be written ({reason})") from error
     finally:
-        partial.unlink(missing_ok=True)
-    sync_folder(path.parent)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -148,12 +148,10 @@ class Whitening:
             CheckpointError: no such file, or not a whitening.
         """
         try:
-            arrays = read_arrays(path)
+            arrays = read_arrays(path, CheckpointError)
             mean = np.asarray(arrays["mean"], np.float64)
             projection = np.asarray(arrays["projection"], np.float64)
             settings = read_settings(arrays["settings"]) if "settings" in arrays else {}
-        except FileNotFoundError as error:
-            raise CheckpointError(f"{path}: no such file") from error
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path}: not a whitening ({error})") from error
         if mean.ndim != 1 or projection.ndim != 2 or projection.shape[1] != len(mean):

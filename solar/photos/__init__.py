@@ -1,6 +1,5 @@
 """Photos: found, decoded from hostile bytes, prepared for networks, augmented."""
 
-from solar.photos._words import printable
 from solar.photos.decode import MAX_ASPECT, MAX_MEMORY, MIN_SIDE, decode_photo
 from solar.photos.find import EXCLUDED, SUFFIXES, Found, find_photos, look_for_photos
 from solar.photos.photo import (
@@ -33,7 +32,6 @@ __all__ = [
     "normalise",
     "open_photo",
     "prepare",
-    "printable",
     "read_photo",
     "require_sizes",
 ]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from solar.files import printable
+
 AGAIN = "copy it again from its source"
-
-
-def printable(name: str) -> str:
-    """The name on one line, fit for any terminal: line breaks and broken letters escaped."""
-    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def counted(names: Counter[str], most: int = 8) -> str:

@@ -19,7 +19,8 @@ from typing import cast
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from solar.errors import PhotoError
-from solar.photos._words import AGAIN, printable
+from solar.files import printable
+from solar.photos._words import AGAIN
 
 MIN_SIDE = 16
 """Pixels: the stride of the first second-order attention block, so one position of its map."""

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from solar.errors import PhotoError, UsageError
-from solar.photos._words import counted, printable
+from solar.files import printable
+from solar.photos._words import counted
 
 _USUAL = (
     ".jpg .jpeg .jpe .jfif .mpo .png .webp .tif .tiff .bmp .gif .heic .heif .hif .avif "

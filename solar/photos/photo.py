@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import PhotoError, UsageError
-from solar.photos._words import printable
+from solar.files import printable
 from solar.photos.decode import MAX_MEMORY, decode_photo, finish_image
 from solar.photos.prepare import Box, prepare
 

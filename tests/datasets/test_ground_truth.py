@@ -61,7 +61,7 @@ def test_the_digest_depends_on_every_label(name: str) -> None:
         (changed(1, "hard", "12"), "hard: is not a list"),
         (changed(1, "hard", 3), "hard: is not a list"),
         (changed(0, "bbx", [1, 2, 3]), "bbx: 3 numbers, not four"),
-        (changed(0, "bbx", [1, 2, 3, float("nan")]), "bbx: .* not four finite numbers"),
+        (changed(0, "bbx", [1, 2, 3, float("nan")]), "NaN is no number of JSON"),
         (changed(0, "bbx", [1, 2, 3, "4"]), "bbx: .* not four finite numbers"),
         (changed(0, "bbx", 7), "bbx: 7 is not four finite numbers"),
         (changed(0, "bbx", [5, 0, 5, 9]), "bbx: .* is not x1 < x2"),

@@ -66,9 +66,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         DescriptorsFile.load(tmp_path / "gone.npz")
     np.save(tmp_path / "d.npy", np.eye(2))
-    for path in (tmp_path / "d.npy", tmp_path):
-        with pytest.raises(SolarError, match="not what 'solar describe' writes"):
-            DescriptorsFile.load(path)
+    with pytest.raises(SolarError, match="not what 'solar describe' writes"):
+        DescriptorsFile.load(tmp_path / "d.npy")
+    with pytest.raises(UsageError, match="not a regular file"):
+        DescriptorsFile.load(tmp_path)
 
 
 def test_a_header_that_claims_more_than_memory_is_refused(tmp_path: Path) -> None:

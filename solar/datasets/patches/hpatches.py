@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from solar.datasets.gray import gray_shape, read_gray
 from solar.errors import SolarError, UsageError
+from solar.files import MEGABYTE, read_json, shown
 from solar.typing import AnyPath
 
 PATCH_SIZE = 65
@@ -39,14 +39,11 @@ def read_splits(path: AnyPath) -> dict[str, Split]:
         SolarError: the file is missing or of another format.
     """
     path = Path(path)
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise SolarError(
             f"{path}: no such file; it is tasks/splits/splits.json of hpatches/hpatches-benchmark"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise SolarError(f"{path}: not a readable JSON file ({error}); fetch it again") from error
+        )
+    raw = read_json(path, MEGABYTE, way_out="fetch it again")
     if not isinstance(raw, dict):
         raise SolarError(f"{path}: not a JSON object of splits; fetch it again")
     return {name: _split(path, name, lists) for name, lists in raw.items()}
@@ -57,10 +54,10 @@ def _split(path: Path, name: str, lists: object) -> Split:
     for part in ("test", "train"):
         value = lists.get(part, []) if isinstance(lists, dict) else None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise SolarError(f"{path}: split {name!r} has no list of {part} sequences")
+            raise SolarError(f"{path}: split {shown(name)} has no list of {part} sequences")
         names[part] = tuple(value)
     if not names["test"]:
-        raise SolarError(f"{path}: split {name!r} has no test sequence")
+        raise SolarError(f"{path}: split {shown(name)} has no test sequence")
     return Split(name, names["test"], names["train"])
 
 

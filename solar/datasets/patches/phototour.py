@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
+from solar.files import MEGABYTE, cut, require_file
 from solar.typing import AnyPath
 
 SCENES = ("liberty", "notredame", "yosemite")
@@ -126,12 +127,13 @@ class PhotoTour:
 
 def _read_columns(path: Path, columns: tuple[int, ...]) -> IntArray:
     """Whole numbers of some columns of a text file: (rows, columns)."""
-    if not path.is_file():
+    if not path.exists():
         raise SolarError(f"{path}: no such file; point at the folder of one scene, unpacked")
+    require_file(path, 256 * MEGABYTE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy only warns of a file without rows
             return np.loadtxt(path, dtype=np.int64, usecols=columns, ndmin=2)
     except (OSError, ValueError, UserWarning) as error:
-        reason = str(error).splitlines()[0].rstrip(".;")
+        reason = cut(error).rstrip(".;")
         raise SolarError(f"{path}: {reason}; unpack the archive again") from error

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.errors import SolarError, UsageError
-from solar.files.atomic import sync_folder, write_atomically
+from solar.files import MEGABYTE, cut, read_json, sync_folder, write_atomically
 from solar.typing import AnyPath
 
 SIDE = 32
@@ -43,12 +43,12 @@ class PatchStore:
         """
         self.folder = Path(folder)
         try:
-            about = json.loads((self.folder / _ABOUT).read_bytes())
+            about = read_json(self.folder / _ABOUT, MEGABYTE)
             self.point_ids: IntArray = np.load(self.folder / _POINTS, allow_pickle=False)
             size = (self.folder / _PIXELS).stat().st_size
             known, self.settings = about["format"] == FORMAT, dict(about["settings"])
-        except (OSError, ValueError, EOFError, KeyError, TypeError, RecursionError) as error:
-            raise SolarError(f"{folder}: not a whole store of patches ({error})") from error
+        except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+            raise SolarError(f"{folder}: not a whole store of patches ({cut(error)})") from error
         ids = self.point_ids
         if not known or ids.ndim != 1 or ids.dtype != np.int64 or size != len(ids) * SIDE**2:
             raise SolarError(f"{folder}: not a store of patches of format {FORMAT}; make it again")

@@ -13,7 +13,8 @@ import numpy as np
 from solar.datasets.places.rows import Problems
 from solar.datasets.places.table import Places
 from solar.errors import PhotoError, UsageError
-from solar.photos import open_photo, prepare, printable
+from solar.files import printable
+from solar.photos import open_photo, prepare
 
 Progress = Callable[[int, int], None]
 

@@ -12,11 +12,11 @@ from solar.datasets.places.rows import (
     read_box,
     read_lines,
     read_table,
-    shown,
     split_row,
 )
 from solar.datasets.places.table import Places, PlacesBuilder
 from solar.errors import UsageError
+from solar.files import shown
 from solar.photos import Box
 
 COLUMNS = "path,place[,box] (box: x1 y1 x2 y2), id,url,landmark_id or landmark_id,images"

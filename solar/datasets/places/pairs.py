@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from solar.datasets.places.rows import Problems, photo_path, read_lines
 from solar.datasets.places.table import Places, PlacesBuilder
+from solar.files import parse_json
 
 
 def read_pairs(source: Path, photos: Path, problems: Problems) -> Places:
@@ -55,8 +55,8 @@ def read_pairs(source: Path, photos: Path, problems: Problems) -> Places:
 
 def _pair(line: str) -> tuple[str, str]:
     try:
-        item = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        item = parse_json(line)
+    except ValueError as error:
         raise ValueError("not a line of JSON") from error
     if not isinstance(item, dict):
         raise ValueError("not an object with query and positive")

@@ -12,7 +12,7 @@ from solar.datasets.places.rows import Problems
 from solar.datasets.places.sfm import Part, read_sfm
 from solar.datasets.places.table import Places
 from solar.errors import SolarError, UsageError
-from solar.photos import printable
+from solar.files import printable
 
 __all__ = ["Part", "Places", "Problems", "open_places", "read_places"]
 

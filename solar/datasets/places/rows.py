@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from solar.photos import Box, printable
+from solar.files import printable, shown
+from solar.photos import Box
 
 MAX_LINE = 1 << 20
 """Bytes; the longest line of Google's train_clean.csv has some 200,000."""
@@ -183,8 +184,3 @@ def read_box(text: str) -> Box:
     if not (math.isfinite(first + second + third + fourth) and first < third and second < fourth):
         raise ValueError(f"box {shown(text)} holds nothing: the first corner comes first")
     return first, second, third, fourth
-
-
-def shown(text: str) -> str:
-    """A piece of a hostile text, quoted, on one line and not too long."""
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")

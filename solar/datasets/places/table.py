@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import PhotoError
-from solar.photos import Box, printable
+from solar.files import printable
+from solar.photos import Box
 
 NO_BOX: Box = (math.nan, math.nan, math.nan, math.nan)
 

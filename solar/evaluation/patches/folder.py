@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from solar.errors import SolarError, UsageError
-from solar.files.atomic import write_atomically
+from solar.files import MEGABYTE, read_json, write_atomically
 from solar.typing import AnyPath, Descriptors
 
 _MANIFEST = "patches.json"
@@ -100,10 +100,8 @@ class PatchFolder:
         path = self.folder / _MANIFEST
         if not path.exists():
             return None
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SolarError(f"{path}: damaged ({error!r}); choose another folder") from error
+        document = read_json(path, MEGABYTE, way_out="choose another folder")
+        settings = document.get("settings") if isinstance(document, dict) else None
         if not isinstance(settings, dict):
             raise SolarError(f"{path}: damaged (no settings); choose another folder")
         return settings

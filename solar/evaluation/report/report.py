@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +12,7 @@ from solar.errors import SolarError
 from solar.evaluation.report.published import figures as published
 from solar.evaluation.report.table import Table, percent
 from solar.evaluation.report.writing import write_files
+from solar.files import MEGABYTE, read_json, shown
 from solar.typing import AnyPath
 
 PROTOCOLS = ("easy", "medium", "hard", "classic")
@@ -142,8 +142,8 @@ def read_report(path: AnyPath) -> Report:
     """
     path = Path(path)
     path = path / "report.json" if path.is_dir() else path
+    raw = read_json(path, 64 * MEGABYTE)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
         results = {name: _result(raw[name]) for name in PROTOCOLS if name in raw}
         report = Report(
             dataset=str(raw["dataset"]),
@@ -153,10 +153,8 @@ def read_report(path: AnyPath) -> Report:
             ranks=[[Hit(**hit) for hit in hits] for hits in raw["ranks"]],
             by_dimension={int(d): dict(maps) for d, maps in raw["by_dimension"].items()},
         )
-    except OSError as error:
-        raise SolarError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SolarError(f"{path}: not a report of 'solar eval' ({error!r})") from error
+        raise SolarError(f"{path}: not a report of 'solar eval' ({shown(error)})") from error
     if not results or any(len(r.ap) != len(report.queries) for r in results.values()):
         raise SolarError(f"{path}: not a report of 'solar eval' (not one AP per query)")
     return report

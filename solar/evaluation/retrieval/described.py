@@ -29,7 +29,7 @@ from solar.extraction.shards import (
     progress_within,
     report_failures,
 )
-from solar.files.atomic import write_atomically
+from solar.files import MEGABYTE, read_json, write_atomically
 from solar.photos import Box
 from solar.typing import AnyPath, Progress
 
@@ -121,12 +121,7 @@ def load(folder: AnyPath) -> DescribedSet:
     if config is None:
         raise SolarError(f"{folder}: no config.json: describe a data set into this folder first")
     source = folder / "ground_truth.json"
-    try:
-        truth = parse(
-            json.loads(source.read_text(encoding="utf-8")), config["dataset"], str(source)
-        )
-    except (OSError, ValueError) as error:
-        raise SolarError(f"{source}: cannot be read ({error}): evaluate again") from error
+    truth = parse(read_json(source, way_out="evaluate again"), config["dataset"], str(source))
     if truth.sha256 != config["ground_truth"]:
         raise SolarError(f"{source}: not the ground truth of config.json: evaluate again")
     database = open_shards(folder / "database").load()
@@ -186,10 +181,8 @@ def _read_config(folder: Path) -> dict[str, Any] | None:
     path = folder / "config.json"
     if not path.exists():
         return None
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if {"extraction", "crop", "dataset", "ground_truth"} <= config.keys():
-            return dict(config)
-    except (OSError, ValueError, AttributeError) as error:
-        raise SolarError(f"{path}: cannot be read ({error})") from error
+    config = read_json(path, MEGABYTE)
+    needed = {"extraction", "crop", "dataset", "ground_truth"}
+    if isinstance(config, dict) and needed <= config.keys():
+        return config
     raise SolarError(f"{path}: not the configuration of an evaluation's descriptors")

@@ -83,7 +83,7 @@ def test_the_published_splits_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "not a readable JSON file"),
+        ("{", "not JSON"),
         ("[]", "not a JSON object"),
         ('{"a": {"test": [1]}}', "split 'a' has no list of test sequences"),
         ('{"a": 3}', "split 'a' has no list of test sequences"),

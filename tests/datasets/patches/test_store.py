@@ -61,7 +61,9 @@ def test_damage_is_named(tmp_path: Path, name: str, damage: str) -> None:
     path.write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
     if damage == "missing":
         path.unlink()
-    with pytest.raises(SolarError, match=r"store: not a (whole )?store of patches"):
+    with pytest.raises(
+        SolarError, match=r"not a (whole )?store of|store\.json: (not JSON|no such)"
+    ):
         PatchStore(tmp_path / "store")
 
 

@@ -111,5 +111,5 @@ def test_objects_and_other_types_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"settings": 3}'])
 def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "patches.json").write_text(text)
-    with pytest.raises(SolarError, match=r"patches\.json: damaged"):
+    with pytest.raises(SolarError, match=r"patches\.json: (damaged|not JSON)"):
         PatchFolder(tmp_path, SETTINGS)

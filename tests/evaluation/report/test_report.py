@@ -63,9 +63,9 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(text)
-    with pytest.raises(SolarError, match=r"report\.json: not a report of 'solar eval'"):
+    with pytest.raises(SolarError, match=r"report\.json: (not a report of 'solar eval'|not JSON)"):
         read_report(path)
-    with pytest.raises(SolarError, match="cannot be read"):
+    with pytest.raises(SolarError, match="no such file"):
         read_report(tmp_path / "gone.json")
 
 

@@ -113,10 +113,10 @@ def test_damaged_folders_are_named(made: LabelledSet, tmp_path: Path) -> None:
     with pytest.raises(SolarError, match=r"ground_truth\.json: not the ground truth of config"):
         load(folder)
     truth.write_text("{")
-    with pytest.raises(SolarError, match=r"ground_truth\.json: cannot be read"):
+    with pytest.raises(SolarError, match=r"ground_truth\.json: not JSON"):
         load(folder)
     (folder / "config.json").write_text("[]")
-    with pytest.raises(SolarError, match=r"config\.json: cannot be read"):
+    with pytest.raises(SolarError, match=r"config\.json: not the configuration"):
         load(folder)
 
 
