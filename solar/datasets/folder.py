@@ -13,7 +13,8 @@ from solar.datasets.photos import LabelledSet
 from solar.datasets.places.places import open_places
 from solar.datasets.places.rows import Problems, read_lines, read_table, split_row
 from solar.errors import SolarError
-from solar.photos import find_photos, printable
+from solar.files import printable
+from solar.photos import find_photos
 from solar.typing import AnyPath
 
 COLUMNS = ("query", "positive")
