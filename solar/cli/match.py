@@ -23,6 +23,9 @@ def match(
     to: Annotated[
         Path | None, typer.Option(help="Draw the matches into this .png or .jpg file.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that Solar did not make.")
+    ] = False,
     as_json: AsJson = False,
     descriptor: Annotated[
         str,
@@ -46,14 +49,15 @@ def match(
     device: Device = "auto",
 ) -> None:
     """Say whether two photos show the same place, and draw what they have in common."""
+    from solar.files import claim_output
     from solar.matching import draw_match, save_picture
     from solar.matching import match as match_photos
-    from solar.matching.drawing import picture_format
+    from solar.matching.drawing import SUFFIXES
     from solar.photos import Photo, decode
 
     photos: list[Photo] = [first, second]
     if to is not None:
-        picture_format(to)
+        claim_output(to, inputs=[first, second], suffixes=SUFFIXES, overwrite=overwrite)
         photos = [decode(photo) for photo in photos]  # once, to be matched and drawn
     with progress("matching") as show:
         found = match_photos(

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from solar.errors import UsageError
 from solar.features.opencv import opencv
-from solar.files.atomic import write_atomically
+from solar.files import printable, write_atomically
+from solar.files.outputs import MARK
 from solar.matching.pair import Match
 from solar.photos import Photo, open_photo
 
@@ -20,6 +22,7 @@ Points = npt.NDArray[np.floating]
 Frame = tuple[int, int, int, int]
 """Left, top, width and height of a photo in the picture."""
 
+SUFFIXES = (".png", ".jpg", ".jpeg")
 WIDTH, HEIGHT = 1600, 1000
 """Pixels that the two photos together may take."""
 LINES = 80
@@ -29,25 +32,23 @@ _GAP, _CAPTION = 8, 40
 _GROUND, _INK = (24, 24, 24), (240, 240, 240)
 _INLIER, _OTHER, _KEYPOINT = (40, 235, 110), (255, 190, 190), (255, 215, 80)
 _FRACTION = 4  # bits of OpenCV's fractional coordinates
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-
-
-def picture_format(path: Path) -> str:
-    """The format that a file's name asks for.
-
-    Raises:
-        UsageError: neither PNG nor JPEG.
-    """
-    if path.suffix.lower() not in _FORMATS:
-        raise UsageError(f"{path}: name the picture .png or .jpg")
-    return _FORMATS[path.suffix.lower()]
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a PNG or JPEG that appears whole or not at all; see `picture_format`."""
-    kind = picture_format(path)
+    """Write a picture that appears whole or not at all, and says that Solar made it.
+
+    Raises:
+        UsageError: the name ends in none of `SUFFIXES`.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{printable(path)}: the name must end in {' or '.join(SUFFIXES)}")
+    made = PngInfo()
+    made.add_text("Software", MARK.decode())
     with write_atomically(path) as file:
-        picture.save(file, kind, quality=90)
+        if path.suffix.lower() == ".png":
+            picture.save(file, "PNG", pnginfo=made)
+        else:
+            picture.save(file, "JPEG", quality=90, comment=MARK)
 
 
 def draw_match(first: Photo, second: Photo, match: Match) -> Image.Image:

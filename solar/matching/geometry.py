@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from solar.features.opencv import opencv
 from solar.photos.plane import FloatArray, Matrix, project
+
+Geometry = Literal["homography", "fundamental"]
+
+_FEWEST: dict[Geometry, int] = {"homography": 4, "fundamental": 8}  # matches that fix one
 
 MAX_SCALE = 10.0
 """A plausible homography enlarges or shrinks by at most so much."""
@@ -20,67 +24,38 @@ their likes are found again up to about 60 degrees, which is 2.
 """
 
 
-def fit_homography(
-    first: FloatArray, second: FloatArray, *, threshold: float = 3.0
+def fit(
+    geometry: Geometry, first: FloatArray, second: FloatArray, *, threshold: float = 3.0
 ) -> tuple[Matrix | None, npt.NDArray[np.bool_]]:
-    """The homography that maps `first` (N, 2) to `second` (N, 2), by MAGSAC++ in OpenCV.
+    """The geometry of two photos that most matches agree with, by MAGSAC++ in OpenCV.
 
     Args:
-        first: points of photo 1, pixels.
-        second: their matches in photo 2.
-        threshold: upper bound of an inlier's reprojection error, pixels.
-
-    Returns:
-        The matrix (3, 3), None where none was found (always below four matches), and the (N,)
-        mask of inliers. The same points give the same matrix.
-    """
-    if len(first) < 4:
-        return None, np.zeros(len(first), bool)
-    cv2 = opencv()
-    matrix, mask = cv2.findHomography(
-        first.astype(np.float64),
-        second.astype(np.float64),
-        method=cv2.USAC_MAGSAC,
-        ransacReprojThreshold=threshold,
-        maxIters=10_000,
-        confidence=0.9999,
-    )
-    return _checked(matrix, mask, len(first))
-
-
-def fit_fundamental(
-    first: FloatArray, second: FloatArray, *, threshold: float = 3.0
-) -> tuple[Matrix | None, npt.NDArray[np.bool_]]:
-    """The fundamental matrix of two photos of one rigid scene, by MAGSAC++ in OpenCV.
-
-    Args:
+        geometry: a homography maps `first` to `second`; a fundamental matrix F has
+            `[x2, y2, 1] F [x1, y1, 1]` = 0 for a match.
         first: points (N, 2) of photo 1, pixels.
         second: their matches in photo 2.
-        threshold: upper bound of an inlier's distance from its epipolar line, pixels.
+        threshold: upper bound of an inlier's error, pixels: of reprojection, or the distance from
+            its epipolar line.
 
     Returns:
-        F (3, 3), where `[x2, y2, 1] F [x1, y1, 1]` is 0 for a match, None where none was found
-        (always below eight matches), and the (N,) mask of inliers. The same points give the same
-        matrix.
+        The matrix (3, 3), None where none was found (always below four matches, or eight), and the
+        (N,) mask of inliers. The same points give the same matrix.
     """
-    if len(first) < 8:
-        return None, np.zeros(len(first), bool)
+    none = None, np.zeros(len(first), bool)
+    if len(first) < _FEWEST[geometry]:
+        return none
     cv2 = opencv()
-    matrix, mask = cv2.findFundamentalMat(
+    find = cv2.findHomography if geometry == "homography" else cv2.findFundamentalMat
+    matrix, mask = find(
         first.astype(np.float64),
         second.astype(np.float64),
         method=cv2.USAC_MAGSAC,
         ransacReprojThreshold=threshold,
-        confidence=0.9999,
         maxIters=10_000,
+        confidence=0.9999,
     )
-    return _checked(matrix, mask, len(first))
-
-
-def _checked(matrix: Any, mask: Any, count: int) -> tuple[Matrix | None, npt.NDArray[np.bool_]]:
-    """What OpenCV found; a matrix that is missing or not finite has no inlier."""
     if matrix is None or not np.isfinite(matrix).all():
-        return None, np.zeros(count, bool)
+        return none
     return np.asarray(matrix, np.float64), mask.ravel().astype(bool)
 
 

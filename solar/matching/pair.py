@@ -15,8 +15,9 @@ from solar.features.detectors import open_detector
 from solar.features.extractor import SeenPhoto, see
 from solar.features.keypoints import DescribeKeypoints, Detector, Keypoints
 from solar.features.patch_descriptor import of_network
+from solar.matching.geometry import Geometry
 from solar.matching.nearest import Matches, mutual_nearest
-from solar.matching.verification import Geometry, chance_inliers, distinct_matches, verify_matches
+from solar.matching.verification import chance_inliers, distinct_matches, verify_matches
 from solar.photos import Photo, name_of, require_sizes
 from solar.photos.plane import FloatArray, Matrix, project
 from solar.typing import GrayImage, Progress

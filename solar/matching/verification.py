@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from solar.matching.geometry import (
-    fit_fundamental,
-    fit_homography,
-    plausible_homography,
-)
+from solar.matching.geometry import Geometry, fit, plausible_homography
 from solar.matching.nearest import Matches
 from solar.photos.plane import FloatArray, Matrix
-
-Geometry = Literal["homography", "fundamental"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +17,7 @@ class Verified:
     """A geometry and the matches that agree with it.
 
     Attributes:
-        matrix: (3, 3), as `fit_homography` or `fit_fundamental` describes it; None where no
+        matrix: (3, 3), as `fit` describes it; None where no
             plausible one was found.
         inliers: (K,) mask of the matches; all false without a matrix.
     """
@@ -53,11 +46,10 @@ def verify_matches(
         matches: K pairs of their rows. Where points have several orientations, pass
             `distinct_matches`, lest one point counts twice.
         geometry: what to fit; a homography must pass `plausible_homography` at its inliers.
-        threshold: see `fit_homography`; pixels.
+        threshold: see `fit`; pixels.
     """
     first, second = first_xy[matches.first], second_xy[matches.second]
-    fit = fit_homography if geometry == "homography" else fit_fundamental
-    matrix, inliers = fit(first, second, threshold=threshold)
+    matrix, inliers = fit(geometry, first, second, threshold=threshold)
     if matrix is None or not inliers.any():
         return Verified(None, np.zeros_like(inliers))
     if geometry == "homography" and not plausible_homography(matrix, first[inliers]):

@@ -9,7 +9,8 @@ from PIL import Image
 import solar
 from solar.errors import UsageError
 from solar.features.keypoints import Keypoints
-from solar.matching.drawing import HEIGHT, WIDTH, draw_match, picture_format, save_picture
+from solar.files.outputs import has_mark
+from solar.matching.drawing import HEIGHT, WIDTH, draw_match, save_picture
 from solar.matching.nearest import Matches
 from solar.matching.pair import Match
 from tests.matching.textures import texture
@@ -100,8 +101,9 @@ def test_the_suffix_says_the_format(tmp_path: Path, name: str, kind: str) -> Non
     save_picture(texture(1, (64, 64)), tmp_path / name)
     assert Image.open(tmp_path / name).format == kind
     assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert has_mark(tmp_path / name)
 
 
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"picture\.gif: name the picture \.png or \.jpg"):
-        picture_format(tmp_path / "picture.gif")
+    with pytest.raises(UsageError, match=r"picture\.gif: the name must end in \.png or \.jpg"):
+        save_picture(texture(1, (64, 64)), tmp_path / "picture.gif")

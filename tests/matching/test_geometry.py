@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from solar.matching.geometry import (
     corner_error,
-    fit_fundamental,
-    fit_homography,
+    fit,
     plausible_homography,
 )
 from solar.photos.plane import project
@@ -26,7 +25,7 @@ def test_the_homography_is_found_among_outliers() -> None:
     first = scattered(0, 300)
     second = project(TRUTH, first)
     second[:120] = scattered(1, 120)
-    estimate, inliers = fit_homography(first, second)
+    estimate, inliers = fit("homography", first, second)
     assert corner_error(estimate, TRUTH, (480, 640)) < 0.1
     assert inliers[120:].all()
     assert inliers[:120].sum() < 6
@@ -35,16 +34,16 @@ def test_the_homography_is_found_among_outliers() -> None:
 def test_the_same_points_give_the_same_homography() -> None:
     first = scattered(0, 60)
     second = project(TRUTH, first) + np.random.default_rng(2).normal(0, 2, (60, 2))
-    one, two = fit_homography(first, second)[0], fit_homography(first, second)[0]
+    one, two = fit("homography", first, second)[0], fit("homography", first, second)[0]
     assert one is not None
     assert two is not None
     assert np.array_equal(one, two)
 
 
 def test_too_few_or_degenerate_points_give_none() -> None:
-    assert fit_homography(scattered(0, 3), scattered(0, 3))[0] is None
+    assert fit("homography", scattered(0, 3), scattered(0, 3))[0] is None
     same = np.full((10, 2), 5.0)
-    estimate, inliers = fit_homography(same, same)
+    estimate, inliers = fit("homography", same, same)
     assert estimate is None
     assert not inliers.any()
 
@@ -71,7 +70,7 @@ def test_the_fundamental_matrix_is_found_among_outliers() -> None:
     moved = space @ turn.T + [1.0, 0.2, 0.1]
     second = project(camera, moved[:, :2] / moved[:, 2:])
     second[:120] = scattered(1, 120)
-    matrix, inliers = fit_fundamental(first, second, threshold=1.0)
+    matrix, inliers = fit("fundamental", first, second, threshold=1.0)
     assert matrix is not None
     lines = np.column_stack([first, np.ones(300)]) @ matrix.T
     distance = (np.column_stack([second, np.ones(300)]) * lines).sum(axis=1)
@@ -79,14 +78,14 @@ def test_the_fundamental_matrix_is_found_among_outliers() -> None:
     assert np.abs(distance[120:]).max() < 0.1
     assert inliers[120:].all()
     assert inliers[:120].sum() < 12
-    again = fit_fundamental(first, second, threshold=1.0)[0]
+    again = fit("fundamental", first, second, threshold=1.0)[0]
     assert again is not None
     assert np.array_equal(matrix, again)
 
 
 def test_too_few_or_degenerate_points_give_no_fundamental_matrix() -> None:
     for points in (scattered(0, 7), np.full((20, 2), 5.0)):
-        matrix, inliers = fit_fundamental(points, points)
+        matrix, inliers = fit("fundamental", points, points)
         assert matrix is None
         assert len(inliers) == len(points)
         assert not inliers.any()

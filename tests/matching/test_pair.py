@@ -16,9 +16,8 @@ from solar.errors import PhotoError, UsageError
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import FloatArray, Keypoints
 from solar.features.sift import Sift
-from solar.matching.geometry import corner_error
+from solar.matching.geometry import Geometry, corner_error
 from solar.matching.pair import Match
-from solar.matching.verification import Geometry
 from solar.models.checkpoints import save
 from solar.models.local_descriptor import LocalDescriptor
 from solar.photos.plane import project

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from solar.matching.geometry import Geometry
 from solar.matching.nearest import Matches
-from solar.matching.verification import Geometry, distinct_matches, verify_matches
+from solar.matching.verification import distinct_matches, verify_matches
 from solar.photos.plane import project
 from tests.matching.test_geometry import TRUTH, scattered
 

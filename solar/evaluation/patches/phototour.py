@@ -69,7 +69,7 @@ def phototour(
     report = PatchReport(
         f"PhotoTour: {found.name}",
         {"descriptor": found.name, "scenes": [result.to_json() for result in results]},
-        [table([PhotoTourRow.of(found.name, results), *published_rows()])],
+        [table(found.name, results)],
     )
     report.write(to)
     return report
@@ -172,42 +172,17 @@ def _distances(
     return distances
 
 
-@dataclass(frozen=True)
-class PhotoTourRow:
-    """A line of the table, in per cent.
+def table(name: str, results: Sequence[PhotoTourResult]) -> Table:
+    """FPR95 in per cent, of a descriptor and of published ones: the six columns and their mean.
 
-    Attributes:
-        name: of the descriptor.
-        columns: FPR95 in the order of `COLUMNS`, None where unknown.
-        mean: of the six; None where unknown.
+    A result without a training scene stands in both its columns.
     """
-
-    name: str
-    columns: tuple[float | None, ...]
-    mean: float | None
-
-    @classmethod
-    def of(cls, name: str, results: Sequence[PhotoTourResult]) -> PhotoTourRow:
-        """The line of some results; one without a training scene stands in both its columns."""
-        by_column = {(result.trained_on, result.scene): 100 * result.fpr95 for result in results}
-        columns = [
-            by_column.get((trained_on, scene), by_column.get((None, scene)))
-            for trained_on, scene in COLUMNS
-        ]
-        known = [figure for figure in columns if figure is not None]
-        return cls(name, tuple(columns), fmean(known) if len(known) == len(COLUMNS) else None)
-
-
-def published_rows() -> list[PhotoTourRow]:
-    """FPR95 of published descriptors, per cent."""
-    return [
-        PhotoTourRow(name, tuple(entry["columns"] or [None] * 6), entry["mean"])
-        for name, entry in figures("phototour")
-    ]
-
-
-def table(rows: Sequence[PhotoTourRow]) -> Table:
-    """FPR95 in per cent: a line a descriptor, the six columns and their mean."""
+    by_column = {(result.trained_on, result.scene): 100 * result.fpr95 for result in results}
+    own = [by_column.get(column, by_column.get((None, column[1]))) for column in COLUMNS]
+    known = [value for value in own if value is not None]
+    rows = [[name, *map(figure, (*own, fmean(known) if len(known) == len(COLUMNS) else None))]]
+    for published, entry in figures("phototour"):
+        columns = entry["columns"] or [None] * len(COLUMNS)
+        rows.append([published, *map(figure, (*columns, entry["mean"]))])
     heads = [f"{train} → {test}" for train, test in COLUMNS]
-    cells = [[row.name, *map(figure, (*row.columns, row.mean))] for row in rows]
-    return Table(["FPR95, % (train → test)", *heads, "mean"], cells)
+    return Table(["FPR95, % (train → test)", *heads, "mean"], rows)

@@ -11,7 +11,7 @@ from solar.datasets.patches.hpatches import KINDS, HPatchesSequence
 from solar.errors import SolarError, UsageError
 from solar.evaluation.patches.folder import PatchFolder
 from solar.evaluation.patches.hpatches.lists import ListSizes
-from solar.evaluation.patches.hpatches.results import HPatchesRow, table, table_by_noise
+from solar.evaluation.patches.hpatches.results import table, table_by_noise
 from solar.evaluation.patches.hpatches.run import describe_sequence, score_sequences, textured
 from tests.datasets.builders import noise, write_hpatches
 from tests.features.pixels import pixels, raw_pixels
@@ -63,8 +63,10 @@ def test_a_full_run(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
     assert set(report["retrieval"]["map"]["hard"]) == {
         "100", "500", "1000", "5000", "10000", "15000", "20000",
     }  # fmt: skip
-    line = table([HPatchesRow.of("raw", result), HPatchesRow("SIFT", 65.12, 25.47)]).to_markdown()
-    assert "| SIFT | 65.12 | 25.47 | – |" in line
+    line = table("raw", result).to_markdown()
+    assert "| SOSNet (unverified) | 88.48 | 53.75 | – |" in line
+    assert "| RootSIFT (unverified) | 58.53 | 27.22 | – |" in line
+    assert len(line.splitlines()) == 9
     detail = table_by_noise(result).to_markdown()
     assert "| matching mAP, illumination | 100.00 |" in detail
     assert "| retrieval mAP, pool 20000 | 100.00 |" in detail

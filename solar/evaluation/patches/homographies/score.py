@@ -10,7 +10,7 @@ import numpy.typing as npt
 from solar.evaluation.average_precision import ranked_average_precision
 from solar.evaluation.patches.homographies.results import ACCURACY_THRESHOLDS, PairResult
 from solar.features.keypoints import Keypoints
-from solar.matching.geometry import corner_error, fit_homography
+from solar.matching.geometry import corner_error, fit
 from solar.matching.nearest import mutual_nearest, nearest
 from solar.photos.plane import FloatArray, Matrix, project
 from solar.typing import Descriptors
@@ -52,7 +52,7 @@ def score_pair(
     left, right = a[matches.first], b[matches.second]
     errors = np.linalg.norm(project(homography, left) - right, axis=1)
     positives = int((_distance_to_nearest(project(homography, a), b) <= CORRECT).sum())
-    estimate, _ = fit_homography(left, right)
+    estimate, _ = fit("homography", left, right)
     return PairResult(
         sequence=sequence,
         photo=photo,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -133,36 +132,14 @@ class HPatchesResult:
         return report
 
 
-@dataclass(frozen=True)
-class HPatchesRow:
-    """A line of the table: the three mean figures, in per cent, None where unknown."""
-
-    name: str
-    verification: float | None = None
-    matching: float | None = None
-    retrieval: float | None = None
-
-    @classmethod
-    def of(cls, name: str, result: HPatchesResult) -> HPatchesRow:
-        """The line of a result."""
-        tasks = (result.verification, result.matching, result.retrieval)
-        return cls(name, *(100 * task.mean_ap if task else None for task in tasks))
-
-
-def published_rows() -> list[HPatchesRow]:
-    """Imbalanced verification AP and matching mAP on the full split, per cent."""
-    return [
-        HPatchesRow(name, entry["verification"], entry["matching"])
-        for name, entry in figures("hpatches")
-    ]
-
-
-def table(rows: Sequence[HPatchesRow]) -> Table:
-    """Mean figures: imbalanced verification AP, matching mAP, retrieval mAP."""
-    cells = [
-        [row.name, *map(figure, (row.verification, row.matching, row.retrieval))] for row in rows
-    ]
-    return Table(["HPatches, %", "verification", "matching", "retrieval"], cells)
+def table(name: str, result: HPatchesResult) -> Table:
+    """Means of one result and of published ones on the full split; verification is imbalanced."""
+    tasks = (result.verification, result.matching, result.retrieval)
+    rows = [[name, *(percent(task.mean_ap if task else None) for task in tasks)]]
+    for published, entry in figures("hpatches"):
+        cells = (entry["verification"], entry["matching"], None)
+        rows.append([published, *map(figure, cells)])
+    return Table(["HPatches, %", "verification", "matching", "retrieval"], rows)
 
 
 def table_by_noise(result: HPatchesResult) -> Table:

@@ -24,8 +24,6 @@ from solar.evaluation.patches.hpatches.lists import (
 )
 from solar.evaluation.patches.hpatches.results import (
     HPatchesResult,
-    HPatchesRow,
-    published_rows,
     table,
     table_by_noise,
 )
@@ -77,7 +75,7 @@ def hpatches(
     report = PatchReport(
         f"HPatches, split {split}: {found.name}",
         {"descriptor": found.name, **result.to_json()},
-        [table([HPatchesRow.of(found.name, result), *published_rows()]), table_by_noise(result)],
+        [table(found.name, result), table_by_noise(result)],
     )
     report.write(to)
     return report
