@@ -123,12 +123,10 @@ def of_network(network: LocalDescriptor) -> PatchDescriptor:
     Raises:
         UsageError: the network is in training mode, where its descriptors are random.
     """
-    from solar.models.local_descriptor import DIMENSIONS
-
     if network.training:
         raise UsageError(f"{network.name}: in training mode; call its .eval() first")
     device = next(network.parameters()).device
-    return PatchDescriptor(network.name, network.fingerprint, DIMENSIONS, network, device)
+    return PatchDescriptor(network.name, network.fingerprint, network.dimensions, network, device)
 
 
 def open_patch_descriptor(name: str | Path, device: str = "auto") -> PatchDescriptor:
@@ -192,7 +190,7 @@ def _random() -> LocalDescriptor:
 
 
 def _tfeat(path: str | Path, device: torch.device) -> PatchDescriptor:
-    from solar.models.tfeat import DIMENSIONS, load_tfeat
+    from solar.models.tfeat import load_tfeat
 
     model = load_tfeat(path)
-    return PatchDescriptor("TFeat", model.fingerprint, DIMENSIONS, model.to(device), device)
+    return PatchDescriptor("TFeat", model.fingerprint, model.dimensions, model.to(device), device)

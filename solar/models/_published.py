@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from solar.models._state import Stored
 from solar.models.backbones.resnet import RESNETS
 from solar.models.config import LOCAL_MIDS, GlobalConfig, LocalConfig, Provenance, rgb
 
-_Layout = tuple[tuple[str, str], ...]  # beginnings of keys, ours and theirs; the first that fits
+_Layout = Sequence[tuple[str, str]]  # beginnings of keys, ours and theirs; the first that fits
 
 _SOLAR: _Layout = (
     ("stages.conv2_x.1.", "features.conv2_x.2."),
@@ -102,7 +102,7 @@ def _is_local(state: Mapping[str, Any]) -> bool:
     return any(wanted.fullmatch(str(key)) for key in state)
 
 
-def _renamed(state: Mapping[str, Any], layout: _Layout | list[tuple[str, str]]) -> dict[str, Any]:
+def _renamed(state: Mapping[str, Any], layout: _Layout) -> dict[str, Any]:
     def name(key: str) -> str:
         for old, new in layout:
             if key.startswith(old):

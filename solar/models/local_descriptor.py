@@ -12,9 +12,8 @@ from solar.models.config import LOCAL_MIDS, LocalConfig, Provenance
 from solar.models.pooling import at_least_float32
 
 # Channels after layers 1 to 6; layers 3 and 5 halve the resolution.
-CHANNELS = (32, 32, 64, 64, 128, 128)
-DIMENSIONS = 128
-SIDE = 32
+_CHANNELS = (32, 32, 64, 64, 128, 128)
+_SIDE = 32
 
 
 class LocalDescriptor(nn.Module):
@@ -31,7 +30,7 @@ class LocalDescriptor(nn.Module):
         (B, 1, 32, 32) -> (B, 128), unit rows.
     """
 
-    dimensions = DIMENSIONS
+    dimensions = 128
 
     def __init__(
         self,
@@ -44,21 +43,21 @@ class LocalDescriptor(nn.Module):
         self.provenance = provenance or Provenance()
         self.name = name
         self.normalise = nn.InstanceNorm2d(1)
-        before = (1, *CHANNELS)
+        before = (1, *_CHANNELS)
         self.layers = nn.ModuleList(
             _layer(before[i], channels, stride=2 if i in (2, 4) else 1)
-            for i, channels in enumerate(CHANNELS)
+            for i, channels in enumerate(_CHANNELS)
         )
         self.attention = nn.ModuleDict(
             {
-                str(layer): SecondOrderAttention(CHANNELS[layer - 1], LOCAL_MIDS[layer])
+                str(layer): SecondOrderAttention(_CHANNELS[layer - 1], LOCAL_MIDS[layer])
                 for layer in sorted(self.config.attention)
             }
         )
         self.dropout = nn.Dropout(0.1)
         self.describe = nn.Sequential(
-            nn.Conv2d(CHANNELS[-1], DIMENSIONS, SIDE // 4, bias=False),
-            nn.BatchNorm2d(DIMENSIONS, affine=False),
+            nn.Conv2d(_CHANNELS[-1], self.dimensions, _SIDE // 4, bias=False),
+            nn.BatchNorm2d(self.dimensions, affine=False),
         )
         self.reset_parameters()
 
@@ -80,7 +79,7 @@ class LocalDescriptor(nn.Module):
     def summary(self) -> str:
         """In words: the dimensions, and where attention sits."""
         layers = ", ".join(self.attention) or "none"
-        return f"local, {DIMENSIONS}-D; attention after layers: {layers}"
+        return f"local, {self.dimensions}-D; attention after layers: {layers}"
 
     def forward(self, patches: Tensor) -> Tensor:
         """Describe patches.
@@ -94,8 +93,8 @@ class LocalDescriptor(nn.Module):
         Raises:
             UsageError: patches of another shape.
         """
-        if patches.ndim != 4 or patches.shape[1:] != (1, SIDE, SIDE):
-            raise UsageError(f"patches of shape {tuple(patches.shape)}: use (B, 1, {SIDE}, {SIDE})")
+        if patches.ndim != 4 or patches.shape[1:] != (1, _SIDE, _SIDE):
+            raise UsageError(f"patches of shape {tuple(patches.shape)}: use (B, 1, 32, 32)")
         x: Tensor = self.normalise(patches)  # (B, 1, 32, 32)
         for number, layer in enumerate(self.layers, 1):
             x = layer(x)  # (B, 32, 32, 32) to (B, 128, 8, 8)

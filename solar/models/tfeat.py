@@ -10,8 +10,6 @@ from torch.nn import functional as F
 from solar.models._pth import read_tensors
 from solar.models._state import fill, fingerprint
 
-DIMENSIONS = 128
-
 
 class TFeat(nn.Module):
     """The shallow patch network of Balntas et al., BMVC 2016, as its authors publish it.
@@ -20,6 +18,8 @@ class TFeat(nn.Module):
         (B, 1, 32, 32), grey of any range -> (B, 128), unit rows. The authors compare rows as the
         last tanh leaves them; at unit length they match as well, within 0.5 % of the matches.
     """
+
+    dimensions = 128
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class TFeat(nn.Module):
             nn.Conv2d(32, 64, 6),
             nn.Tanh(),
         )
-        self.descr = nn.Sequential(nn.Linear(64 * 8 * 8, DIMENSIONS), nn.Tanh())
+        self.descr = nn.Sequential(nn.Linear(64 * 8 * 8, self.dimensions), nn.Tanh())
 
     @property
     def fingerprint(self) -> str:

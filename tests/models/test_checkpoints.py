@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from solar.errors import CheckpointError, UsageError
 from solar.models._pth import read_tensors
-from solar.models.checkpoints import load, save
+from solar.models.checkpoints import load, load_any, save
 from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.local_descriptor import LocalDescriptor
 from solar.models.registry import named
 
 SMALL = GlobalConfig("resnet18", whitening=32, image_size=224, scales=(1.0, 0.7))
@@ -42,13 +43,18 @@ def test_a_folder_gives_back_the_same_model(model: GlobalDescriptor, tmp_path: P
     assert torch.equal(again(images), model(images))
 
 
-def test_half_precision_halves_the_file(model: GlobalDescriptor, tmp_path: Path) -> None:
-    save(model, tmp_path / "full")
-    save(model, tmp_path / "half", torch.float16)
+@pytest.mark.parametrize("local", [False, True])
+def test_half_precision_halves_the_file(
+    local: bool, model: GlobalDescriptor, tmp_path: Path
+) -> None:
+    network = LocalDescriptor().eval() if local else model
+    inputs = torch.rand(1, 1, 32, 32) if local else torch.randn(1, 3, 64, 96)
+    save(network, tmp_path / "full")
+    save(network, tmp_path / "half", torch.float16)
     sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("half", "full")]
     assert sizes[0] < 0.51 * sizes[1]
-    images = torch.randn(1, 3, 64, 96)
-    assert float((load(tmp_path / "half")(images) @ model(images).T).detach()) > 0.9999
+    again = load_any(tmp_path / "half")
+    assert float((again(inputs) @ network(inputs).T).detach()) > 0.9999
 
 
 @pytest.mark.parametrize("pooling", ["gem", "gem-channel", "mac", "spoc", "rmac"])
@@ -192,17 +198,22 @@ def test_weights_of_another_shape_or_not_finite_are_refused(tmp_path: Path) -> N
             load(tmp_path / "m")
 
 
-def test_names_and_places_that_do_not_exist(model: GlobalDescriptor, tmp_path: Path) -> None:
+def test_names_and_places_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="solar-r18"):
         load("no-such-model")
     with pytest.raises(CheckpointError, match="no such file"):
         load(tmp_path / "gone.pth")
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         load(tmp_path)
-    save(model, tmp_path / "m")
-    with pytest.raises(UsageError, match="exists already"):
-        save(model, tmp_path / "m")
-    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.mark.parametrize("target", ["m", "m.pth"])
+def test_what_exists_is_left_alone(model: GlobalDescriptor, tmp_path: Path, target: str) -> None:
+    (tmp_path / target).write_bytes(b"mine")
+    for network in (model, LocalDescriptor()):
+        with pytest.raises(UsageError, match="exists already"):
+            save(network, tmp_path / target)
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"mine"]
 
 
 def test_damaged_published_files_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from solar.errors import CheckpointError, UsageError
+from solar.errors import CheckpointError
 from solar.models.attention import SecondOrderAttention
 from solar.models.checkpoints import load, load_local, save
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.local_descriptor import LocalDescriptor
 from solar.models.registry import LOCAL, named
-from tests.cli.runner import solar, succeed
+from tests.cli.runner import succeed
 
 
 def used(attention: tuple[int, ...] = (3, 4, 5)) -> LocalDescriptor:
@@ -47,15 +47,6 @@ def test_a_folder_gives_back_the_same_model(tmp_path: Path, attention: tuple[int
     document = json.loads((tmp_path / "m/config.json").read_text())
     assert document["kind"] == "local"
     assert document["network"] == {"attention": list(attention)}
-
-
-def test_half_precision_halves_the_file(tmp_path: Path) -> None:
-    save(used(), tmp_path / "full")
-    save(used(), tmp_path / "half", torch.float16)
-    sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("half", "full")]
-    assert sizes[0] < 0.51 * sizes[1]
-    cosines = (load_local(tmp_path / "half")(PATCHES) * used()(PATCHES)).sum(1)
-    assert float(cosines.min().detach()) > 0.9999
 
 
 def test_the_fingerprint_tells_weights_and_attention_apart() -> None:
@@ -168,12 +159,3 @@ def test_an_odd_config_says_what_is_odd(
     (tmp_path / "m/config.json").write_text(json.dumps(document))
     with pytest.raises(CheckpointError, match=message):
         load_local(tmp_path / "m")
-
-
-def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
-    save(used(), tmp_path / "m")
-    with pytest.raises(UsageError, match="exists already"):
-        save(used(), tmp_path / "m")
-    done = solar("convert", tmp_path / "m", tmp_path / "m", folder=tmp_path)
-    assert done.returncode == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["m"]

@@ -34,6 +34,9 @@ class Stage:
 class Backbone(nn.ModuleDict):
     """A network cut into stages, by name; each takes the map of the one before.
 
+    One that hands more than a map from stage to stage overrides `forward`, and keeps all of its
+    weights in its stages.
+
     Args:
         stages: the stages in order, and what computes each.
         mean: per channel, of RGB in 0-1, by which photos are normalised.
@@ -75,12 +78,12 @@ class Backbone(nn.ModuleDict):
             sides = "x".join(map(str, images.shape[:-3:-1]))
             raise UsageError(f"photos of {sides} pixels: use sides that {self.multiple} divides")
         x = images  # (B, 3, H, W)
-        for name, stage in self.items():
-            x = stage(x)  # (B, C, h, w)
-            if name == until:
+        for stage in self.stages:
+            x = self[stage.name](x)  # (B, C, h, w)
+            if stage.name == until:
                 break
-            if attention is not None and name in attention:
-                x = attention[name](x)  # (B, C, h, w)
+            if attention is not None and stage.name in attention:
+                x = attention[stage.name](x)  # (B, C, h, w)
         return x
 
     def stage(self, stage: str | int, where: str = "backbone") -> Stage:
@@ -96,10 +99,11 @@ class Backbone(nn.ModuleDict):
         for number, found in enumerate(self.stages, 1):
             if str(stage) in (found.name, str(number)):
                 return found
-        names = ", ".join(self)
-        raise UsageError(f"{where}: no stage '{stage}': use one of {names}, or 1 to {len(self)}")
+        names = ", ".join(stage.name for stage in self.stages)
+        wanted = f"use one of {names}, or 1 to {len(self.stages)}"
+        raise UsageError(f"{where}: no stage '{stage}': {wanted}")
 
     def up_to(self, stage: str | int, where: str = "backbone") -> list[nn.Module]:
         """What computes this stage and those before it; see `stage`."""
         last = self.stages.index(self.stage(stage, where))
-        return list(self.values())[: last + 1]
+        return [self[stage.name] for stage in self.stages[: last + 1]]
