@@ -11,16 +11,20 @@ from solar.files.reading import (
     read_toml,
     require_file,
 )
+from solar.files.settings import SETTINGS, claim_folder, read_settings
 from solar.files.text import cut, printable, shown
 
 __all__ = [
     "MEGABYTE",
+    "SETTINGS",
+    "claim_folder",
     "claim_output",
     "cut",
     "parse_json",
     "printable",
     "read_bytes",
     "read_json",
+    "read_settings",
     "read_text",
     "read_toml",
     "require_file",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from solar.datasets.photos import LabelledSet
 from solar.evaluation.report.charts import line_chart
-from solar.evaluation.report.report import Hit, Report
+from solar.evaluation.report.report import LabelledHit, Report
 from solar.evaluation.report.table import percent
 from solar.evaluation.report.writing import write_report_page
 from solar.photos.thumbnails import Thumbnail, thumbnail
@@ -65,11 +65,12 @@ def write_page(report: Report, folder: AnyPath, photos: LabelledSet, *, crop: bo
     def picture(name: str) -> Thumbnail | None:
         return thumbnail(paths[name], side=_SIDE)
 
-    def tile(rank: int, hit: Hit) -> _Tile:
+    def tile(rank: int, hit: LabelledHit) -> _Tile:
         frame, mark = _FRAMES[hit.label]
         known = hit.label != "distractor"
         photo = picture(hit.photo) if known else None
-        return _Tile(frame, f"{rank} {mark} {hit.label}", hit.photo, photo, known)
+        inliers = "" if hit.inliers is None else f" · {hit.inliers} inliers"
+        return _Tile(frame, f"{rank} {mark} {hit.label}{inliers}", hit.photo, photo, known)
 
     def strip(query: int) -> _Strip:
         name, box = report.queries[query], boxes[query]

@@ -36,16 +36,20 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Hit:
+class LabelledHit:
     """One of the best of a query's ranking.
 
     Attributes:
         photo: its name; a number for a distractor.
         label: `easy`, `hard`, `junk`, `ok`; `wrong` without a label; `distractor`.
+        score: cosine of the descriptors.
+        inliers: keypoints that agree with the query's; None if it was not verified.
     """
 
     photo: str
     label: str
+    score: float
+    inliers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Report:
     protocol: Mapping[str, Any]
     results: Mapping[str, Result]
     queries: Sequence[str]
-    ranks: Sequence[Sequence[Hit]]
+    ranks: Sequence[Sequence[LabelledHit]]
     by_dimension: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -150,7 +154,7 @@ def read_report(path: AnyPath) -> Report:
             protocol=dict(raw["protocol"]),
             results=results,
             queries=[str(name) for name in raw["queries"]],
-            ranks=[[Hit(**hit) for hit in hits] for hits in raw["ranks"]],
+            ranks=[[LabelledHit(**hit) for hit in hits] for hits in raw["ranks"]],
             by_dimension={int(d): dict(maps) for d, maps in raw["by_dimension"].items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -15,7 +15,7 @@ from solar.datasets.ground_truth import Query
 from solar.datasets.photos import LabelledSet, open_dataset
 from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
-from solar.evaluation.report.report import Hit, Report, Result, number
+from solar.evaluation.report.report import LabelledHit, Report, Result, number
 from solar.evaluation.retrieval.described import DescribedSet, describe_set
 from solar.evaluation.retrieval.distractors import open_distractors
 from solar.evaluation.retrieval.features import features_of_set
@@ -161,14 +161,18 @@ def _result(value: Score) -> Result:
     )
 
 
-def _hits(ranking: Ranking, query: Query, database: Sequence[str]) -> list[Hit]:
-    label = {int(p): name for name, labelled in query.labels.items() for p in labelled}
-    return [
-        Hit(database[p], label.get(p, "wrong"))
-        if p < len(database)
-        else Hit(str(p - len(database)), "distractor")
-        for p in ranking.ids.tolist()
-    ]
+def _hits(ranking: Ranking, query: Query, database: Sequence[str]) -> list[LabelledHit]:
+    labels = {int(p): name for name, labelled in query.labels.items() for p in labelled}
+    hits = []
+    for row, score in zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True):
+        far = row - len(database)
+        name, label = (
+            (database[row], labels.get(row, "wrong")) if far < 0 else (str(far), "distractor")
+        )
+        evidence = ranking.evidence.get(row)
+        inliers = None if evidence is None else evidence.inliers
+        hits.append(LabelledHit(name, label, score, inliers))
+    return hits
 
 
 def _protocol(ranked: Ranked, chain: Sequence[Reranker]) -> Mapping[str, object]:
@@ -176,15 +180,15 @@ def _protocol(ranked: Ranked, chain: Sequence[Reranker]) -> Mapping[str, object]
     unseen = "; distractors have none, and stay behind verified photos" if shards else ""
     return {
         **described.extraction.to_json(),
-        "crop": described.config["crop"],
+        "crop": described.settings["crop"],
         "rerank": "; ".join(way.description for way in chain) or None,
         "features": features and features.description + unseen,
-        "ground_truth": described.config["ground_truth"],
+        "ground_truth": described.settings["ground_truth"],
         "queries": len(described.queries),
         "database": len(described.database),
         "distractors": 0 if shards is None else shards.rows(),
         "distractors_failed": 0 if shards is None else len(shards.failures()),
         "average_precision": "trapezoidal rule, ignored photos taken out (revisitop)",
         "ties": "the photo that comes first in the database",
-        "solar": f"descriptors {described.config['solar']}, scores {solar.__version__}",
+        "solar": f"descriptors {described.settings['solar']}, scores {solar.__version__}",
     }

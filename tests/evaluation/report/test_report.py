@@ -12,7 +12,7 @@ from solar.errors import SolarError, UsageError
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.report.pages import SHOWN_QUERIES, charts, write_page
 from solar.evaluation.report.published import figures
-from solar.evaluation.report.report import Hit, Report, Result, read_report
+from solar.evaluation.report.report import LabelledHit, Report, Result, read_report
 from tests.evaluation.fakes import paint
 
 
@@ -27,7 +27,14 @@ def made(queries: int = 2, dataset: str = "roxford5k", **protocol: Any) -> Repor
             "hard": Result(None, {1: None, 5: None, 10: None}, [None] * queries, [None] * 101),
         },
         queries=[f"q{n}" for n in range(queries)],
-        ranks=[[Hit("a", "easy"), Hit("b", "wrong"), Hit("c", "junk"), Hit("7", "distractor")]]
+        ranks=[
+            [
+                LabelledHit("a", "easy", 0.75, 31),
+                LabelledHit("b", "wrong", 0.5, 0),
+                LabelledHit("c", "junk", 0.25),
+                LabelledHit("7", "distractor", 0.125),
+            ]
+        ]
         * queries,
         by_dimension={64: {"easy": 0.4, "hard": None}, 512: {"easy": 0.5, "hard": None}},
     )
@@ -116,6 +123,7 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "<b>mine" not in text
     strips = text.split('class="strip"')[1:]
     assert len(strips) == 2
+    assert "1 ✓ easy · 31 inliers" in strips[0] and "3 ○ junk<" in strips[0]
     frames = re.findall(r'figure class="(\w+)"', strips[0])
     assert frames == ["query", "right", "wrong", "ignored", "wrong"]
     assert "c<br>cannot be opened" in strips[0]

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +41,9 @@ def test_a_described_folder_holds_everything(made: LabelledSet, tmp_path: Path) 
     assert np.array_equal(again.database, described.database)
     assert described.queries.shape == (2, 48)
     assert again.ground_truth.sha256 == made.ground_truth.sha256
-    config = json.loads((folder / "config.json").read_text())
-    assert config["extraction"] == cheap_extractor().extraction.to_json()
-    assert config["ground_truth"] == made.ground_truth.sha256
-    assert (config["crop"], config["dataset"], config["solar"]) == (True, "toy", "0.1.0")
+    assert again.extraction == cheap_extractor().extraction
+    assert again.settings["ground_truth"] == made.ground_truth.sha256
+    assert [again.settings[name] for name in ("crop", "dataset", "solar")] == [True, "toy", "0.1.0"]
 
 
 def test_the_box_is_cropped_unless_told_otherwise(made: LabelledSet, tmp_path: Path) -> None:
@@ -70,7 +68,7 @@ def test_what_is_there_is_kept_and_other_settings_need_overwrite(
         UsageError, match=r"out: .*image_size 64, not 512.*another folder, or say --overwrite"
     ):
         describe_set(cheap_extractor(image_size=512), made, folder)
-    with pytest.raises(UsageError, match="crop False and True"):
+    with pytest.raises(UsageError, match="crop True, not False"):
         describe_set(cheap_extractor(), made, folder, crop=False)
     assert load(folder).extraction.image_size == 64
     describe_set(cheap_extractor(seen.append, image_size=512), made, folder, overwrite=True)
@@ -104,20 +102,21 @@ def test_photos_that_cannot_be_described_are_all_named(made: LabelledSet, tmp_pa
 
 
 def test_damaged_folders_are_named(made: LabelledSet, tmp_path: Path) -> None:
-    with pytest.raises(SolarError, match=r"nothing: no config\.json: describe"):
+    with pytest.raises(SolarError, match=r"nothing.settings\.json: no such file"):
         load(tmp_path / "nothing")
     folder = tmp_path / "out"
     describe_set(cheap_extractor(), made, folder)
     truth = folder / "ground_truth.json"
     truth.write_text(truth.read_text().replace('"easy": [0]', '"easy": [5]'))
-    with pytest.raises(SolarError, match=r"ground_truth\.json: not the ground truth of config"):
+    with pytest.raises(SolarError, match=r"ground_truth\.json: not the ground truth of settings"):
         load(folder)
     truth.write_text("{")
     with pytest.raises(SolarError, match=r"ground_truth\.json: not JSON"):
         load(folder)
-    (folder / "config.json").write_text("[]")
-    with pytest.raises(SolarError, match=r"config\.json: not the configuration"):
-        load(folder)
+    for text, message in (("[]", "holds no settings"), ("{", "not JSON"), ("{}", "'model' of")):
+        (folder / "settings.json").write_text(text)
+        with pytest.raises(SolarError, match=rf"settings\.json: {message}"):
+            load(folder)
 
 
 def test_scores_are_those_of_a_full_sort(made: LabelledSet, tmp_path: Path) -> None:

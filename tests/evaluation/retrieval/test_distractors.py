@@ -186,7 +186,7 @@ def test_damaged_shards_and_manifests_are_named(photos: list[Path], tmp_path: Pa
             list(open_shards(folder).blocks())
     for text in ("", "{}", '{"settings": {"dimensions": 0}, "photos": 1, "shard_size": 1}'):
         (folder / "manifest.json").write_text(text)
-        with pytest.raises(SolarError, match=r"manifest\.json: damaged"):
+        with pytest.raises(SolarError, match=r"manifest\.json: (damaged|not JSON)"):
             open_shards(folder)
-    with pytest.raises(SolarError, match=r"manifest\.json: cannot be read"):
+    with pytest.raises(SolarError, match=r"manifest\.json: (cannot be read|no such file)"):
         open_shards(tmp_path / "nowhere")

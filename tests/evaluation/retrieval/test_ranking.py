@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,12 +17,15 @@ from solar.errors import UsageError
 from solar.evaluation.retrieval.described import DescribedSet
 from solar.evaluation.retrieval.evaluate import evaluate, score
 from solar.evaluation.retrieval.exact import cut
-from solar.evaluation.retrieval.ranking import Ranked
+from solar.evaluation.retrieval.ranking import FeaturesOfSet, Ranked
 from solar.extraction.shards import create_shards, on_grid, open_shards
+from solar.features.extractor import features_of_one, open_feature_extractor
 from solar.ranking import Ranking
 from solar.rerank import View, parse_rerank, reach, rerank
+from solar.rerank.geometric import CHANCE
 from tests.evaluation.fakes import cheap_extractor, paint, unit_rows
 from tests.rerank.arrays import ArrayView
+from tests.rerank.views import street
 
 DIMENSIONS = 16
 
@@ -42,8 +45,8 @@ def described(folder: Path, database: int, queries: int, seed: int) -> Described
     rng = np.random.default_rng(seed)
     rows, asked = (on_grid(unit_rows(rng, n, DIMENSIONS)).astype("f4") for n in (database, queries))
     extraction = cheap_extractor(dimensions=DIMENSIONS).extraction
-    config = {"extraction": extraction.to_json(), "crop": True, "ground_truth": "x", "solar": "0"}
-    return DescribedSet(folder, config, truth_of(database, queries, rng), asked, rows)
+    own = {"crop": True, "ground_truth": "x", "solar": "0"}
+    return DescribedSet(folder, extraction, own, truth_of(database, queries, rng), asked, rows)
 
 
 def shards_of(folder: Path, rows: NDArray[np.floating], size: int) -> Path:
@@ -129,3 +132,27 @@ def test_ways_that_compare_features_and_local_go_together(tmp_path: Path) -> Non
         evaluate(tmp_path / "photos", cheap_extractor(), tmp_path / "out", local="rootsift")
     with pytest.raises(UsageError, match="'magic': use none"):
         evaluate(tmp_path / "photos", cheap_extractor(), tmp_path / "out", rerank="magic")
+
+
+def test_geometric_reranking_beside_distractors(tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="needs opencv-python-headless")
+    paths = street(tmp_path / "street", 4, 2)
+    extractor = open_feature_extractor("rootsift")
+    features = [features_of_one(extractor, path) for path in paths]
+    found = described(tmp_path, 8, 4, 3)
+    gnd = [{"bbx": None, "easy": [2 * n + 1], "hard": [], "junk": [2 * n]} for n in range(4)]
+    truth = {"imlist": [p.name for p in paths], "qimlist": [p.name for p in paths[::2]], "gnd": gnd}
+    found = replace(found, ground_truth=parse(truth, "toy", "toy"))
+    kept = FeaturesOfSet(features, features[::2], "rootsift")
+    rows = unit_rows(np.random.default_rng(2), 30, DIMENSIONS)
+    chain = parse_rerank("geometric", features=True)
+    for distractors in (None, shards_of(tmp_path / "far", rows, 20)):
+        report = score(found, chain, features=kept, distractors=distractors)
+        # Descriptors say nothing here; the query, which is junk, and its other view come first.
+        assert report.results["easy"].map == 1
+        for hits in report.ranks:
+            assert {hit.label for hit in hits[:2]} == {"junk", "easy"}
+            assert all((hit.inliers or 0) > CHANCE for hit in hits[:2])
+            assert all(hit.inliers is None for hit in hits if hit.label == "distractor")
+    assert str(report.protocol["features"]).startswith("rootsift; distractors have none")
+    assert score(found).results["easy"].map < 1  # type: ignore[operator]
