@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import hashlib
 from pathlib import Path
 
 from solar.features.keypoints import KeypointDescriptor
-from solar.features.orb import Orb
+from solar.features.orb import orb
 from solar.features.patch_descriptor import FLOORS, open_patch_descriptor, refuse_unknown
-from solar.features.sift import Sift
+from solar.features.sift import root_sift, sift
 
-HAND_MADE: dict[str, Callable[[], KeypointDescriptor]] = {
-    "rootsift": Sift,
-    "sift": partial(Sift, root=False),
-    "orb": Orb,
+
+def _digest(what: str) -> str:
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+HAND_MADE = {
+    "rootsift": KeypointDescriptor(
+        "RootSIFT", _digest("RootSIFT of OpenCV's SIFT keypoints"), 128, root_sift
+    ),
+    "sift": KeypointDescriptor("SIFT", _digest("SIFT of OpenCV's SIFT keypoints"), 128, sift),
+    "orb": KeypointDescriptor("ORB", _digest("ORB of OpenCV, as patches"), 256, orb, binary=True),
 }
 """Descriptors that look at photos themselves; all others look at patches."""
 
@@ -31,6 +37,7 @@ def open_descriptor(name: str | Path, device: str = "auto") -> KeypointDescripto
         UsageError: there is none of this name, or no such device.
     """
     if isinstance(name, str) and name in HAND_MADE:
-        return HAND_MADE[name]()
+        return HAND_MADE[name]
     refuse_unknown(name, (*HAND_MADE, *FLOORS))
-    return open_patch_descriptor(name, device)
+    found = open_patch_descriptor(name, device)
+    return KeypointDescriptor(found.name, found.fingerprint, found.dimensions, found)

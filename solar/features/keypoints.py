@@ -63,25 +63,24 @@ class DescribeKeypoints(Protocol):
         ...
 
 
-class KeypointDescriptor(DescribeKeypoints, Protocol):
-    """A descriptor of keypoints that says what it is."""
+@dataclass(frozen=True)
+class KeypointDescriptor:
+    """A descriptor of keypoints with what identifies it.
 
-    @property
-    def name(self) -> str:
-        """What tables call it."""
-        ...
+    Attributes:
+        name: for tables.
+        fingerprint: SHA-256, hexadecimal: equal if and only if descriptors are.
+        dimensions: D.
+        describe: makes them.
+        binary: every number is one of two, so that a bit holds it.
+    """
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256, hexadecimal: equal if and only if descriptors are."""
-        ...
+    name: str
+    fingerprint: str
+    dimensions: int
+    describe: DescribeKeypoints
+    binary: bool = False
 
-    @property
-    def dimensions(self) -> int:
-        """D."""
-        ...
-
-    @property
-    def binary(self) -> bool:
-        """Whether every number is one of two, so that a bit holds it."""
-        ...
+    def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
+        """(N, D) descriptors of a grey photo's keypoints, unit rows."""
+        return self.describe(photo, keypoints)

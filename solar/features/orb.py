@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,52 +9,43 @@ from solar.features.keypoints import MAGNIFICATION, FloatArray, Keypoints
 from solar.features.opencv import opencv
 from solar.typing import GrayImage
 
+_BITS = 256
 _SIDE = 31  # pixels of a level that ORB looks at
 _STEP = 1.2  # between the levels of its pyramid
 _ENLARGED = 5  # levels finer than the photo, so that the smallest keypoints have one
 _SMALLEST_LEVEL = 16  # pixels
 
 
-@dataclass(frozen=True)
-class Orb:
+def orb(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
     """ORB by OpenCV (Rublee et al., ICCV 2011), at the level of its pyramid nearest a patch's size.
 
     A bit b becomes (2 b - 1) / 16, so that rows have unit length: the cosine of two is
     1 - h / 128 where h bits differ, and their order by distance is that of Hamming's.
+
+    Returns:
+        (N, 256), unit rows.
     """
-
-    name: str = "ORB"
-    dimensions: int = 256
-    binary: bool = True
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of what it is."""
-        return hashlib.sha256(b"ORB of OpenCV at the level of a patch").hexdigest()
-
-    def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
-        """(N, 256), unit rows."""
-        cv2 = opencv()
-        levels = _levels(keypoints, photo.shape)
-        points = [
-            cv2.KeyPoint(float(x), float(y), float(size), float(angle), 1.0, int(level), row)
-            for row, ((x, y), size, angle, level) in enumerate(
-                zip(keypoints.xy, keypoints.size, keypoints.angle, levels, strict=True)
-            )
-        ]
-        described = np.zeros((len(points), self.dimensions), np.float32)
-        if not points:
-            return described
-        extractor = cv2.ORB_create(
-            scaleFactor=_STEP,
-            nlevels=int(levels.max()) + 1,
-            edgeThreshold=0,  # or it would drop the keypoints near the border
-            firstLevel=_ENLARGED,
-            patchSize=_SIDE,
+    cv2 = opencv()
+    levels = _levels(keypoints, photo.shape)
+    points = [
+        cv2.KeyPoint(float(x), float(y), float(size), float(angle), 1.0, int(level), row)
+        for row, ((x, y), size, angle, level) in enumerate(
+            zip(keypoints.xy, keypoints.size, keypoints.angle, levels, strict=True)
         )
-        kept, packed = extractor.compute(photo, points)  # by level; class_id says which is which
-        described[[point.class_id for point in kept]] = unpacked(np.asarray(packed, np.uint8))
+    ]
+    described = np.zeros((len(points), _BITS), np.float32)
+    if not points:
         return described
+    extractor = cv2.ORB_create(
+        scaleFactor=_STEP,
+        nlevels=int(levels.max()) + 1,
+        edgeThreshold=0,  # or it would drop the keypoints near the border
+        firstLevel=_ENLARGED,
+        patchSize=_SIDE,
+    )
+    kept, packed = extractor.compute(photo, points)  # by level; class_id says which is which
+    described[[point.class_id for point in kept]] = unpacked(np.asarray(packed, np.uint8))
+    return described
 
 
 def unpacked(bits: npt.NDArray[np.uint8]) -> FloatArray:

@@ -46,7 +46,6 @@ class PatchDescriptor:
     dimensions: int
     network: PatchNetwork
     device: torch.device | str = "cpu"
-    binary: bool = False
 
     def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         """(N, D) descriptors of a grey photo's keypoints.

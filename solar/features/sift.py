@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,40 +11,34 @@ from solar.features.opencv import opencv
 from solar.typing import GrayImage
 
 
-@dataclass(frozen=True)
-class Sift:
-    """SIFT by OpenCV (Lowe, IJCV 2004), at unit length.
+def sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
+    """SIFT by OpenCV (Lowe, IJCV 2004).
 
-    Attributes:
-        root: RootSIFT: square roots of the L1-normalised rows (Arandjelović, Zisserman, CVPR 2012).
+    Returns:
+        (N, 128), unit rows; a row of zeros where the photo is flat.
     """
+    rows = _histograms(photo, keypoints)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1).clip(1e-12)[:, None], np.float32)
 
-    root: bool = True
-    dimensions: int = 128
-    binary: bool = False
 
-    @property
-    def name(self) -> str:
-        """What tables call it."""
-        return "RootSIFT" if self.root else "SIFT"
+def root_sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
+    """RootSIFT: square roots of L1-normalised SIFT (Arandjelović, Zisserman, CVPR 2012).
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of what it is."""
-        return hashlib.sha256(f"{self.name} of OpenCV's SIFT keypoints".encode()).hexdigest()
+    Returns:
+        (N, 128), unit rows; a row of zeros where the photo is flat.
+    """
+    rows = _histograms(photo, keypoints)
+    return np.asarray(np.sqrt(rows / np.maximum(rows.sum(1), np.float32(1e-12))[:, None]))
 
-    def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
-        """(N, 128), unit rows; a row of zeros where the photo is flat."""
-        cv2 = opencv()
-        points = _to_opencv(keypoints, photo.shape, cv2.KeyPoint)
-        if not points:
-            return np.empty((0, self.dimensions), np.float32)
-        sift = np.asarray(
-            cv2.SIFT_create(enable_precise_upscale=True).compute(photo, points)[1], np.float32
-        )
-        norms = sift.sum(1) if self.root else np.linalg.norm(sift, axis=1)
-        rows = sift / np.maximum(norms, np.float32(1e-12))[:, None]
-        return np.asarray(np.sqrt(rows) if self.root else rows, np.float32)
+
+def _histograms(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
+    """(N, 128) as OpenCV gives them."""
+    cv2 = opencv()
+    points = _to_opencv(keypoints, photo.shape, cv2.KeyPoint)
+    if not points:
+        return np.empty((0, 128), np.float32)
+    described = cv2.SIFT_create(enable_precise_upscale=True).compute(photo, points)[1]
+    return np.asarray(described, np.float32)
 
 
 def _to_opencv(keypoints: Keypoints, shape: tuple[int, ...], make: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from solar.errors import SolarError
 from solar.features.detectors import OrbDetector, SiftDetector
 from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import PatchNetwork
-from solar.features.sift import Sift
+from solar.features.sift import root_sift
 from solar.matching.nearest import nearest
 from solar.typing import GrayImage
 from tests.datasets.builders import noise
@@ -34,7 +34,7 @@ def test_root_sift_equals_opencv_on_its_own_keypoints() -> None:
         for point, row in zip(found, sift, strict=True)
     }
     keypoints = SiftDetector(500)(photo)
-    ours = Sift()(photo, keypoints)
+    ours = root_sift(photo, keypoints)
     assert len(keypoints) == 500
     for (x, y), size, angle, row in zip(
         keypoints.xy.tolist(), keypoints.size.tolist(), keypoints.angle.tolist(), ours, strict=True
@@ -85,14 +85,14 @@ def test_keypoints_of_any_size_can_be_described() -> None:
     keypoints = Keypoints(
         np.full((60, 2), 90, np.float32), sizes, np.zeros(60, np.float32), np.ones(60, np.float32)
     )
-    assert Sift()(smooth_photo(180, 180), keypoints).shape == (60, 128)
+    assert root_sift(smooth_photo(180, 180), keypoints).shape == (60, 128)
 
 
 def test_a_flat_photo_has_no_keypoint() -> None:
     flat = np.full((80, 80), 7, np.uint8)
     keypoints = SiftDetector()(flat)
     assert len(keypoints) == 0
-    assert Sift()(flat, keypoints).shape == (0, 128)
+    assert root_sift(flat, keypoints).shape == (0, 128)
     assert pixels()(flat, keypoints).shape == (0, 1024)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from solar.features.detectors import SiftDetector
 from solar.features.features import Features
 from solar.features.keypoints import FloatArray, Keypoints
-from solar.features.orb import Orb
+from solar.features.orb import orb
 from solar.matching.nearest import squared_distances
 from tests.scenes import scene
 
@@ -24,14 +24,14 @@ def hamming(a: FloatArray, b: FloatArray) -> float:
 
 
 def test_euclidean_order_is_hamming_order() -> None:
-    rows = Orb()(PHOTO, KEYPOINTS)
+    rows = orb(PHOTO, KEYPOINTS)
     assert set(np.unique(rows)) == {-1 / 16, 1 / 16}
     bits = ((rows[:, None] > 0) != (rows[None] > 0)).sum(2)
     np.testing.assert_allclose(squared_distances(rows, rows), bits / 64, atol=1e-9)
 
 
 def test_a_bit_a_number_keeps_every_distance() -> None:
-    rows = Orb()(PHOTO, KEYPOINTS)
+    rows = orb(PHOTO, KEYPOINTS)
     kept = Features.of(KEYPOINTS, rows, PHOTO.shape, binary=True)
     assert kept.descriptors.shape == (len(rows), 32)
     assert kept.rows().shape == (len(rows), 8 + 32)
@@ -52,11 +52,11 @@ def test_bits_are_those_of_opencv() -> None:
     points = [cv2.KeyPoint(120, 90, 31, 30, 1, 0), cv2.KeyPoint(200, 150, 31, 250, 1, 0)]
     codes = cv2.ORB_create().compute(PHOTO, points)[1]
     expected = np.unpackbits(codes, axis=1)
-    assert (expected == (Orb()(PHOTO, keypoints) > 0)).all()
+    assert (expected == (orb(PHOTO, keypoints) > 0)).all()
 
 
 def test_it_turns_and_scales_with_the_keypoints() -> None:
-    rows = Orb()(PHOTO, KEYPOINTS)
+    rows = orb(PHOTO, KEYPOINTS)
     height = PHOTO.shape[0]
     x, y = KEYPOINTS.xy.T
     turned = Keypoints(
@@ -66,12 +66,12 @@ def test_it_turns_and_scales_with_the_keypoints() -> None:
         KEYPOINTS.response,
     )
     others = hamming(rows, np.roll(rows, 1, axis=0))
-    assert hamming(rows, Orb()(np.ascontiguousarray(np.rot90(PHOTO, -1)), turned)) < 0.25 * others
+    assert hamming(rows, orb(np.ascontiguousarray(np.rot90(PHOTO, -1)), turned)) < 0.25 * others
     large = Keypoints(
         KEYPOINTS.xy * 2 + 0.5, KEYPOINTS.size * 2, KEYPOINTS.angle, KEYPOINTS.response
     )
     enlarged = cv2.resize(PHOTO, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-    assert hamming(rows, Orb()(enlarged, large)) < 0.3 * others
+    assert hamming(rows, orb(enlarged, large)) < 0.3 * others
 
 
 @given(
@@ -86,6 +86,6 @@ def test_any_keypoint_of_any_photo_gets_a_row(
     zeros = np.zeros(len(table), np.float32)
     xy = table[:, :2].clip(0, (width - 1, height - 1))
     keypoints = Keypoints(np.asarray(xy, np.float32), table[:, 2], zeros, zeros)
-    described = Orb()(PHOTO[:height, :width], keypoints)
+    described = orb(PHOTO[:height, :width], keypoints)
     assert described.shape == (len(table), 256)
     np.testing.assert_allclose(np.linalg.norm(described, axis=1), 1)

@@ -15,7 +15,7 @@ import solar
 from solar.errors import PhotoError, UsageError
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import FloatArray, Keypoints
-from solar.features.sift import Sift
+from solar.features.sift import root_sift
 from solar.matching.geometry import Geometry, corner_error
 from solar.matching.pair import Match
 from solar.models.checkpoints import save
@@ -151,7 +151,7 @@ def test_a_detector_and_a_descriptor_of_ones_own(folder: Path) -> None:
 
     def describe(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         seen.append((*photo.shape, len(keypoints)))
-        return Sift()(photo, keypoints)
+        return root_sift(photo, keypoints)
 
     found = solar.match(
         folder / "a.png",

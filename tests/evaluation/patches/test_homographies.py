@@ -24,7 +24,7 @@ from solar.evaluation.patches.homographies.score import (
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import open_patch_descriptor
-from solar.features.sift import Sift
+from solar.features.sift import root_sift
 from tests.datasets.builders import write_sequence
 from tests.features.pixels import pixels
 from tests.features.test_patches import smooth_photo
@@ -120,7 +120,7 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
     shift = np.array([[1.0, 0, -60], [0, 1, 0], [0, 0, 1]])
     sequence = open_sequence(write_sequence(tmp_path / "v_shift", photos, [shift]))
 
-    for descriptor in (Sift(), pixels()):
+    for descriptor in (root_sift, pixels()):
         shown: list[tuple[int, int | None]] = []
         result = score_sequences(
             [sequence], SiftDetector(500), descriptor, progress=lambda *n, to=shown: to.append(n)
@@ -138,7 +138,7 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
 
 def test_root_sift_on_the_real_sequence() -> None:
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
-    result = score_sequences([sequence], SiftDetector(2000), Sift())
+    result = score_sequences([sequence], SiftDetector(2000), root_sift)
     assert [pair.keypoints for pair in result.pairs] == [(2000, 2000)] * 5
     assert result.accuracy[2] == pytest.approx(0.62, abs=0.01)  # within 3 px
 
