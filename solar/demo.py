@@ -30,8 +30,8 @@ from solar.photos import find_photos, open_photo, prepare
 from solar.photos.augment import rephotograph
 
 if TYPE_CHECKING:
+    from solar.extraction import Extractor
     from solar.index import Index
-    from solar.index.describer import Describer
     from solar.web.page import Search
 
 # Photographs inside the packages; scikit-image's other pictures are drawings, or downloads.
@@ -75,7 +75,7 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
         UsageError: there are no photos, or `to` lies inside `photos`.
         SolarError: something failed, or not one search found what it should.
     """
-    from solar.index.describer import load_describer, model_name
+    from solar.extraction import open_extractor
 
     if photos is None:
         folder = Path(to, "samples").resolve()
@@ -84,10 +84,10 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
         database = Path(photos).resolve()
         folder = _own_folder(Path(to).resolve(), database)
         trials = _rephotograph_some(database, folder)
-    describer = load_describer(model_name(model))
+    extractor = open_extractor(model)
     # An index for each model: one that an earlier version made stays as it is.
-    place = folder / f"index-{describer.settings.fingerprint[:8]}"
-    index = _index(database, place, describer)
+    place = folder / f"index-{extractor.extraction.fingerprint[:8]}"
+    index = _index(database, place, extractor)
     searches = _search(index, trials)
     right = [_ranks(search, trial) for search, trial in zip(searches, trials, strict=True)]
     out.print(_table(trials, searches, right))
@@ -176,13 +176,14 @@ def _save_view(photo: Image.Image, seed: tuple[int, int], path: Path) -> None:
         view.save(file, "JPEG", quality=95)
 
 
-def _index(photos: Path, folder: Path, describer: Describer) -> Index:
+def _index(photos: Path, folder: Path, extractor: Extractor) -> Index:
     from solar.index import Index
 
-    index = Index.open(folder, describer) if folder.exists() else Index.create(folder, describer)
+    index = Index.open(folder, extractor) if folder.exists() else Index.create(folder, extractor)
     with progress("describing") as show:
         report = index.add(photos, progress=show)
-    index.remove(report.vanished)
+    if report.vanished:
+        index.remove(report.vanished)
     if report.failed:
         path = escape(printable(str(folder)))
         err.print(f"{len(report.failed)} skipped; see: solar info {path}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 _NAMED = 5
@@ -11,7 +12,26 @@ class SolarError(Exception):
     """Something failed for a reason that the message explains in one line.
 
     The command line prints the message and exits with code 1.
+
+    Attributes:
+        reason: what a stranger may read: the message without the path of this machine.
+        path: of the file or folder that it is about; None if the message names another thing.
     """
+
+    def __init__(self, reason: str, path: str | os.PathLike[str] | None = None) -> None:
+        """Say why.
+
+        Args:
+            reason: one line, with the way out.
+            path: put before the reason, escaped where it could not be printed.
+        """
+        self.reason = reason
+        self.path = None if path is None else os.fspath(path)
+        super().__init__(reason if self.path is None else f"{_printable(self.path)}: {reason}")
+
+    def __reduce__(self) -> tuple[type[SolarError], tuple[str, str | None]]:
+        """Pickled whole: processes hand their errors on."""
+        return type(self), (self.reason, self.path)
 
 
 class UsageError(SolarError):
@@ -27,7 +47,19 @@ class CheckpointError(SolarError):
 
 
 class IndexFolderError(SolarError):
-    """An index folder that is missing, damaged, locked, or made with other settings."""
+    """An index folder that is missing, or cannot be read or written."""
+
+
+class IndexLocked(IndexFolderError):
+    """Another process or thread writes to the index: try again later, or wait longer."""
+
+
+class IndexDamaged(IndexFolderError):
+    """An index whose files are not as they were written."""
+
+
+def _printable(path: str) -> str:
+    return path if path.isprintable() else repr(path)[1:-1]
 
 
 def some(names: Iterable[str]) -> str:

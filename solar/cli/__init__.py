@@ -18,6 +18,7 @@ COMMANDS = {
     "index": ("index", "Describe photos and keep their descriptors; only new and changed ones."),
     "search": ("search", "Find photos of the place that a photo shows."),
     "info": ("maintain", "What an index holds, how it was made, and what was skipped and why."),
+    "list": ("maintain", "Every photo of an index by its number, and where it is."),
     "verify": ("maintain", "Read every byte of an index and compare checksums."),
     "compact": ("maintain", "Give back the space of removed and changed photos; ids stay."),
     "remove": ("maintain", "Drop photos from an index; the files themselves are not touched."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +12,11 @@ from rich.markup import escape
 
 from solar.cli.console import err, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
+from solar.cli.options import AsJson, Device, ImageSize, Precision, Scales
+from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.index import AddReport
+    from solar.index import AddReport, Index
 
 SHOWN = 10
 
@@ -24,15 +27,20 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
     to: Annotated[Path, typer.Option(help="The index: a folder, made if it is not there.")],
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Photos and folders of photos. [none, if an option changes the index]"),
+    ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Named model, model folder or .pth file. [solar-r18]")
+        str | None,
+        typer.Option(
+            help="Named model, model folder or .pth file; without PHOTOS, another one describes "
+            "all photos anew. [solar-r18]"
+        ),
     ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
-    ] = None,
-    scales: Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")] = None,
+    image_size: ImageSize = None,
+    scales: Scales = None,
     local: Annotated[
         str | None,
         typer.Option(
@@ -40,13 +48,25 @@ def index(
             "or a local model's name, folder or .pth file; once is enough. [none]"
         ),
     ] = None,
+    moved: Annotated[
+        list[str] | None, typer.Option(help="OLD=NEW: a folder of photos lies elsewhere now.")
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Drop photos whose files are gone.")
+    ] = False,
+    prune_missing_root: Annotated[
+        bool,
+        typer.Option(
+            "--prune-missing-root",
+            help="Also drop those of folders that are missing, empty or more than half gone.",
+        ),
     ] = False,
     retry: Annotated[
         bool, typer.Option("--retry", help="Also try again what was skipped before.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Describe photos and keep their descriptors; only new and changed ones are described.
 
@@ -54,21 +74,57 @@ def index(
     """
     from solar.index import Index
 
-    sizes = parse_scales(scales)
-    if to.is_file() or (to.is_dir() and any(to.iterdir())):
-        kept = Index.open(to, model, image_size, sizes)
+    given = photos or []
+    exists = to.is_file() or (to.is_dir() and any(to.iterdir()))
+    if not given and not (exists and (model or local or moved)):
+        raise UsageError("PHOTOS: say which, or an option that changes an index that is there")
+    sizes, asked = parse_scales(scales), None if model is None else ready(model)
+    anew = exists and not given and model is not None
+    if exists:
+        settings = (None,) * 3 if anew else (asked, image_size, sizes)
+        kept = Index.open(to, *settings, device=device, precision=precision)
     else:
-        kept = Index.create(to, ready(model or "solar-r18"), image_size, sizes)
-    if local is not None:
-        kept.keep_local(local)
+        refuse_missing(given)
+        name = asked or ready("solar-r18")
+        kept = Index.create(to, name, image_size, sizes, device=device, precision=precision)
+    for pair in moved or []:
+        _move(kept, pair)
     with progress("describing") as show:
-        report = kept.add(photos, progress=show, retry_failed=retry)
-    dropped = kept.remove(report.vanished) if prune else 0
+        if anew and asked is not None:
+            report = kept.renew(asked, show, image_size, sizes)
+            given = []
+        if local is not None:
+            kept.keep_features(local)
+            given = given or [Path(photo.path) for photo in kept.photos()]
+        if given or not anew:
+            report = kept.add(given, progress=show, retry_failed=retry)
+    gone = report.vanished if prune or prune_missing_root else []
+    gone = [*gone, *report.unreachable] if prune_missing_root else gone
+    dropped = kept.remove(gone) if gone else 0
     if as_json:
         totals = {"index": str(to), "photos": len(kept), "dropped": dropped}
         print_json({**totals, **asdict(report)})
     else:
         _print(report, to, len(kept), dropped)
+
+
+def refuse_missing(photos: Sequence[Path]) -> None:
+    """Make no index for a mistyped folder.
+
+    Raises:
+        UsageError: one of the paths does not exist.
+    """
+    for path in photos:
+        if not path.exists() and not path.is_symlink():
+            raise UsageError("no such file or folder", path)
+
+
+def _move(kept: Index, pair: str) -> None:
+    old, found, new = pair.partition("=")
+    if not (old and found and new):
+        raise UsageError(f"--moved {pair:.60}: expected OLD=NEW")
+    count = kept.move(old, new)
+    err.print(escape(f"{count} photos of {old} are in {new} now"), soft_wrap=True)
 
 
 def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
@@ -78,10 +134,19 @@ def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
         if (paths := getattr(report, word))
     ]
     out.print(f"[bold]{escape(str(to))}[/]: {total} photos ({', '.join(counts) or 'none new'})")
+    for old, new in report.moved:
+        out.print(f"  moved: {escape(old)} is {escape(new)} now", soft_wrap=True)
+    for root in report.roots:
+        out.print(f"  new folder: {escape(root)}", soft_wrap=True)
     if dropped:
         out.print(f"  {dropped} dropped, their files are gone")
     elif report.vanished:
         out.print(f"  {len(report.vanished)} files are gone; --prune drops them from the index")
+    if report.unreachable and not dropped:
+        out.print(
+            f"  {len(report.unreachable)} photos are out of reach: their folder is missing, empty "
+            "or more than half gone; --prune-missing-root drops them, --moved OLD=NEW finds them"
+        )
     for path, same in report.duplicates[:SHOWN]:
         out.print(f"  same bytes: {escape(path)} = {escape(same)}", soft_wrap=True)
     for _, reason in report.failed[:SHOWN]:

@@ -11,15 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from solar.cli.console import out, print_json
-from solar.errors import IndexFolderError
+from solar.cli.options import AsJson
+from solar.errors import IndexDamaged
 
 Folder = Annotated[Path, typer.Argument(help="An index made by `solar index`.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("info", epilog="Example: solar info my.index")(info)
+    app.command("list", epilog="Example: solar list my.index")(list_photos)
     app.command("verify", epilog="Example: solar verify my.index")(verify)
     app.command("compact", epilog="Example: solar compact my.index")(compact)
     app.command("remove", epilog="Example: solar remove my.index old/photo.jpg")(remove)
@@ -33,24 +34,38 @@ def info(index: Folder, as_json: AsJson = False) -> None:
     if as_json:
         print_json({**asdict(found), "folder": str(found.folder)})
         return
-    settings = found.settings
+    made = found.extraction
     table = Table(box=None, show_header=False)
     table.add_row("photos", str(found.photos))
     table.add_row("skipped", str(len(found.failed)))
-    table.add_row("model", f"{escape(settings.model)} ({settings.dimensions}-D)")
-    table.add_row("fingerprint", settings.fingerprint[:16])
-    table.add_row("image size", f"{settings.image_size} px")
-    table.add_row("scales", ", ".join(f"{scale:.4g}" for scale in settings.scales))
+    for root in found.roots:
+        table.add_row("folder", escape(root))
+    table.add_row("model", f"{escape(made.model)} ({made.dimensions}-D)")
+    table.add_row("fingerprint", made.fingerprint[:16])
+    table.add_row("image size", f"{made.image_size} px")
+    table.add_row("scales", ", ".join(f"{scale:.4g}" for scale in made.scales))
     table.add_row("on disk", f"{found.size / 1e6:.1f} MB")
     table.add_row("compact frees", f"{found.reclaimable / 1e6:.1f} MB")
-    if found.local is not None:
-        local = found.local
-        made = f"{escape(local.extraction.descriptor)}, {local.extraction.fingerprint[:16]}"
-        table.add_row("local descriptors", f"{local.photos} photos, {local.size / 1e6:.1f} MB")
-        table.add_row("made by", f"{made}, {local.extraction.keypoints} keypoints")
+    if found.features is not None:
+        table.add_row("local descriptors", f"of {found.with_features} photos")
+        table.add_row("made by", f"{escape(str(found.features))}, {found.features.keypoints} each")
     out.print(table)
     for _, reason in found.failed:
         out.print(f"skipped {escape(reason)}", soft_wrap=True)
+
+
+def list_photos(index: Folder, as_json: AsJson = False) -> None:
+    """Every photo of an index by its number, and where it is."""
+    from solar.files import printable
+    from solar.index import Index
+
+    with Index.open(index) as opened:
+        photos = opened.photos()
+        if as_json:
+            print_json({"index": str(index), "photos": [asdict(photo) for photo in photos]})
+            return
+        for photo in photos:
+            typer.echo(f"{photo.id}\t{printable(photo.path)}")
 
 
 def verify(index: Folder, as_json: AsJson = False) -> None:
@@ -61,9 +76,9 @@ def verify(index: Folder, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"index": str(index), "problems": problems})
     if problems:
-        raise IndexFolderError("; ".join(problems))
+        raise IndexDamaged("; ".join(problems))
     if not as_json:
-        out.print(f"{escape(str(index))}: every byte is as it was written")
+        out.print(f"{escape(str(index))}: everything is as it was written")
 
 
 def compact(index: Folder) -> None:
@@ -77,7 +92,7 @@ def compact(index: Folder) -> None:
 
 def remove(
     index: Folder,
-    photos: Annotated[list[str], typer.Argument(help="Photos to drop, by path.")],
+    photos: Annotated[list[str], typer.Argument(help="Photos and folders to drop, by path.")],
 ) -> None:
     """Drop photos from an index; the files themselves are not touched."""
     from solar.index import Index

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from solar.cli.console import numbers, out, print_json
+from solar.cli.options import AsJson, Device, Precision
 
 if TYPE_CHECKING:
     from solar.index import Hit
@@ -31,29 +32,30 @@ def search(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many photos to show.")] = 10,
     rerank: Annotated[
-        str | None,
+        str,
         typer.Option(
             help="geometric: the first 100 by keypoints that agree (needs `solar index --local`); "
-            "expansion: search again with the first hits."
+            "expansion: search again with the first hits; a,b: one after the other; none; "
+            "default: geometric where the index keeps local descriptors."
         ),
+    ] = "default",
+    model: Annotated[
+        str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails.")] = None,
 ) -> None:
     """Find photos of the place that a photo shows."""
     from solar.index import Index
 
-    opened = Index.open(index)
+    opened = Index.open(index, model, device=device, precision=precision)
     region = None
     if box is not None:
         x1, y1, x2, y2 = numbers(box, "--box", 4)
         region = (x1, y1, x2, y2)
-    if rerank is None:
-        hits = opened.search(query, top=top, box=region)
-    else:
-        from solar.rerank.searching import search as search_again
-
-        hits = search_again(opened, query, top, region, rerank_by=rerank)
+    hits = opened.search(query, top, region, rerank)
     if html is not None:
         from solar.web.page import Search, write_page
 

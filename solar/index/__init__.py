@@ -1,6 +1,6 @@
 """The index: an incremental, crash-proof folder of descriptors, and exact search in it."""
 
 from solar.index.index import Index
-from solar.index.results import AddReport, Hit, IndexInfo
+from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo
 
-__all__ = ["AddReport", "Hit", "Index", "IndexInfo"]
+__all__ = ["AddReport", "Hit", "Index", "IndexInfo", "IndexedPhoto"]

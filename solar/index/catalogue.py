@@ -1,97 +1,270 @@
-"""The catalogue: finds what an index holds by path and by content, while it is being written."""
+"""The catalogue: what an index knows about its photos, in SQLite, as of any commit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+import re
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from solar.errors import UsageError
-from solar.index.listing import AnyPath, absolute_photo
-from solar.index.records import Descriptor, Entry, State, path_to_bytes
-from solar.index.snapshot import Snapshot
-from solar.index.writer import Writer
+import numpy as np
+from numpy.typing import NDArray
+
+from solar.errors import IndexDamaged, IndexFolderError
+from solar.index._commit import LARGEST_DOCUMENT, Commit
+from solar.index._entries import COLUMNS, Entry, checksum
+from solar.index._sqlite import open_reading, plain_errors, refuse_other_schema
+
+_NAME = re.compile(r"catalogue-(\d{6,12})\.db")
+_AT_ONCE = 500  # Of ids in one question.
+_ROWS_AT_ONCE = 50_000
+_LIVE = "born <= ?1 AND (died IS NULL OR died > ?1)"
+
+Root = tuple[int, bytes, bytes | None]
+"""Number, absolute path, and path from the index's folder, if there is one."""
+
+
+def catalogue_file(folder: Path, number: int) -> Path:
+    """Where the catalogue of a number lies; compaction writes the next."""
+    return folder / f"catalogue-{number:06d}.db"
+
+
+def newest(folder: Path) -> tuple[int, Path]:
+    """Number and file of the catalogue that counts.
+
+    Raises:
+        IndexFolderError: there is none.
+    """
+    try:
+        names = [file.name for file in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise IndexFolderError("no such index: make one with `solar index`", folder) from error
+    except OSError as error:
+        raise IndexFolderError(f"cannot be read: {error}", folder) from error
+    numbers = [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
+    if not numbers:
+        raise IndexFolderError("is no index: it holds no catalogue", folder)
+    return max(numbers), catalogue_file(folder, max(numbers))
 
 
 class Catalogue:
-    """Looks up photos by path or content in constant time, as of the last `put`.
+    """Answers questions about one catalogue file, in short transactions, to any thread.
 
-    It keeps positions in the log, not entries, so that a million photos fit in memory.
+    Every question names a generation: what later commits have changed is not seen.
     """
 
-    def __init__(self, snapshot: Snapshot, writer: Writer) -> None:
-        """Read the paths and content hashes of all photos.
+    def __init__(self, file: Path) -> None:
+        """Open it.
 
         Args:
-            snapshot: the last commit.
-            writer: that continues it; `put` goes through to it.
-        """
-        self._snapshot = snapshot
-        self._writer = writer
-        self._fresh: list[Entry] = []
-        self._superseded: set[int] = set()
-        self._by_path: dict[bytes, int] = {}
-        self._by_content: dict[bytes, tuple[int, ...]] = {}
-        for key in snapshot.known_files():
-            self._file(*key)
-
-    def find(self, path: bytes) -> Entry | None:
-        """The photo with a path, failed or not."""
-        position = self._by_path.get(path)
-        return None if position is None else self._entry(position)
-
-    def named(self, photo: AnyPath | int) -> Entry:
-        """The photo that a caller means by a path or an id.
+            file: of the catalogue.
 
         Raises:
-            UsageError: it is not in the index.
+            FileNotFoundError: it is not there (any more).
+            IndexFolderError: it cannot be read.
         """
-        if isinstance(photo, int):
-            entry = self._snapshot.find(photo)
-        else:
-            # As the index stores it, or as it would.
-            entry = self.find(path_to_bytes(Path(photo)))
-            entry = entry or self.find(path_to_bytes(absolute_photo(Path(photo))))
-        if entry is None:
-            kind = "id" if isinstance(photo, int) else "photo"
-            raise UsageError(
-                f"{self._snapshot.folder} holds no {kind} {photo}, so nothing was done"
+        self.file = file
+        self._copies = contextlib.ExitStack()
+        self._open()
+        with self._asking() as connection:
+            refuse_other_schema(connection, file)
+
+    def _open(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        with plain_errors(self.file):
+            if not stat.S_ISREG(self.file.lstat().st_mode):
+                raise IndexFolderError("is not a regular file, as all in an index are", self.file)
+            self._connection = open_reading(self.file, self._copies)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+        self._copies.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self.close()
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone; a forked process opens its own."""
+        if self._process != os.getpid():
+            self._abandoned = self._connection
+            self._open()
+        with self._lock, plain_errors(self.file):
+            yield self._connection
+
+    def _ask(self, question: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        with self._asking() as connection:
+            return connection.execute(question, values).fetchall()
+
+    def commit(self) -> Commit:
+        """The last commit.
+
+        Raises:
+            IndexDamaged: it cannot be read.
+        """
+        with self._asking() as connection:
+            return read_commit(connection, self.file)
+
+    def roots(self) -> list[Root]:
+        """All folders that photos are kept relative to, by number."""
+        return self._ask("SELECT id, path, beside FROM roots ORDER BY id")  # type: ignore[return-value]
+
+    def entries(self, ids: Iterable[int], at: int) -> dict[int, Entry]:
+        """The photos that some ids stand for, by id; those that are not there are left out."""
+        wanted = list(dict.fromkeys(map(int, ids)))
+        found: dict[int, Entry] = {}
+        for start in range(0, len(wanted), _AT_ONCE):
+            part = [number for number in wanted[start : start + _AT_ONCE] if abs(number) < 1 << 63]
+            marks = ",".join(f"?{place}" for place in range(2, len(part) + 2))
+            where = f"id IN ({marks}) AND {_LIVE}"
+            for entry in self._entries(where, (at, *part)):
+                found[entry.id] = entry
+        return found
+
+    def named(self, root: int, path: bytes, at: int) -> Entry | None:
+        """The photo at a path."""
+        found = self._entries(f"root = ?2 AND path = ?3 AND {_LIVE}", (at, root, path))
+        return found[0] if found else None
+
+    def below(self, root: int, folder: bytes, at: int) -> Iterator[Entry]:
+        """All photos below a folder of a root, in the order of their paths.
+
+        Args:
+            root: its number.
+            folder: relative to the root; empty for the root itself.
+            at: generation.
+        """
+        last = folder + b"/" if folder else b""
+        values = (folder + b"0",) if folder else ()  # The character after the slash.
+        inside = "AND path < ?4" if folder else ""
+        while True:
+            rows = self._entries(
+                f"root = ?2 AND path > ?3 {inside} AND {_LIVE} ORDER BY path LIMIT {_AT_ONCE}",
+                (at, root, last, *values),
             )
-        return entry
+            yield from rows
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1].path
 
-    def same_content(self, sha256: bytes) -> Entry | None:
-        """A photo of which the index has a descriptor and whose file had these bytes."""
-        for position in self._by_content.get(sha256, ()):
-            if position not in self._superseded:
-                return self._entry(position)
-        return None
+    def with_content(self, sha256: bytes, at: int) -> list[Entry]:
+        """Photos with a descriptor whose file had these bytes, by id."""
+        return self._entries(
+            f"sha256 = ?2 AND row IS NOT NULL AND died IS NULL AND {_LIVE} ORDER BY id",
+            (at, sha256),
+        )
 
-    def paths(self) -> Iterator[bytes]:
-        """Of all photos, failed ones too."""
-        return iter(self._by_path)
+    def all(self, at: int) -> Iterator[Entry]:
+        """All photos by ascending id."""
+        last = -1
+        while True:
+            rows = self._entries(f"id > ?2 AND {_LIVE} ORDER BY id LIMIT {_AT_ONCE}", (at, last))
+            yield from rows
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1].id
 
-    def supersede(self, path: bytes) -> None:
-        """From here on, the photo's old content is not found any more: it has changed."""
-        if path in self._by_path:
-            self._superseded.add(self._by_path[path])
+    def count(self, root: int, at: int) -> int:
+        """How many photos a root has."""
+        question = f"SELECT count(*) FROM photos WHERE root = ?2 AND {_LIVE}"  # noqa: S608
+        return self._number(question, at, root)
 
-    def put(self, entry: Entry, descriptor: Descriptor | None = None) -> None:
-        """Write an entry, in the place of the one with the same path if there is one."""
-        entry = self._writer.put(entry, descriptor)
-        self.supersede(entry.path)
-        self._fresh.append(entry)
-        position = len(self._snapshot.records) + len(self._fresh) - 1
-        if entry.state == State.REMOVED:
-            self._by_path.pop(entry.path, None)
-        else:
-            self._file(position, entry.path, entry.sha256, entry.state == State.PHOTO)
+    def features(self, at: int) -> tuple[int, int]:
+        """How many photos have features, and how many bytes these take."""
+        where = f"features_at IS NOT NULL AND {_LIVE}"
+        each = f"SELECT DISTINCT features_at, features_length FROM photos WHERE {where}"  # noqa: S608
+        return (
+            self._number(f"SELECT count(*) FROM photos WHERE {where}", at),  # noqa: S608
+            self._number(f"SELECT coalesce(sum(features_length), 0) FROM ({each})", at),  # noqa: S608
+        )
 
-    def _file(self, position: int, path: bytes, sha256: bytes, described: bool) -> None:
-        self._by_path[path] = position
-        if described:
-            self._by_content[sha256] = (*self._by_content.get(sha256, ()), position)
+    def _number(self, question: str, *values: int) -> int:
+        with self._asking() as connection:
+            number: int = connection.execute(question, values).fetchone()[0]
+        return number
 
-    def _entry(self, position: int) -> Entry:
-        committed = len(self._snapshot.records)
-        if position < committed:
-            return self._snapshot.entry(position)
-        return self._fresh[position - committed]
+    def failed(self, at: int) -> list[Entry]:
+        """All photos that have no descriptor, by ascending id."""
+        return self._entries(f"row IS NULL AND {_LIVE} ORDER BY id", (at,))
+
+    def _entries(self, where: str, values: Sequence[object]) -> list[Entry]:
+        question = f"SELECT {COLUMNS}, checksum, born FROM photos WHERE {where}"  # noqa: S608
+        return [_checked(row, self.file) for row in self._ask(question, values)]
+
+    def owners(
+        self, commit: Commit, known: NDArray[np.int64] | None, since: Commit | None
+    ) -> NDArray[np.int64]:
+        """For each row of the vectors, the id of the photo that it describes, -1 for none.
+
+        Args:
+            commit: as of which.
+            known: what the answer was as of an earlier commit of this file, to save most work.
+            since: that commit.
+
+        Returns:
+            (rows of the commit,).
+
+        Raises:
+            IndexDamaged: a photo claims a row that is not there.
+        """
+        owners = np.full(commit.rows, -1, np.int64)
+        versions = 0
+        if known is not None and since is not None:
+            owners[: len(known)] = known
+            versions = since.versions
+            gone = "SELECT row, -1 FROM photos WHERE died > ?2 AND died <= ?1 AND row IS NOT NULL"
+            self._fill(owners, gone, commit.generation, since.generation)
+        came = f"SELECT row, id FROM photos WHERE version > ?2 AND row IS NOT NULL AND {_LIVE}"  # noqa: S608
+        self._fill(owners, came, commit.generation, versions)
+        return owners
+
+    def _fill(self, owners: NDArray[np.int64], question: str, *values: int) -> None:
+        with self._asking() as connection:
+            cursor = connection.execute(question, values)
+            while part := cursor.fetchmany(_ROWS_AT_ONCE):
+                places = np.array(part, np.int64)  # (K, 2)
+                if not 0 <= places[:, 0].min() <= places[:, 0].max() < len(owners):
+                    raise IndexDamaged(
+                        "names descriptors that are not there: it was damaged; restore it from a "
+                        "copy, or make the index anew",
+                        self.file,
+                    )
+                owners[places[:, 0]] = places[:, 1]
+
+
+def read_commit(connection: sqlite3.Connection, file: Path) -> Commit:
+    """The commit that a catalogue stands at.
+
+    Raises:
+        IndexDamaged: it cannot be read.
+    """
+    found = connection.execute("SELECT length(document) FROM state").fetchall()
+    if len(found) != 1 or not 0 < found[0][0] <= LARGEST_DOCUMENT:
+        raise IndexDamaged("holds no settings: restore it from a copy", file)
+    ((text,),) = connection.execute("SELECT document FROM state").fetchall()
+    return Commit.from_text(text, file)
+
+
+def roots_sum(roots: Iterable[Root]) -> str:
+    """Checksum of a table of roots."""
+    return checksum(repr(sorted(roots)).encode()).hex()
+
+
+def _checked(row: Sequence[object], file: Path) -> Entry:
+    """An entry, unless its checksum says that it is not what was written."""
+    *values, found, born = row
+    entry = Entry(*values)  # type: ignore[arg-type]
+    if entry.checksum(born) != found:  # type: ignore[arg-type]
+        raise IndexDamaged(
+            f"what it says of photo {entry.path!r:.60} does not match its checksum: "
+            "restore it from a copy, or make the index anew",
+            file,
+        )
+    return entry

@@ -2,108 +2,139 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from solar.index import maintenance
-from solar.index.adding import Addition, Progress
-from solar.index.catalogue import Catalogue
-from solar.index.datafile import remove_leftovers
-from solar.index.describer import Describer, load_describer, model_name, refuse_other
-from solar.index.listing import AnyPath, list_photos
-from solar.index.lock import writer_lock
-from solar.index.reading import Reader
-from solar.index.records import NO_ROW, State
+from numpy.typing import ArrayLike
+
+from solar.errors import IndexFolderError, UsageError
+from solar.extraction import Extraction
+from solar.features.extractor import FeatureExtractor, open_feature_extractor
+from solar.index import _changing, _maintenance
+from solar.index._adding import Addition
+from solar.index._commit import Commit
+from solar.index._entries import Entry
+from solar.index._features import FeatureMaker
+from solar.index._given import as_list, look
+from solar.index._lock import WriterLock, writer_lock
+from solar.index._models import Models, place_of
+from solar.index._reading import Reader, checked
+from solar.index._renewal import renew
+from solar.index._snapshot import Snapshot
+from solar.index._writer import Writer
 from solar.index.results import AddReport
-from solar.index.snapshot import KINDS, Snapshot
-from solar.index.vectors.exact import Searcher
-from solar.index.writer import Writer
+from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
-    pass
+    from solar.index._models import Model
 
-    from solar.features.extractor import FeatureExtractor
+PATIENCE = 60.0
+"""Seconds for which those that write wait for another writer."""
 
 
 class Index(Reader):
     """A folder of descriptors. `Index.create` makes one, `Index.open` opens one.
 
-    An opened index stays at the commit that it was opened at, or that it last wrote itself.
-    Any number of processes may read; `add`, `remove` and `compact` lock out other writers.
+    An opened index stays at the commit that it was opened at, or that it last wrote itself, until
+    `refresh`. Any number of processes and threads may read, also while one writes; `add`, `remove`
+    and all others that change an index wait for another writer.
     """
 
     @classmethod
     def create(
         cls,
         folder: AnyPath,
-        model: AnyPath | Describer = "solar-r18",
+        model: Model = "solar-r18",
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
+        *,
+        engine: str = "auto",
+        device: str = "auto",
+        precision: str = "auto",
     ) -> Index:
         """Make an empty index.
 
         Args:
             folder: to make; may exist if it is empty.
-            model: what `solar.load` takes, or a describer.
+            model: what `solar.load` takes, a loaded network, or an extractor.
             image_size: limit of a photo's longest side, in pixels; None for the model's own.
             scales: at which descriptors are averaged; None for the model's own.
+            engine: that runs the network; see `solar.open_extractor`.
+            device: where it runs.
+            precision: of its arithmetic.
 
         Raises:
             IndexFolderError: the folder holds something, or cannot be written.
             UsageError: the settings are out of range.
             CheckpointError: the model cannot be loaded.
         """
-        folder = Path(folder).absolute()
-        maintenance.refuse_occupied(folder)
-        if isinstance(model, Describer):
-            describer: Describer = model
-        else:
-            describer = load_describer(model_name(model), image_size, scales)
-        maintenance.make_folder(folder, describer.settings)
-        return cls(Snapshot.open(folder), describer)
+        place = Path(folder).absolute()
+        _maintenance.refuse_occupied(place)
+        models = Models(place, place_of(model), None, device, precision, engine)
+        extractor = models.open(image_size, None if scales is None else tuple(scales))
+        _maintenance.make_folder(place, Commit(extractor.extraction))
+        models.use(extractor, extractor.extraction)
+        return cls(Snapshot.open(place), models)
 
     @classmethod
     def open(
         cls,
         folder: AnyPath,
-        model: AnyPath | Describer | None = None,
+        model: Model | None = None,
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
-        searcher: Searcher | None = None,
+        *,
+        engine: str = "auto",
+        device: str = "auto",
+        precision: str = "auto",
     ) -> Index:
         """Open the last commit of an index. The model is loaded once a photo must be described.
 
         Args:
             folder: of the index.
-            model: what `solar.load` takes, or a describer; None for the one that the index names.
+            model: what `solar.load` takes, a loaded network, or an extractor; None for the one
+                that the index names.
             image_size: None, or what the index was made with.
             scales: None, or what the index was made with.
-            searcher: how descriptors are compared; None for exactly, by FAISS.
+            engine: that runs the network; see `solar.open_extractor`.
+            device: where it runs.
+            precision: of its arithmetic.
 
         Raises:
-            IndexFolderError: there is no index, it is damaged, it was made with another model or
-                other settings, or the model given cannot be loaded.
+            IndexFolderError: there is no index, or it is damaged.
+            UsageError: it was made with another model or other settings.
+            CheckpointError: the model given cannot be loaded.
         """
         snapshot = Snapshot.open(Path(folder).absolute())
-        settings = snapshot.manifest.settings
+        made = snapshot.commit.extraction
         asked = replace(
-            settings,
-            image_size=settings.image_size if image_size is None else image_size,
-            scales=settings.scales if scales is None else tuple(map(float, scales)),
+            made,
+            image_size=made.image_size if image_size is None else image_size,
+            scales=made.scales if scales is None else tuple(map(float, scales)),
         )
-        refuse_other(snapshot.folder, settings, asked)
-        if isinstance(model, Describer):
-            refuse_other(snapshot.folder, settings, model.settings)
-            return cls(snapshot, model, searcher=searcher)
-        name = None if model is None else model_name(model)
-        index = cls(snapshot, model=name, searcher=searcher)
-        if name is not None and name != settings.model:
-            index._loaded()  # To refuse another model now, not after an hour of reading photos.
-        return index
+        made.require_same(asked, snapshot.folder, "leave the options out, or make another index")
+        named = None if model is None else place_of(model)
+        models = Models(snapshot.folder, named, None, device, precision, engine)
+        if named is not None and named != made.model:
+            models.extractor(made)  # To refuse another now, not after an hour of reading photos.
+        return cls(snapshot, models)
+
+    def __enter__(self) -> Index:
+        """The index itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its folder: unpickled, it is opened again, at the commit of that moment."""
+        m = self._models
+        return _open_again, (type(self), self.folder, m.model, m.engine, m.device, m.precision)
 
     def add(
         self,
@@ -111,105 +142,264 @@ class Index(Reader):
         progress: Progress | None = None,
         *,
         retry_failed: bool = False,
+        timeout: float = PATIENCE,
     ) -> AddReport:
         """Add photos that are new, and describe those again that have changed.
 
-        A photo is known by its absolute path, and has changed if its file's size or time and then
-        its content are another. Commits as it goes: after an interruption, the same call goes on
-        where that came.
+        A photo is known by its path below the folder that was added, its root, and has changed if
+        its file's size or times and then its content are another. A folder in no root yet is
+        another root, or one that was moved: if a root is gone, at least half of its photos lie at
+        the same paths in the new folder with the same sizes, and the bytes of 20 agree. Commits as
+        it goes: after an interruption, the same call goes on where that came.
 
         Args:
             photos: a folder, with all folders in it, a photo, or a list of these.
-            progress: called with the number of photos dealt with, and of all; then once more with
-                those of which features are made.
+            progress: called with the number of photos dealt with, and of all.
             retry_failed: also try photos again that failed before and have not changed.
+            timeout: seconds to wait for another writer.
 
         Returns:
             What became of each photo, by name. Vanished ones stay until they are removed.
 
         Raises:
-            IndexFolderError: another writes to the index, it cannot be written, or its model
-                cannot be loaded, or is another now.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+            UsageError: nothing of what was given exists, or the model is another now.
+            CheckpointError: the model cannot be loaded.
             PhotoError: a folder cannot be listed.
         """
-        paths, given = list_photos(photos)
-        with self._writing():
-            with self._writer() as writer:
+        items = list(as_list(photos))
+        with self._writing(timeout) as (snapshot, lock):
+            given = look(items, snapshot)
+            _changing.refuse_nothing(given, snapshot)
+            with Writer(snapshot.catalogue.file, lock) as writer:
+                _changing.put_roots(writer, snapshot, given.roots)
+                if made := self._models.renamed(snapshot.commit.extraction):
+                    writer.put_settings(made, snapshot.commit.features)
                 addition = Addition(
+                    snapshot,
                     writer,
-                    Catalogue(self._snapshot, writer),
-                    self._loaded,
+                    given.roots,
+                    lambda: self._models.extractor(snapshot.commit.extraction),
+                    self._feature_maker(snapshot.commit),
                     retry_failed=retry_failed,
                     progress=progress,
                 )
-                addition.run(paths)
-                report = addition.finish(given)
-            if self._local.kept:
-                last = Snapshot.open(self._snapshot.folder)
-                report.without_features = self._local.add(last, paths, progress)
-        return report
+                addition.run(given.photos)
+            addition.report.moved, addition.report.roots = given.moved, given.added
+            last = Snapshot.open(self.folder, snapshot)
+            return _changing.finished(addition.report, last, given, addition.missing)
 
-    def keep_local(self, local: AnyPath | FeatureExtractor) -> None:
+    def add_descriptors(
+        self,
+        names: Sequence[AnyPath],
+        descriptors: ArrayLike,
+        extraction: Extraction,
+        *,
+        timeout: float = PATIENCE,
+    ) -> list[int]:
+        """Add what was described elsewhere.
+
+        Args:
+            names: of N photos: absolute paths, or any names, under which hits come back.
+            descriptors: (N, D), unit rows.
+            extraction: that made them.
+            timeout: seconds to wait for another writer.
+
+        Returns:
+            The ids of the photos; those that were there keep theirs and get the new descriptor.
+
+        Raises:
+            UsageError: they were made otherwise than the index's, a row is not of unit length, or
+                a name is there twice.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+        """
+        with self._writing(timeout) as (snapshot, lock):
+            rows = checked(descriptors, extraction, snapshot, "descriptors")
+            with Writer(snapshot.catalogue.file, lock) as writer:
+                return _changing.add_rows(snapshot, writer, [os.fspath(n) for n in names], rows)
+
+    def keep_features(
+        self, features: AnyPath | FeatureExtractor, *, timeout: float = PATIENCE
+    ) -> None:
         """Keep features beside the descriptors from now on, for geometric re-ranking.
 
         They take about 70 KB for each photo. Photos that are in the index already get theirs the
         next time that they are given to `add`.
 
         Args:
-            local: `rootsift`, what `solar.load_local` takes, or a describer of keypoints.
+            features: what `solar.features.open_feature_extractor` takes, or an extractor.
+            timeout: seconds to wait for another writer.
 
         Raises:
-            IndexFolderError: the index keeps features of another descriptor, another writes to it,
-                or it cannot be written.
+            UsageError: the index keeps features that are made otherwise.
+            IndexLocked: another writes to it all that time.
+            IndexFolderError: it cannot be written.
             CheckpointError: the network cannot be loaded.
         """
-        with self._writing():
-            self._local.keep(local)
+        made = self._snapshot.commit.features
+        if not isinstance(features, FeatureExtractor):
+            name = str(place_of(features))
+            if made is not None and made.descriptor == name:
+                return
+            features = open_feature_extractor(name, self._models.device)
+        with self._writing(timeout) as (snapshot, lock):
+            made = snapshot.commit.features
+            if made is not None:
+                way_out = "use what they were made with, or make another index"
+                made.require_same(features.extraction, self.folder, way_out)
+            if made == features.extraction:
+                self._models.features = features
+                return
+            with Writer(snapshot.catalogue.file, lock) as writer:
+                writer.put_settings(snapshot.commit.extraction, features.extraction)
+                writer.commit()
+        self._models.features = features
 
-    def remove(self, photos: AnyPath | Iterable[AnyPath | int]) -> int:
+    def remove(
+        self, photos: AnyPath | int | Iterable[AnyPath | int], *, timeout: float = PATIENCE
+    ) -> int:
         """Take photos out of the index; their files stay.
 
         Args:
-            photos: paths or ids, such as a report's `vanished`.
+            photos: ids, paths of photos, or folders with all that is in them, one or many.
+            timeout: seconds to wait for another writer.
 
         Returns:
             How many there were.
 
         Raises:
             UsageError: one of them is not in the index; then nothing is removed.
-            IndexFolderError: another writes to the index, or it cannot be written.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
         """
-        if isinstance(photos, str | PathLike):
-            photos = [photos]
-        with self._writing(), self._writer() as writer:
-            catalogue = Catalogue(self._snapshot, writer)
-            entries = {catalogue.named(photo) for photo in photos}
-            for entry in sorted(entries):
-                catalogue.put(entry._replace(state=State.REMOVED, row=NO_ROW))
-            writer.commit()
-        return len(entries)
+        items = [photos] if isinstance(photos, str | os.PathLike | int) else list(photos)
+        with self._writing(timeout) as (snapshot, lock):
+            found: dict[int, Entry] = {}
+            for item in items:
+                named = snapshot.find([item]) if isinstance(item, int) else {}
+                if not isinstance(item, int):
+                    named = {entry.id: entry for entry in self._meant(snapshot, item)}
+                if not named:
+                    kind = "id" if isinstance(item, int) else "photo or folder"
+                    raise UsageError(f"holds no {kind} {item}, so nothing was done", self.folder)
+                found.update(named)
+            with Writer(snapshot.catalogue.file, lock) as writer:
+                for number in sorted(found):
+                    writer.remove(number)
+                writer.commit()
+        return len(found)
 
-    def compact(self) -> None:
-        """Free the room of what was removed or replaced. Ids stay as they are.
+    def move(self, old: AnyPath, new: AnyPath, *, timeout: float = PATIENCE) -> int:
+        """Say that photos lie elsewhere now; none is described.
+
+        Args:
+            old: a folder, where the index knows photos.
+            new: where they are now.
+            timeout: seconds to wait for another writer.
+
+        Returns:
+            How many photos have another path now.
 
         Raises:
-            IndexFolderError: another writes to the index, or it cannot be written.
+            UsageError: the index knows no photo below `old`, or `new` is no folder.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
         """
-        with self._writing():
-            maintenance.compact(self._snapshot)
-            self._local.compact(self._snapshot)
+        with (
+            self._writing(timeout) as (snapshot, lock),
+            Writer(snapshot.catalogue.file, lock) as writer,
+        ):
+            return _changing.move(snapshot, writer, Path(old), Path(new))
+
+    def renew(
+        self,
+        model: Model,
+        progress: Progress | None = None,
+        image_size: int | None = None,
+        scales: Sequence[float] | None = None,
+        *,
+        timeout: float = PATIENCE,
+    ) -> AddReport:
+        """Describe all photos anew, with another model or other settings; ids stay.
+
+        The index answers as before until all of them are described, and then switches at once. An
+        interrupted call goes on where it came to.
+
+        Args:
+            model: as for `create`.
+            progress: called with the number of photos dealt with, and of all.
+            image_size: None for the model's own.
+            scales: None for the model's own.
+            timeout: seconds to wait for another writer.
+
+        Returns:
+            What became of each photo.
+
+        Raises:
+            CheckpointError: the model cannot be loaded.
+            UsageError: a root is out of reach.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+        """
+        m = self._models
+        models = Models(self.folder, place_of(model), m.features, m.device, m.precision, m.engine)
+        extractor = models.open(image_size, None if scales is None else tuple(scales))
+        with self._writing(timeout) as (snapshot, lock):
+            report = renew(snapshot, lock, extractor, progress)
+        models.use(extractor, extractor.extraction)
+        self._models = models
+        return report
+
+    def compact(self, *, timeout: float = PATIENCE) -> None:
+        """Free the room of what was removed or replaced. Ids stay as they are.
+
+        Args:
+            timeout: seconds to wait for another writer.
+
+        Raises:
+            IndexDamaged: a descriptor or features are damaged; then nothing has changed.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+        """
+        with self._writing(timeout) as (snapshot, lock):
+            _maintenance.compact(snapshot, lock)
+
+    def _feature_maker(self, commit: Commit) -> FeatureMaker | None:
+        made = commit.features
+        if made is None:
+            return None
+        return FeatureMaker(lambda: self._models.feature_extractor(made))
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, timeout: float) -> Iterator[tuple[Snapshot, WriterLock]]:
         """Be the only writer, on top of the last commit; afterwards, read what was committed."""
-        folder = self._snapshot.folder
-        with writer_lock(folder):
-            self._snapshot = Snapshot.open(folder)
-            remove_leftovers(folder, KINDS, self._snapshot.manifest.generation)
+        _ = self._snapshot
+        if not self.folder.is_dir():
+            raise IndexFolderError("no such index: it was moved or deleted", self.folder)
+        with writer_lock(self.folder, timeout) as lock:
+            self.refresh()
+            _maintenance.remove_leftovers(self._snapshot, lock)
             try:
-                yield
-            finally:
-                self._snapshot = Snapshot.open(folder)
+                yield self._snapshot, lock
+            except BaseException:
+                with _suppressed():
+                    self.refresh()
+                raise
+            self.refresh()
 
-    def _writer(self) -> Writer:
-        return Writer(self._snapshot.folder, self._snapshot.manifest)
+
+@contextmanager
+def _suppressed() -> Iterator[None]:
+    """Another error is on its way already."""
+    try:
+        yield
+    except IndexFolderError:
+        return
+
+
+def _open_again(
+    kind: type[Index], folder: Path, model: Any, engine: str, device: str, precision: str
+) -> Index:
+    return kind.open(folder, model, engine=engine, device=device, precision=precision)

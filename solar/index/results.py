@@ -1,12 +1,12 @@
-"""What an index answers: hits, and what became of photos."""
+"""What an index answers: hits, photos, and what became of photos."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from solar.extraction.extraction import Extraction
 from solar.features.extraction import FeatureExtraction
-from solar.index.manifest import Settings
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Hit:
 
     Attributes:
         path: of the photo: absolute, with forward slashes.
-        score: inner product of its descriptor and the query's, -1 to 1.
+        score: cosine of its descriptor and the query's, -1 to 1.
         id: its number in the index.
         inliers: how many of its keypoints agree with the query's; None if it was not verified.
         lines: of each inlier x1, y1 in the query and x2, y2 in this photo, as parts of their
@@ -30,20 +30,26 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class LocalInfo:
-    """The features beside an index.
+class IndexedPhoto:
+    """A photo of an index.
 
     Attributes:
-        extraction: how they are made.
-        photos: how many photos of the index have them.
-        size: of their data files, in bytes.
-        reclaimable: how many of their sets of features belong to no photo any more.
+        id: its number, for as long as it is in the index.
+        path: of its file, where it is now: absolute, with forward slashes.
+        root: the folder that was added and that holds it; empty for a name that is no path.
+        sha256: of the file, hexadecimal; None if it was described elsewhere.
+        size: of the file in bytes; -1 if that is not known.
+        has_features: whether its features are kept.
+        reason: why it cannot be found, None if it can: one line that names it.
     """
 
-    extraction: FeatureExtraction
-    photos: int
+    id: int
+    path: str
+    root: str
+    sha256: str | None
     size: int
-    reclaimable: int
+    has_features: bool
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,44 +58,59 @@ class IndexInfo:
 
     Attributes:
         folder: of the index.
-        settings: the model and the extraction settings.
+        extraction: what its descriptors depend on.
+        features: what its features depend on; None if it keeps none.
+        kind: of vectors.
+        generation: how many commits there were.
         photos: how many can be found.
-        failed: (path, reason) of those that could not be used.
-        size: of the data files, in bytes.
+        with_features: how many of these have features.
+        roots: the folders that its photos are kept relative to, where they are now.
+        failed: (path, reason) of photos that could not be used.
+        size: of all files, in bytes.
         reclaimable: how many of these bytes `Index.compact` would free, about.
-        local: of features, None if the index keeps none.
     """
 
     folder: Path
-    settings: Settings
+    extraction: Extraction
+    features: FeatureExtraction | None
+    kind: str
+    generation: int
     photos: int
+    with_features: int
+    roots: list[str]
     failed: list[tuple[str, str]]
     size: int
     reclaimable: int
-    local: LocalInfo | None = None
 
 
 @dataclass
 class AddReport:
-    """What became of the photos given to `Index.add`; paths as the index stores them.
+    """What became of the photos given to `Index.add`; paths as the index knows them now.
 
     Attributes:
         added: new in the index, or failed before and described now.
         changed: their content is another than before; they keep their ids.
         unchanged: described before, not touched now.
         vanished: in the index, but their file is gone; `Index.remove` takes this list.
+        unreachable: likewise, but their root is missing, empty or has lost more than half of its
+            photos, as when a drive is away: look before you remove them.
         duplicates: of the added and changed, those that are byte for byte the same as another
             photo: (path, that other photo's path).
         failed: (path, reason) of photos that could not be used, now or earlier; the reason
             names the file.
-        without_features: (path, reason) of photos of which no features could be made, in an index
-            that keeps them; they can be found, but not verified.
+        without_features: (path, reason) of photos that have none, in an index that keeps them;
+            they can be found, but not verified.
+        moved: (old place, new place) of roots that were found to have moved.
+        roots: folders that are new roots.
     """
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     without_features: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    roots: list[str] = field(default_factory=list)

@@ -138,7 +138,7 @@ def verified(home: Path, model_folder: Path) -> Path:
     call = ["index", "photos", "--to", "i", "--model", model_folder]
     succeed(*call, folder=folder)
     done = solar("search", "i", "photos/1_0.png", "--rerank", "geometric", folder=folder)
-    assert done.returncode == 1 and "--local" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 2 and "--local" in done.stderr and done.stderr.count("\n") == 1
     succeed(*call, "--local", "rootsift", folder=folder)
     return folder
 
@@ -166,7 +166,7 @@ def test_a_page_without_a_verified_hit_says_so(verified: Path) -> None:
     succeed(*call, folder=verified)
     text = (verified / "none.html").read_text()
     assert "<svg" not in text and "No hit has more than" in text
-    succeed("search", "i", "elsewhere.png", "--html", "plain.html", folder=verified)
+    succeed(*call[:3], "--rerank", "none", "--html", "plain.html", folder=verified)
     assert "inliers" not in (verified / "plain.html").read_text()
 
 
@@ -185,16 +185,16 @@ def test_expansion_searches_again(verified: Path) -> None:
 
 def test_info_and_care_of_local_descriptors(verified: Path) -> None:
     info = json.loads(succeed("info", "i", "--json", folder=verified))
-    assert info["local"]["extraction"]["descriptor"] == "rootsift" and info["local"]["photos"] == 9
-    assert "9 photos" in succeed("info", "i", folder=verified)
+    assert info["features"]["descriptor"] == "rootsift" and info["with_features"] == 9
+    assert "of 9 photos" in succeed("info", "i", folder=verified)
     other = solar("index", "photos", "--to", "i", "--local", "no-model", folder=verified)
     assert other.returncode == 2 and "no-model" in other.stderr
     succeed("verify", "i", folder=verified)
-    file = max((verified / "i" / "local").glob("keypoints-*"))
+    file = max((verified / "i").glob("features-*"))
     whole = file.read_bytes()
     file.write_bytes(whole[:99] + bytes([whole[99] ^ 1]) + whole[100:])
     done = solar("verify", "i", folder=verified)
-    assert done.returncode == 1 and "local" in done.stderr
+    assert done.returncode == 1 and "features" in done.stderr
     file.write_bytes(whole)
 
 
@@ -222,7 +222,7 @@ def test_an_empty_folder_becomes_an_index_and_rounded_scales_are_the_same(
     succeed(*call, "1,1.41421356,0.70710678", folder=folder)
     report = json.loads(succeed(*call, "1,1.4142,0.7071", "--json", folder=folder))
     assert len(report["unchanged"]) == 2
-    assert solar(*call, "1,1.41", folder=folder).returncode == 1
+    assert solar(*call, "1,1.41", folder=folder).returncode == 2
     assert solar(*call, "1,-1", folder=folder).returncode == 2
 
 
@@ -234,16 +234,21 @@ def test_info_verify_compact_remove(home: Path, model_folder: Path) -> None:
     assert "1 dropped, 3 photos left" in succeed("remove", "i", "photos/01.png", folder=folder)
     assert "3 photos" in succeed("compact", "i", folder=folder)
     info: dict[str, Any] = json.loads(succeed("info", "i", "--json", folder=folder))
-    assert info["photos"] == 3 and info["settings"]["dimensions"] == 32
+    assert info["photos"] == 3 and info["extraction"]["dimensions"] == 32
     assert "bad.png" in info["failed"][0][1]
     assert "bad.png" in succeed("info", "i", folder=folder)
-    assert "every byte" in succeed("verify", "i", folder=folder)
-    data = max((p for p in (folder / "i").iterdir()), key=lambda p: p.stat().st_size)
+    assert "as it was written" in succeed("verify", "i", folder=folder)
+    listed = json.loads(succeed("list", "i", "--json", folder=folder))["photos"]
+    assert [(photo["id"], Path(photo["path"]).name) for photo in listed] == [
+        *((0, "00.png"), (2, "02.png"), (3, "03.png"), (4, "bad.png"))
+    ]
+    assert succeed("list", "i", folder=folder).splitlines()[0] == f"0\t{listed[0]['path']}"
+    data = max((folder / "i").glob("descriptors-*"))
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 1
     data.write_bytes(content)
     done = solar("verify", "i", folder=folder)
-    assert done.returncode == 1 and data.name in done.stderr
+    assert done.returncode == 1 and "02.png" in done.stderr and "solar remove" in done.stderr
 
 
 def test_describe_writes_descriptors(home: Path, model_folder: Path) -> None:
@@ -286,8 +291,12 @@ def test_models_lists_and_convert_goes_both_ways(home: Path, model_folder: Path)
         (["search", "nowhere", "photos/00.png"], 1, "nowhere"),
         (["search", "my.index", "gone.jpg"], 1, "gone.jpg"),
         (["search", "my.index", "photos/broken.jpg"], 1, "broken.jpg"),
-        (["index", "photos", "--to", "my.index", "--image-size", "64"], 1, "image_size"),
-        (["index", "nowhere", "--to", "other.index", "--model", "no-model"], 1, "no-model"),
+        (["index", "photos", "--to", "my.index", "--image-size", "64"], 2, "image_size"),
+        (["index", "photos", "--to", "other.index", "--model", "no-model"], 1, "no-model"),
+        (["index", "photos", "nowhere", "--to", "other.index"], 2, "nowhere"),
+        (["index", "nowhere", "--to", "my.index"], 2, "nowhere"),
+        (["index", "--to", "my.index"], 2, "PHOTOS"),
+        (["index", "--to", "my.index", "--moved", "photos"], 2, "OLD=NEW"),
         (["index", "photos", "--to", "other.index", "--scales", "1,x"], 2, "--scales"),
         (["index", "photos", "--to", "photos"], 1, "photos"),
         (["describe", "photos", "--to", "d.npz", "--model", "gone.pth"], 1, "gone.pth"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from solar.index import Index
-from tests.index.bytes_describer import BytesDescriber
+from tests.index.bytes_extractor import BytesExtractor
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def index(tmp_path: Path, photos: Path) -> Index:
-    """An index of them, made by `BytesDescriber`."""
-    index = Index.create(tmp_path / "my.index", BytesDescriber())
+    """An index of them, made by `BytesExtractor`."""
+    index = Index.create(tmp_path / "my.index", BytesExtractor())
     index.add(photos)
     return index

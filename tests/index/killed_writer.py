@@ -25,15 +25,16 @@ from types import FrameType
 
 import numpy as np
 
+from solar.extraction import Described, Failed
 from solar.index import Index
-from solar.index.records import Descriptor, path_to_text
-from solar.index.snapshot import Snapshot
-from tests.index.bytes_describer import BytesDescriber
-from tests.index.bytes_local import BytesLocal
+from solar.photos import Box, Photo
+from tests.index.bytes_extractor import BytesExtractor
+from tests.index.bytes_features import BytesFeatures
 
 PHOTOS = 400  # More than one commit's worth.
 # What changes the disk, by the names that Python gives to these calls.
 SYSTEM_CALLS = {"open", "write", "fsync", "replace", "truncate", "ftruncate", "unlink", "close"}
+SYSTEM_CALLS |= {"execute", "executemany", "connect"}  # What SQLite does is killed at random.
 
 
 def say(**what: object) -> None:
@@ -43,11 +44,11 @@ def say(**what: object) -> None:
 
 def loop(folder: Path, photos: Path, seed: int) -> None:
     chance = np.random.default_rng(seed)
-    index = Index.open(folder, BytesDescriber())
-    index.keep_local(BytesLocal())
+    index = Index.open(folder, BytesExtractor())
+    index.keep_features(BytesFeatures())
     say(ready=True)
     for turn in range(1_000_000):
-        held = [path_to_text(entry.path) for entry in Snapshot.open(folder).entries()]
+        held = [photo.path for photo in Index.open(folder).photos()]
         call = chance.choice(["add", "remove", "compact"], p=[0.6, 0.25, 0.15])
         if call == "add":
             many = PHOTOS if chance.random() < 0.3 else 20
@@ -72,7 +73,7 @@ def steps(folder: Path, photos: Path) -> None:
     known = sorted(photos.glob("*.jpg"))
 
     def keep(index: Index) -> None:
-        index.keep_local(BytesLocal())
+        index.keep_features(BytesFeatures())
         index.add(known[:3])
 
     new = photos / "new" / "photo.jpg"
@@ -89,13 +90,11 @@ def steps(folder: Path, photos: Path) -> None:
             step += 1
             copy = folder.with_name(f"{name}-{step}")
             shutil.copytree(folder, copy)
-            if name == "keep":
-                shutil.rmtree(copy / "local")
             child = os.fork()
             if child == 0:
-                index = Index.open(copy, BytesDescriber())
+                index = Index.open(copy, BytesExtractor())
                 if name != "keep":
-                    index.keep_local(BytesLocal())
+                    index.keep_features(BytesFeatures())
                 sys.setprofile(_killer(step))
                 call(index)
                 sys.setprofile(None)
@@ -118,13 +117,13 @@ def _killer(step: int) -> Callable[[FrameType, str, object], None]:
     return watch
 
 
-class _Sleeper(BytesDescriber):
-    def __init__(self, fork: bool) -> None:
-        super().__init__()
-        self.fork = fork
+class _Sleeper(BytesExtractor):
+    fork = False
 
-    def describe(self, paths: Sequence[Path]) -> Iterator[tuple[int, Descriptor | str]]:
-        yield from list(super().describe(paths))[:-1]
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[Described | Failed]:
+        yield from list(super().describe(photos, boxes))[:-1]
         forked = os.fork() == 0 if self.fork else False
         if forked or not self.fork:  # The child speaks: by then it has let go of the lock.
             say(child=os.getpid() if forked else None)
@@ -137,7 +136,9 @@ def main(job: str, folder: str, photos: str, *rest: str) -> None:
     elif job == "steps":
         steps(Path(folder), Path(photos))
     else:
-        Index.open(folder, _Sleeper("fork" in rest)).add([photos])
+        sleeper = _Sleeper()
+        sleeper.fork = "fork" in rest
+        Index.open(folder, sleeper).add([photos])
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from solar.index import Index
+from solar.index import Hit, Index
+from solar.typing import Descriptors
+from tests.index.bytes_extractor import EXTRACTION
 
 
 def paths(index: Index) -> dict[str, int]:
     """The path of each photo that can be found, with its id."""
-    query = np.zeros((1, index.info().settings.dimensions), np.float32)
-    return {hit.path: hit.id for hit in index.search_descriptors(query, 100_000)[0]}
+    return {photo.path: photo.id for photo in index.photos() if photo.reason is None}
+
+
+def found(index: Index, queries: Descriptors, top: int) -> list[list[Hit]]:
+    """What an index of `BytesExtractor` finds for some descriptors."""
+    return index.search_descriptors(queries, EXTRACTION, top)

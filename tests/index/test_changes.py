@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from solar.errors import UsageError
 from solar.index import Index
-from tests.index.bytes_describer import NOT_A_PHOTO, BytesDescriber, describe_bytes
+from tests.index.bytes_extractor import NOT_A_PHOTO, BytesExtractor, describe_bytes
+from tests.index.listing import found
 
 NAMES = ["a.jpg", "b.jpg", "c.jpg", "d/e.jpg", "d/f.jpg", "d/g/h.jpg"]
 CONTENTS = [b"one", b"two", b"three", b"fore", NOT_A_PHOTO, NOT_A_PHOTO + b" too"]
@@ -37,7 +40,7 @@ class Changes(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
         (self.photos / "d" / "g").mkdir(parents=True)
-        self.describer = BytesDescriber()
+        self.describer = BytesExtractor()
         self.index = Index.create(self.root / "my.index", self.describer)
 
     def path(self, name: str) -> str:
@@ -62,11 +65,16 @@ class Changes(RuleBasedStateMachine):
     def add(self, below: str, retry: bool) -> None:
         before = dict(self.held)
         self.describer.described.clear()
-        report = self.index.add(self.photos / below, retry_failed=retry)
         inside = [
             self.path(name) for name in NAMES if f"{name}/".startswith(f"{below}/" * (below != ""))
         ]
         present = {path: Path(path).read_bytes() for path in inside if Path(path).exists()}
+        if below in NAMES and not present and not before.keys() & set(inside):
+            with pytest.raises(UsageError, match="no such file"):
+                self.index.add(self.photos / below)
+            return
+        report = self.index.add(self.photos / below, retry_failed=retry)
+        report.vanished = sorted(report.vanished + report.unreachable)
         known = {path: content for path, (_, content) in before.items()}
         good = {path for path, content in present.items() if not content.startswith(NOT_A_PHOTO)}
         was_good = {p for p, content in known.items() if not content.startswith(NOT_A_PHOTO)}
@@ -143,7 +151,7 @@ class Changes(RuleBasedStateMachine):
             self.held.keys() - good, key=lambda path: self.held[path][0]
         )
         queries = np.stack([describe_bytes(content) for content in CONTENTS])
-        for content, hits in zip(CONTENTS, self.index.search_descriptors(queries, 99), strict=True):
+        for content, hits in zip(CONTENTS, found(self.index, queries, 99), strict=True):
             assert {(hit.path, hit.id) for hit in hits} == {(p, n) for p, (n, _) in good.items()}
             same = [(hit.path, hit.id) for hit in hits if hit.score > 0.99999]
             expected = [(p, number) for p, (number, held) in good.items() if held == content]

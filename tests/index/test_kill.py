@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from solar.index import Index
-from tests.index.bytes_describer import SETTINGS, BytesDescriber, describe_bytes
-from tests.index.bytes_local import BytesLocal, bytes_features
+from tests.index.bytes_extractor import EXTRACTION, BytesExtractor, describe_bytes
+from tests.index.bytes_features import BytesFeatures, bytes_features
 from tests.index.killed_writer import PHOTOS
+from tests.index.listing import found as search
 from tests.index.listing import paths
 
 KILLS = 50
@@ -32,11 +33,11 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 def contents(index: Index, candidates: set[str]) -> dict[str, tuple[str, int]]:
     """Of each path in the index, which of the candidate contents it was described with; its id."""
     ordered = sorted(candidates)
-    queries = np.zeros((len(ordered), SETTINGS.dimensions), np.float32)
+    queries = np.zeros((len(ordered), EXTRACTION.dimensions), np.float32)
     for row, text in enumerate(ordered):
         queries[row] = describe_bytes(text.encode())
     found: dict[str, tuple[str, int]] = {}
-    for text, hits in zip(ordered, index.search_descriptors(queries, 1), strict=True):
+    for text, hits in zip(ordered, search(index, queries, 1), strict=True):
         for hit in hits:
             if hit.score > 0.99999:
                 assert text.startswith(f"{hit.path} ")
@@ -46,12 +47,10 @@ def contents(index: Index, candidates: set[str]) -> dict[str, tuple[str, int]]:
     return found
 
 
-def coded(index: Index, held: dict[str, str]) -> set[str]:
+def featured(index: Index, held: dict[str, str]) -> set[str]:
     """The paths that have features, which must be those of the content that each is held with."""
-    if index.info().local is None:
-        return set()
     known = paths(index)
-    found = dict(zip(known, index.features_of(known.values()), strict=True))
+    found = dict(zip(known, index.features(known.values()), strict=True))
     for path, features in found.items():
         if features is not None:
             expected = bytes_features(held[path].encode())
@@ -66,7 +65,7 @@ class Model:
     contents: dict[str, str] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     owners: dict[int, str] = field(default_factory=dict)
-    coded: dict[str, str] = field(default_factory=dict)
+    featured: dict[str, str] = field(default_factory=dict)
     interrupted: int = 0
 
     def follow(self, lines: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -77,11 +76,11 @@ class Model:
                 begun = line
             elif "done" in line and begun is not None:
                 self.contents.update(begun.get("contents", {}))
-                self.coded.update(begun.get("contents", {}))
+                self.featured.update(begun.get("contents", {}))
                 for path in begun.get("paths", []):
                     del self.contents[path]
                     self.ids.pop(path, None)
-                    self.coded.pop(path, None)
+                    self.featured.pop(path, None)
                 begun = None
         return begun
 
@@ -99,8 +98,8 @@ class Model:
             assert self.ids.get(path, number) == number, "an id has changed"
             assert self.owners.setdefault(number, path) == path, "an id was used again"
             self.contents[path], self.ids[path] = content, number
-        self.coded = {p: c for p, c in self.coded.items() if self.contents.get(p) == c}
-        assert self.coded.keys() <= coded(index, self.contents), "features were lost"
+        self.featured = {p: c for p, c in self.featured.items() if self.contents.get(p) == c}
+        assert self.featured.keys() <= featured(index, self.contents), "features were lost"
         self.interrupted += begun is not None
 
 
@@ -110,7 +109,7 @@ def test_a_writer_killed_at_random_moments_leaves_the_last_commit(tmp_path: Path
     photos.mkdir()
     for number in range(PHOTOS):
         (photos / f"{number}.jpg").write_text(f"{photos / str(number)}.jpg as it was")
-    Index.create(folder, BytesDescriber())
+    Index.create(folder, BytesExtractor())
     chance = np.random.default_rng(20)
     model = Model()
     for kill in range(KILLS):
@@ -122,7 +121,7 @@ def test_a_writer_killed_at_random_moments_leaves_the_last_commit(tmp_path: Path
         lines += process.stdout.read().splitlines(keepends=True)
         process.stdout.close()
         assert process.wait() != 0
-        index = Index.open(folder, BytesDescriber())
+        index = Index.open(folder, BytesExtractor())
         assert index.verify() == []
         model.check(index, model.follow([json.loads(line) for line in lines if line[-1] == "\n"]))
     assert len(model.owners) >= PHOTOS  # The writers got things done,
@@ -134,13 +133,13 @@ def test_a_killed_run_does_not_describe_again_what_it_has_committed(tmp_path: Pa
     photos.mkdir()
     for number in range(600):
         (photos / f"{number}.jpg").write_text(f"photo {number}")
-    Index.create(folder, BytesDescriber())
+    Index.create(folder, BytesExtractor())
     process = start("hold", folder, photos)
     assert process.stdout is not None
     process.stdout.readline()
     process.kill()
     process.communicate()
-    describer = BytesDescriber()
+    describer = BytesExtractor()
     index = Index.open(folder, describer)
     assert len(index) >= 512
     before = paths(index)
@@ -159,8 +158,8 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
     new = photos / "new" / "photo.jpg"
     for path in [*known, new]:
         path.write_text(str(path))
-    index = Index.create(folder, BytesDescriber())
-    index.keep_local(BytesLocal())
+    index = Index.create(folder, BytesExtractor())
+    index.keep_features(BytesFeatures())
     index.add(known[:4])
     index.remove([known[3]])
     before = paths(index)
@@ -178,18 +177,17 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
     killed = {name: [line for line in lines if line["call"] == name] for name in after}
     assert all(len(each) > 10 for each in killed.values())
     for line in lines:
-        index = Index.open(line["folder"], BytesDescriber())
+        index = Index.open(line["folder"], BytesExtractor())
         assert index.verify() == []
         found = paths(index)
         expected = after[line["call"]]
         assert found.keys() == expected or (found == before and not line["survived"])
         assert all(found.get(path, number) == number for path, number in before.items())
-        kept = coded(index, {path: path for path in found})
+        kept = featured(index, {path: path for path in found})
         lasting = before.keys() & found.keys()
         assert lasting <= kept or (line["call"] == "keep" and not line["survived"])
-        index.keep_local(BytesLocal())
+        index.keep_features(BytesFeatures())
         index.add([*known, new])
-        assert paths(index).keys() == after["add"] == coded(index, {p: p for p in after["add"]})
+        assert paths(index).keys() == after["add"] == featured(index, {p: p for p in after["add"]})
         assert index.verify() == []
-        assert len(list(Path(line["folder"]).iterdir())) == 6, "something was left over"
-        assert len(list(Path(line["folder"], "local").iterdir())) == 4, "something was left over"
+        assert len(list(Path(line["folder"]).iterdir())) == 4, "something was left over"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,12 @@ from solar.evaluation.retrieval.ranking import FeaturesOfSet
 from solar.extraction import Failed
 from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
-from solar.index.local_store import LocalStore
+from solar.features.store import FeatureStore
 from solar.photos import Box
 from solar.rerank.geometric import Geometric
 from solar.typing import AnyPath, Progress
 
-FOLDER = "local"
+FILE = "features.bin"
 FIRST = Geometric().first
 _PHOTOS_PER_COMMIT = 64
 
@@ -60,7 +59,8 @@ def features_of_set(
         UsageError: the folder holds features that were made otherwise.
         SolarError: photos cannot be described; names them.
     """
-    store = _open(Path(folder) / FOLDER, extractor, overwrite)
+    file = Path(folder) / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
     truth = photos.ground_truth
     kept = [
         _Photo(path, None, name) for path, name in zip(photos.database, truth.database, strict=True)
@@ -69,30 +69,18 @@ def features_of_set(
         _Photo(path, box, query.name)
         for path, query, box in zip(photos.queries, truth.queries, photos.boxes(crop), strict=True)
     ]
-    _fill(store, extractor, [*kept, *sought], progress)
-    store, made = LocalStore.open(store.folder), extractor.extraction
-    return FeaturesOfSet(
-        _read(store, kept),
-        _read(store, sought),
-        f"{made}, {made.keypoints} keypoints, {made.image_size} px",
-    )
-
-
-def _open(folder: Path, extractor: FeatureExtractor, overwrite: bool) -> LocalStore:
-    """The features that a folder has, if they are made as the extractor makes them; or none yet."""
-    if LocalStore.exists(folder):
-        store = LocalStore.open(folder)
-        if not store.extraction.differences(extractor.extraction):
-            return store
-        if not overwrite:
-            way_out = "choose another folder, or say --overwrite"
-            store.extraction.require_same(extractor.extraction, folder, way_out)
-        shutil.rmtree(folder)
-    return LocalStore.create(folder, extractor.extraction)
+    made = extractor.extraction
+    with FeatureStore.open(file, made, overwrite=overwrite) as store:
+        _fill(store, extractor, [*kept, *sought], progress)
+        return FeaturesOfSet(
+            _read(store, kept),
+            _read(store, sought),
+            f"{made}, {made.keypoints} keypoints, {made.image_size} px",
+        )
 
 
 def _fill(
-    store: LocalStore,
+    store: FeatureStore,
     extractor: FeatureExtractor,
     photos: Sequence[_Photo],
     progress: Progress | None,
@@ -103,17 +91,16 @@ def _fill(
     failed = []
     if not missing:
         return
-    with store.writer() as writer:
-        paths, boxes = [photo.path for photo in missing], [photo.box for photo in missing]
-        for done, found in enumerate(extractor.describe(paths, boxes), 1):
-            if isinstance(found, Failed):
-                failed.append(found.reason)
-            else:
-                writer.put(missing[found.position].key, found.features)
-            if done % _PHOTOS_PER_COMMIT == 0 or done == len(missing):
-                writer.commit()
-            if progress:
-                progress(done, len(missing))
+    paths, boxes = [photo.path for photo in missing], [photo.box for photo in missing]
+    for done, found in enumerate(extractor.describe(paths, boxes), 1):
+        if isinstance(found, Failed):
+            failed.append(found.reason)
+        else:
+            store.put(missing[found.position].key, found.features)
+        if done % _PHOTOS_PER_COMMIT == 0 or done == len(missing):
+            store.commit()
+        if progress:
+            progress(done, len(missing))
     if failed:
         raise SolarError(
             f"keypoints of {len(failed)} of {len(missing)} photos cannot be described "
@@ -121,11 +108,11 @@ def _fill(
         )
 
 
-def _read(store: LocalStore, photos: Sequence[_Photo]) -> list[Features]:
+def _read(store: FeatureStore, photos: Sequence[_Photo]) -> list[Features]:
     found = []
     for photo in photos:
         features = store.find(photo.key)
         if features is None:
-            raise SolarError(f"{store.folder}: no features of {photo.name}: evaluate again")
+            raise SolarError(f"no features of {photo.name} are kept: evaluate again")
         found.append(features)
     return found

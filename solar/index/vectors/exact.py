@@ -1,103 +1,107 @@
-"""Searching descriptors: exact inner product, by FAISS, block by block."""
+"""Exact search: every row is compared, by FAISS, block by block from a memory-mapped matrix."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from solar.errors import UsageError
+from solar.index._datafile import DataFile, map_file
 
 _BLOCK_BYTES = 64 << 20  # Of descriptors, searched at a time: the memory that a search needs.
 _ROWS_AT_ONCE = 4096  # Of candidates, ranked in double precision.
 _TIE = 1e-5  # FAISS sums in single precision; scores that close may come in any order.
 
 
-def checked_queries(descriptors: ArrayLike, dimensions: int) -> NDArray[np.float32]:
-    """Query descriptors as a searcher wants them.
+class Exact:
+    """A matrix of float32 in one file; see `Kind`."""
 
-    Args:
-        descriptors: (Q, D).
-        dimensions: D of the index.
+    def open(self, folder: Path, number: int, dimensions: int, rows: int) -> ExactVectors:
+        """See `Kind.open`."""
+        (file,) = self.files(folder, number)
+        matrix = np.frombuffer(map_file(file, 4 * dimensions * rows), "<f4")
+        return ExactVectors(matrix.reshape(rows, dimensions))
 
-    Raises:
-        UsageError: the shape is another, or a number is not finite.
-    """
-    queries = np.ascontiguousarray(descriptors, np.float32)
-    if queries.ndim != 2 or queries.shape[1] != dimensions:
-        raise UsageError(
-            f"query descriptors of shape {queries.shape}: this index is searched with "
-            f"(Q, {dimensions}), made by its own model"
-        )
-    if not np.isfinite(queries).all():
-        raise UsageError("the query descriptors hold numbers that are not finite")
-    return queries
+    def write(self, folder: Path, number: int, dimensions: int) -> ExactWriter:
+        """See `Kind.write`."""
+        (file,) = self.files(folder, number)
+        return ExactWriter(file, dimensions)
+
+    def files(self, folder: Path, number: int) -> list[Path]:
+        """See `Kind.files`."""
+        return [folder / f"descriptors-{number:06d}.bin"]
 
 
-class Searcher(Protocol):
-    """Finds, for each query, the database descriptors with the largest inner product."""
+class ExactWriter:
+    """Appends rows to the matrix; see `VectorsWriter`."""
 
-    def search(
-        self,
-        queries: NDArray[np.float32],
-        descriptors: NDArray[np.float32],
-        ids: NDArray[np.int64],
-        top: int,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Search.
+    def __init__(self, file: Path, dimensions: int) -> None:
+        """Open the file of a matrix with rows of D dimensions."""
+        self._file = DataFile(file)
+        self._row_bytes = 4 * dimensions
+        self.sync, self.prove, self.close = self._file.sync, self._file.prove, self._file.close
 
-        Args:
-            queries: (Q, D).
-            descriptors: (N, D), unit rows, perhaps memory-mapped.
-            ids: (N,) of the descriptors; those with -1 are left out.
-            top: how many to find.
-
-        Returns:
-            Scores (Q, K) in descending order and the ids (Q, K) they belong to, where K is `top`,
-            or the number of descriptors if that is smaller. Of equal scores, the lower id is first.
-        """
-        ...
+    def write(self, start: int, descriptors: NDArray[np.float32]) -> None:
+        """See `VectorsWriter.write`."""
+        rows = np.ascontiguousarray(descriptors, "<f4")
+        self._file.write(start * self._row_bytes, rows.tobytes())
 
 
-class FaissSearcher:
-    """Exact: every descriptor is compared. FAISS chooses candidates, double precision ranks them.
+class ExactVectors:
+    """The rows of a commit; see `Vectors`.
 
-    Single precision alone would order duplicates by chance, and the same search would differ
-    between two machines.
+    FAISS chooses candidates, double precision ranks them: single precision alone would order
+    duplicates by chance, and the same search would differ between two machines.
     """
 
+    def __init__(self, matrix: NDArray[np.float32]) -> None:
+        """Use the rows (N, D) of a matrix, perhaps memory-mapped."""
+        self._matrix = matrix
+
+    def __len__(self) -> int:
+        return len(self._matrix)
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """See `Vectors.read`."""
+        return np.asarray(self._matrix[rows])
+
+    def lengths(self, start: int) -> NDArray[np.float32]:
+        """See `Vectors.lengths`."""
+        found = np.empty(len(self) - start, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first, stop in _blocks(self._matrix[start:]):
+                part = self._matrix[start + first : start + stop]
+                found[first:stop] = np.sqrt(np.einsum("nd,nd->n", part, part))
+        return found
+
     def search(
-        self,
-        queries: NDArray[np.float32],
-        descriptors: NDArray[np.float32],
-        ids: NDArray[np.int64],
-        top: int,
+        self, queries: NDArray[np.float32], owners: NDArray[np.int64], top: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """See `Searcher.search`."""
-        count = int(np.count_nonzero(ids >= 0))
+        """See `Vectors.search`."""
+        count = int(np.count_nonzero(owners >= 0))
         top = min(top, count)
         scores = np.empty((len(queries), top), np.float32)
         found = np.empty((len(queries), top), np.int64)
         if scores.size == 0:
             return scores, found
         reach = min(top + top // 8 + 16, count)
-        rough, rows = _candidates(queries, descriptors, ids, reach)
+        rough, rows = _candidates(queries, self._matrix, owners, reach)
         for place, query in enumerate(queries):
             candidates = rows[place]
             least = rough[place, top - 1] - _TIE * max(1.0, float(np.linalg.norm(query)))
             if reach < count and rough[place, -1] >= least:  # The tie may go on beyond.
-                candidates = _at_least(least, query, descriptors, ids)
-            exact = _scores(query, descriptors, candidates)
-            order = np.lexsort((ids[candidates], -exact))[:top]
-            scores[place], found[place] = exact[order], ids[candidates[order]]
+                candidates = _at_least(least, query, self._matrix, owners)
+            exact = _scores(query, self._matrix, candidates)
+            order = np.lexsort((owners[candidates], -exact))[:top]
+            scores[place], found[place] = exact[order], owners[candidates[order]]
         return scores, found
 
 
 def _candidates(
     queries: NDArray[np.float32],
     descriptors: NDArray[np.float32],
-    ids: NDArray[np.int64],
+    owners: NDArray[np.int64],
     reach: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Rough scores (Q, reach), descending, and the rows (Q, reach) of the best descriptors."""
@@ -105,7 +109,7 @@ def _candidates(
 
     best = faiss.ResultHeap(len(queries), reach, keep_max=True)
     for start, stop in _blocks(descriptors):
-        rows = start + np.flatnonzero(ids[start:stop] >= 0)
+        rows = start + np.flatnonzero(owners[start:stop] >= 0)
         if len(rows) == 0:
             continue
         whole = len(rows) == stop - start
@@ -122,13 +126,13 @@ def _at_least(
     least: float,
     query: NDArray[np.float32],
     descriptors: NDArray[np.float32],
-    ids: NDArray[np.int64],
+    owners: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Rows of all descriptors whose score is not below the least."""
     found = []
     for start, stop in _blocks(descriptors):
         scores = descriptors[start:stop] @ query
-        found.append(start + np.flatnonzero((scores >= least) & (ids[start:stop] >= 0)))
+        found.append(start + np.flatnonzero((scores >= least) & (owners[start:stop] >= 0)))
     return np.concatenate(found)
 
 

@@ -1,0 +1,349 @@
+"""Reading an index: finding photos of the same place, and what it holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from solar.errors import UsageError
+from solar.extraction import Extraction, Failed, describe_one
+from solar.features.extraction import FeatureExtraction
+from solar.features.extractor import features_of_one
+from solar.features.features import Features
+from solar.index._entries import Entry, path_to_bytes, path_to_text
+from solar.index._given import absolute_photo
+from solar.index._models import Models
+from solar.index._snapshot import Snapshot
+from solar.index._verify import find_problems
+from solar.index._view import IndexView, kept_features, rank, unit
+from solar.index.results import Hit, IndexedPhoto, IndexInfo
+from solar.photos import Box, Photo, decode
+from solar.ranking import Ranking
+from solar.rerank import Reranker, parse_rerank, reach
+from solar.rerank import rerank as look_again
+from solar.typing import AnyPath, Descriptor, Descriptors
+
+
+class Reader:
+    """What an opened index answers; `Index` adds what changes it. Threads may share one."""
+
+    def __init__(self, snapshot: Snapshot, models: Models) -> None:
+        """Use `Index.open` or `Index.create`.
+
+        Args:
+            snapshot: the commit to read.
+            models: what describes photos.
+        """
+        self.folder = snapshot.folder
+        self._opened: Snapshot | None = snapshot
+        self._models = models
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        if self._opened is None:
+            raise UsageError("was closed: open it again", self.folder)
+        return self._opened
+
+    def close(self) -> None:
+        """Let go of the files; answers that are under way are still given."""
+        self._opened = None
+
+    def __len__(self) -> int:
+        """How many photos can be found."""
+        return self._snapshot.commit.photos
+
+    def __contains__(self, photo: object) -> bool:
+        """Whether a photo is in the index, by id or path, or any below a folder."""
+        if isinstance(photo, int):
+            return photo in self._snapshot.find([photo])
+        if not isinstance(photo, str | os.PathLike):
+            return False
+        return next(self._meant(self._snapshot, photo), None) is not None
+
+    def __getitem__(self, number: int) -> IndexedPhoto:
+        """The photo of an id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found = self._snapshot.find([number])
+        if number not in found:
+            raise KeyError(number)
+        return _photo(self._snapshot, found[number])
+
+    def __iter__(self) -> Iterator[int]:
+        """The ids of all photos, rising."""
+        return (entry.id for entry in _all(self._snapshot))
+
+    def __repr__(self) -> str:
+        if self._opened is None:
+            return f"<Index {self.folder}, closed>"
+        commit = self._opened.commit
+        return f"<Index {self.folder}: {commit.photos} photos, generation {commit.generation}>"
+
+    @property
+    def generation(self) -> int:
+        """The number of the commit that this index answers from; each commit raises it."""
+        return self._snapshot.commit.generation
+
+    @property
+    def extraction(self) -> Extraction:
+        """What the descriptors depend on."""
+        return self._snapshot.commit.extraction
+
+    def refresh(self) -> bool:
+        """Answer from the last commit from now on; the model stays loaded.
+
+        Returns:
+            Whether there was a later one.
+
+        Raises:
+            IndexFolderError: the index is gone, or damaged.
+        """
+        before = self._snapshot
+        self._opened = Snapshot.open(self.folder, before)
+        return self._opened.commit.generation != before.commit.generation
+
+    def warm(self) -> None:
+        """Load the model and look at all descriptors now, not with the first search.
+
+        Raises:
+            CheckpointError: the model cannot be loaded.
+            UsageError: it is another now.
+            IndexDamaged: a descriptor is damaged.
+        """
+        snapshot = self._snapshot
+        self._models.extractor(snapshot.commit.extraction)
+        if snapshot.commit.features is not None:
+            self._models.feature_extractor(snapshot.commit.features)
+        rank(snapshot, np.eye(1, snapshot.commit.extraction.dimensions, dtype=np.float32), 1)
+
+    def photos(self) -> Iterator[IndexedPhoto]:
+        """All photos in the index, those without a descriptor too, by ascending id."""
+        snapshot = self._snapshot
+        return (_photo(snapshot, entry) for entry in _all(snapshot))
+
+    def info(self) -> IndexInfo:
+        """What the index holds, and which photos could not be used and why."""
+        from solar.index._maintenance import summary
+
+        return summary(self._snapshot)
+
+    def verify(self) -> list[str]:
+        """Check the last commit on disk against its checksums.
+
+        Returns:
+            One line for each damaged thing; empty if all is well.
+        """
+        return find_problems(self.folder)
+
+    def search(
+        self, photo: Photo | int, top: int = 10, box: Box | None = None, rerank: str = "default"
+    ) -> list[Hit]:
+        """Find photos of the same place.
+
+        Args:
+            photo: the query, decoded once; or the id of a photo in the index.
+            top: how many to find.
+            box: x1, y1, x2, y2 in pixels of the photo: the part of it to search for.
+            rerank: `none`; ways to look again at what was found, with commas between; or
+                `default`: geometric where the index keeps features, else none.
+
+        Returns:
+            The best first; fewer than `top` if the index holds fewer.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+            UsageError: `top` is not positive, the box lies outside the photo, there is no such way
+                to re-rank, the id is not in the index, or the model is another now.
+            CheckpointError: the index's model cannot be loaded.
+            IndexDamaged: a descriptor is damaged.
+        """
+        snapshot = self._snapshot
+        chain = _chain(rerank, snapshot, top)
+        made = snapshot.commit.features if any(way.needs_features for way in chain) else None
+        view = self._view(snapshot, photo, box, made)
+        (ranking,) = rank(snapshot, view.descriptor[None], max(top, reach(chain)))
+        return _hits(snapshot, look_again(ranking, view, chain).top(top))
+
+    def search_descriptors(
+        self, descriptors: ArrayLike, extraction: Extraction, top: int = 10
+    ) -> list[list[Hit]]:
+        """Find the photos whose descriptors are nearest to each query's.
+
+        Args:
+            descriptors: (Q, D) of the queries, unit rows.
+            extraction: that made them.
+            top: how many to find for each.
+
+        Returns:
+            For each query its hits, the best first, and of equal scores the lower id.
+
+        Raises:
+            UsageError: they were made otherwise than the index's, their shape or length is
+                another, or `top` is not positive.
+        """
+        snapshot = self._snapshot
+        _require_top(top)
+        queries = checked(descriptors, extraction, snapshot, "query descriptors")
+        return [_hits(snapshot, ranking) for ranking in rank(snapshot, queries, top)]
+
+    @overload
+    def describe(self, photos: Photo, box: Box | None = None) -> Descriptor: ...
+    @overload
+    def describe(self, photos: list[Photo], box: None = None) -> Descriptors: ...
+    def describe(self, photos: Photo | list[Photo], box: Box | None = None) -> Descriptor:
+        """Describe a photo, or a list of them in batches, as the index's photos were.
+
+        Returns:
+            (D,), or (K, D) of a list.
+
+        Raises:
+            PhotoError: one of them cannot be used.
+            UsageError: the box lies outside the photo, or the model is another now.
+            CheckpointError: the model cannot be loaded.
+        """
+        extraction = self._snapshot.commit.extraction
+        extractor = self._models.extractor(extraction)
+        if not isinstance(photos, list):
+            return describe_one(extractor, photos, box)
+        rows = np.zeros((len(photos), extraction.dimensions), np.float32)
+        for result in extractor.describe(photos):
+            if isinstance(result, Failed):
+                raise result.error
+            rows[result.position] = result.descriptor
+        return rows
+
+    def descriptors(self, ids: Iterable[int]) -> Descriptors:
+        """The descriptors of photos in the index, such as hits: (K, D), unit rows.
+
+        Raises:
+            UsageError: the index has no descriptor of one of them.
+        """
+        return self._snapshot.descriptors(list(ids))
+
+    def features(self, ids: Iterable[int]) -> list[Features | None]:
+        """The features of photos in the index, None for those that have none.
+
+        Raises:
+            IndexDamaged: they are damaged.
+        """
+        return kept_features(self._snapshot, list(ids))
+
+    def _view(
+        self,
+        snapshot: Snapshot,
+        photo: Photo | int,
+        box: Box | None,
+        made: FeatureExtraction | None,
+    ) -> IndexView:
+        """A query, from a photo or from the index itself; with features if they are made."""
+        if isinstance(photo, int):
+            entry = snapshot.entry(photo)
+            if box is None:
+                (descriptor,) = snapshot.descriptors([photo])
+                kept = kept_features(snapshot, [photo])
+                return IndexView(snapshot, descriptor, lambda: kept[0])
+            photo = snapshot.text(entry)
+        extractor = self._models.extractor(snapshot.commit.extraction)
+        if made is None:
+            return IndexView(snapshot, describe_one(extractor, photo, box), lambda: None)
+        opened, maker = decode(photo), self._models.feature_extractor
+        descriptor = describe_one(extractor, opened, box)
+        return IndexView(snapshot, descriptor, lambda: features_of_one(maker(made), opened, box))
+
+    @staticmethod
+    def _meant(snapshot: Snapshot, photo: AnyPath) -> Iterator[Entry]:
+        """The photo at a path, or all photos below it."""
+        names = dict.fromkeys(
+            path_to_bytes(path) for path in (absolute_photo(Path(photo)), Path(photo).resolve())
+        )
+        names[path_to_bytes(Path(photo))] = None
+        for name in names:
+            entry = snapshot.at(name)
+            if entry is not None:
+                yield entry
+                return
+        for name in names:
+            found = False
+            for entry in snapshot.below(name):
+                found = True
+                yield entry
+            if found:
+                return
+
+
+def checked(
+    descriptors: ArrayLike, extraction: Extraction, snapshot: Snapshot, what: str
+) -> Descriptors:
+    """Descriptors (K, D) from elsewhere, if they may be mixed with an index's.
+
+    Raises:
+        UsageError: they may not.
+    """
+    own = snapshot.commit.extraction
+    own.require_same(extraction, snapshot.folder, "describe with the same model and settings")
+    rows = np.ascontiguousarray(descriptors, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != own.dimensions:
+        raise UsageError(f"{what} of shape {rows.shape}: expected (K, {own.dimensions})")
+    if not unit(rows):
+        lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+        row = int(np.flatnonzero(~(np.abs(lengths - 1) <= 1e-3))[0])
+        raise UsageError(
+            f"{what}: row {row} has length {lengths[row]:.4g} instead of 1, or is not finite: "
+            "divide each by its length"
+        )
+    return rows
+
+
+def _require_top(top: int) -> None:
+    if top < 1:
+        raise UsageError(f"top is {top}: ask for 1 or more")
+
+
+def _chain(rerank: str, snapshot: Snapshot, top: int) -> Sequence[Reranker]:
+    _require_top(top)
+    kept = snapshot.commit.features is not None
+    chain = parse_rerank(rerank, features=kept)
+    if not kept and any(each.needs_features for each in chain):
+        raise UsageError(
+            f"keeps no features, which re-ranking by {rerank} needs: make them with "
+            f"`solar index --to {snapshot.folder} --local solar-local`",
+            snapshot.folder,
+        )
+    return chain
+
+
+def _hits(snapshot: Snapshot, ranking: Ranking) -> list[Hit]:
+    """A ranking as hits: the one place where these are made."""
+    found = snapshot.find(ranking.ids.tolist())
+    hits = []
+    for number, score in zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True):
+        if number not in found:
+            raise LookupError(f"the search found id {number}, which the index does not hold")
+        hit = Hit(snapshot.text(found[number]), score, number)
+        if seen := ranking.evidence.get(number):
+            hit = Hit(hit.path, hit.score, hit.id, seen.inliers, seen.lines)
+        hits.append(hit)
+    return hits
+
+
+def _all(snapshot: Snapshot) -> Iterator[Entry]:
+    return snapshot.catalogue.all(snapshot.commit.generation)
+
+
+def _photo(snapshot: Snapshot, entry: Entry) -> IndexedPhoto:
+    return IndexedPhoto(
+        id=entry.id,
+        path=snapshot.text(entry),
+        root=path_to_text(snapshot.roots.places[entry.root]),
+        sha256=None if entry.sha256 is None else entry.sha256.hex(),
+        size=entry.size,
+        has_features=entry.features_at is not None,
+        reason=entry.reason,
+    )

@@ -1,0 +1,244 @@
+"""The writer: keeps changes in memory, and commits them at once or not at all.
+
+A commit takes SQLite's own lock first, so that two writers exclude each other even if the index's
+lock was deleted; proves that every file is still the one that was opened; writes and syncs rows
+and features; then changes the catalogue in one transaction, which is the moment when all of it
+counts. A killed writer leaves the last commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from solar.errors import IndexFolderError
+from solar.extraction import Extraction
+from solar.features.extraction import FeatureExtraction
+from solar.index._commit import Commit, digest_of
+from solar.index._datafile import DataFile, prove_same
+from solar.index._entries import COLUMNS, Descriptor, Entry, checksum, descriptor_sum
+from solar.index._lock import WriterLock
+from solar.index._sqlite import open_writing, plain_errors, refuse_other_schema
+from solar.index.catalogue import Root, read_commit, roots_sum
+from solar.index.vectors import Vectors, kind_named
+
+_INSERT = (
+    f"INSERT INTO photos (version, {COLUMNS}, checksum, born) "  # noqa: S608
+    f"VALUES ({', '.join('?' * (len(Entry._fields) + 3))})"
+)
+
+
+def features_file(folder: Path, number: int) -> Path:
+    """Where the features of all photos lie, end to end."""
+    return folder / f"features-{number:06d}.bin"
+
+
+class Writer:
+    """Changes an index on top of its last commit. Whoever makes one holds the lock."""
+
+    def __init__(self, file: Path, lock: WriterLock) -> None:
+        """Open the files.
+
+        Args:
+            file: of the catalogue.
+            lock: of the index.
+
+        Raises:
+            IndexFolderError: they cannot be written, or are damaged.
+        """
+        self.file = file
+        self._lock = lock
+        self._opened = contextlib.ExitStack()
+        self._changes: dict[int, Entry | None] = {}  # None for one that is removed.
+        self._descriptors: list[Descriptor] = []
+        self._feature_bytes: list[bytes] = []
+        self._roots: list[Root] | None = None
+        self._settings: Commit | None = None
+        self._generation: int | None = None
+        with plain_errors(file, writing=True), contextlib.ExitStack() as opened:
+            self._identity = file.stat()
+            self._connection = opened.enter_context(contextlib.closing(open_writing(file)))
+            with plain_errors(file):
+                refuse_other_schema(self._connection, file)
+                self.commit_read = read_commit(self._connection, file)
+            made = self.commit_read
+            self._next_id, self._row, self._place = made.next_id, made.rows, made.features_bytes
+            kind = kind_named(made.kind)
+            self._vectors = kind.write(file.parent, made.files, made.extraction.dimensions)
+            opened.callback(self._vectors.close)
+            self._features = DataFile(features_file(file.parent, made.files))
+            opened.callback(self._features.close)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Writer:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close, without a commit."""
+        self._opened.close()
+
+    @property
+    def pending(self) -> int:
+        """How many photos have changed since the last commit."""
+        return len(self._changes)
+
+    def new_id(self) -> int:
+        """An id that no photo of this index ever had."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def put(
+        self, entry: Entry, descriptor: Descriptor | None = None, features: bytes | None = None
+    ) -> Entry:
+        """Keep a photo, in the place of what was known of its id.
+
+        Args:
+            entry: where its row or features stay as they are, it names them.
+            descriptor: a new one (D,), unit length.
+            features: new ones.
+
+        Returns:
+            The entry, with the place of what is new.
+        """
+        if descriptor is not None:
+            entry = entry._replace(row=self._row, descriptor_sum=descriptor_sum(descriptor))
+            self._descriptors.append(descriptor)
+            self._row += 1
+        if features is not None:
+            length, known = len(features), checksum(features)
+            entry = entry._replace(
+                features_at=self._place, features_length=length, features_sum=known
+            )
+            self._feature_bytes.append(features)
+            self._place += length
+        self._changes[entry.id] = entry
+        return entry
+
+    def vectors(self) -> Vectors:
+        """The rows of the last commit."""
+        made = self.commit_read
+        folder, dimensions = self.file.parent, made.extraction.dimensions
+        return kind_named(made.kind).open(folder, made.files, dimensions, made.rows)
+
+    def remove(self, number: int) -> None:
+        """Forget a photo."""
+        self._changes[number] = None
+
+    def put_roots(self, roots: Sequence[Root]) -> None:
+        """Keep these roots, in the place of all that were known."""
+        self._roots = list(roots)
+
+    def follow(self, other: Commit) -> None:
+        """Let the next commit come after another catalogue's, and give no id that it gave."""
+        last = self.commit_read
+        self._next_id = max(self._next_id, other.next_id)
+        self._generation = max(last.generation, other.generation) + 1
+
+    def put_settings(self, extraction: Extraction, features: FeatureExtraction | None) -> None:
+        """Change what descriptors and features depend on."""
+        self._settings = replace(self.commit_read, extraction=extraction, features=features)
+
+    def commit(self) -> None:
+        """Make all changes part of the index, at once and on disk.
+
+        Raises:
+            IndexFolderError: that was not possible; the last commit stands.
+        """
+        settings = self._settings
+        nothing = not self._changes and self._roots is None and settings is None
+        if nothing and self._generation is None:
+            return
+        with self.exclusive() as connection:
+            self._write_data()
+            commit = self._write_entries(connection)
+            if settings is not None:
+                made = settings.extraction, settings.features
+                commit = replace(commit, extraction=made[0], features=made[1])
+            if self._roots is not None:
+                connection.execute("DELETE FROM roots")
+                connection.executemany("INSERT INTO roots VALUES (?, ?, ?)", self._roots)
+                commit = replace(commit, roots=roots_sum(self._roots))
+            connection.execute("UPDATE state SET document = ?", (commit.to_text(),))
+        self.commit_read = commit
+        self._changes, self._roots, self._settings, self._generation = {}, None, None, None
+        self._descriptors, self._feature_bytes = [], []
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[sqlite3.Connection]:
+        """A transaction in which nobody else commits, on top of the commit that was read.
+
+        Raises:
+            IndexFolderError: another has written or replaced a file, or nothing can be written.
+        """
+        with plain_errors(self.file, writing=True):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._prove()
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _prove(self) -> None:
+        prove_same(self.file, self._identity)
+        self._lock.prove()
+        self._vectors.prove()
+        self._features.prove()
+        if read_commit(self._connection, self.file).generation != self.commit_read.generation:
+            raise IndexFolderError(
+                "was written by another meanwhile: stopped; run the same again", self.file.parent
+            )
+
+    def _write_data(self) -> None:
+        """Put new descriptors and features on disk, after those that count."""
+        if self._descriptors:
+            self._vectors.write(self.commit_read.rows, np.stack(self._descriptors))
+            self._vectors.sync()
+        if self._feature_bytes:
+            content = b"".join(self._feature_bytes)
+            self._features.write(self.commit_read.features_bytes, content)
+            self._features.sync()
+
+    def _write_entries(self, connection: sqlite3.Connection) -> Commit:
+        """Let old versions die and new ones be born; returns the commit of that."""
+        old, entries = self.commit_read, [entry for entry in self._changes.values() if entry]
+        born = self._generation or old.generation + 1
+        digest, photos, failed = old.digest, old.photos, old.failed
+        for number in self._changes:
+            gone = connection.execute(
+                "SELECT version, row, checksum FROM photos WHERE id = ? AND died IS NULL", (number,)
+            ).fetchall()
+            for version, row, known in gone:
+                connection.execute("UPDATE photos SET died = ? WHERE version = ?", (born, version))
+                digest -= digest_of([known])
+                photos, failed = photos - (row is not None), failed - (row is None)
+        sums = [entry.checksum(born) for entry in entries]
+        connection.executemany(
+            _INSERT,
+            (
+                (version, *entry, known, born)
+                for version, (entry, known) in enumerate(
+                    zip(entries, sums, strict=True), old.versions + 1
+                )
+            ),
+        )
+        described = sum(entry.row is not None for entry in entries)
+        return replace(
+            old,
+            generation=born,
+            versions=old.versions + len(entries),
+            next_id=self._next_id,
+            rows=self._row,
+            features_bytes=self._place,
+            photos=photos + described,
+            failed=failed + len(entries) - described,
+            digest=(digest + digest_of(sums)) % (1 << 64),
+        )
