@@ -14,10 +14,9 @@ from pathlib import Path
 
 import torch
 
-from solar.datasets.photos import open_dataset
-from solar.evaluation.report.report import Report
-from solar.evaluation.report.table import percent
-from solar.evaluation.retrieval.evaluate import evaluate
+from solar.datasets import open_dataset
+from solar.evaluation.report import Report, percent
+from solar.evaluation.retrieval import evaluate
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.config import GlobalConfig

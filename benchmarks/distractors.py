@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import GroundTruth, read
 from solar.evaluation import revisited
-from solar.evaluation.retrieval.exact import rank
+from solar.evaluation.retrieval import rank
 from solar.evaluation.retrieval.metrics import Score, score_rankings
 from solar.extraction import Extraction
 from solar.extraction.shards import create_shards, on_grid, open_shards

@@ -12,10 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from solar.datasets.folder import open_folder
-    from solar.datasets.photos import open_dataset
+    from solar.datasets import open_dataset, open_folder
     from solar.errors import SolarError
-    from solar.evaluation.retrieval.evaluate import evaluate
+    from solar.evaluation.retrieval import evaluate
     from solar.index import Index
     from solar.matching import match
     from solar.models.attention import SecondOrderAttention

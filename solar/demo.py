@@ -32,7 +32,7 @@ from solar.photos.augment import rephotograph
 if TYPE_CHECKING:
     from solar.extraction import Extractor
     from solar.index import Index
-    from solar.web.page import Search
+    from solar.web import Search
 
 # Photographs inside the packages; scikit-image's other pictures are drawings, or downloads.
 _SAMPLES = {
@@ -191,7 +191,7 @@ def _index(photos: Path, folder: Path, extractor: Extractor) -> Index:
 
 
 def _search(index: Index, trials: Sequence[_Trial]) -> list[Search]:
-    from solar.web.page import Search
+    from solar.web import Search
 
     searches = []
     with progress("searching") as show:
@@ -222,7 +222,7 @@ def _table(
 
 
 def _write_page(page: Path, searches: Sequence[Search]) -> None:
-    from solar.web.page import write_page
+    from solar.web import write_page
 
     write_page(page, searches, title="Solar: photos found again")
 

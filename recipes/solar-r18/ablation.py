@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.datasets.folder import open_folder
-from solar.datasets.photos import open_dataset
+from solar.datasets import open_dataset, open_folder
+from solar.evaluation.retrieval import evaluate
 from solar.evaluation.retrieval.bootstrap import RESAMPLES, paired_bootstrap
-from solar.evaluation.retrieval.evaluate import evaluate
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.config import GlobalConfig

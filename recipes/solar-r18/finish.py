@@ -21,9 +21,8 @@ import torch
 from numpy.typing import NDArray
 from recipe import RECIPE, architecture
 
-from solar.datasets.folder import open_folder
-from solar.datasets.photos import LabelledSet
-from solar.datasets.places.places import open_places
+from solar.datasets import LabelledSet, open_folder
+from solar.datasets.places import open_places
 from solar.extraction import collect, open_extractor
 from solar.models.checkpoints import save
 from solar.models.config import GlobalConfig, Provenance

@@ -76,8 +76,8 @@ def check(
 
     Exit code 1 if anything is wrong.
     """
+    from solar.datasets.places import read_places
     from solar.datasets.places.check import contents, look
-    from solar.datasets.places.places import read_places
 
     with progress("reading"):
         places, problems = read_places(source, photos=photos, boxes=boxes or ())

@@ -24,7 +24,7 @@ from solar.cli.options import (
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.datasets.photos import LabelledSet
+    from solar.datasets import LabelledSet
     from solar.extraction import Extractor
 
 app = typer.Typer(
@@ -94,7 +94,7 @@ def revisited(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP and mP@k by the protocols of Revisited Oxford and Paris, or the old ones."""
-    from solar.datasets.photos import open_dataset
+    from solar.datasets import open_dataset
 
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
     ways = _Ways(rerank, local, device, distractors, dimensions, crop)
@@ -121,7 +121,7 @@ def folder(
     as_json: AsJson = False,
 ) -> None:
     """Measure mAP on any folder of places, each photo a query in turn, or on pairs of photos."""
-    from solar.datasets.folder import open_folder
+    from solar.datasets import open_folder
 
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
     ways = _Ways(rerank, local, device, distractors, dimensions)
@@ -166,7 +166,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Put two reports side by side, with a paired bootstrap over queries."""
-    from solar.evaluation.report.report import read_report
+    from solar.evaluation.report import read_report
     from solar.evaluation.retrieval import bootstrap
 
     found = bootstrap.compare(read_report(a), read_report(b))
@@ -196,7 +196,7 @@ def _evaluate(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    from solar.evaluation.retrieval.evaluate import default_folder, evaluate
+    from solar.evaluation.retrieval import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
     wanted = () if ways.dimensions is None else numbers(ways.dimensions, "--dimensions")

@@ -57,7 +57,7 @@ def search(
         region = (x1, y1, x2, y2)
     hits = opened.search(query, top, region, rerank)
     if html is not None:
-        from solar.web.page import Search, write_page
+        from solar.web import Search, write_page
 
         write_page(html, [Search(query, hits, region)], title=f"Solar: {query.name}")
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from solar.photos import Box, Photo, name_of
 from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.ranking import Line
-from solar.rerank.geometric import CHANCE
+from solar.rerank import CHANCE
 from solar.typing import AnyPath
 from solar.web.html import write_html
 

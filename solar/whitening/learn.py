@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.datasets.places.places import Places, open_places
+from solar.datasets.places import Places, open_places
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction import Collected, Extraction, Extractor, collect, open_extractor
 from solar.extraction.descriptors import DescriptorsFile

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from solar.datasets.places.places import Places
+    from solar.datasets.places import Places
 
 PAIRS_PER_PLACE = 100
 

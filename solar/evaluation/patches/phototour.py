@@ -16,7 +16,7 @@ from solar.evaluation.patches.folder import PatchFolder
 from solar.evaluation.patches.metrics import fdr95, fpr95, fpr95_hardnet
 from solar.evaluation.patches.published import figures
 from solar.evaluation.patches.report import PatchReport
-from solar.evaluation.report.table import Table, figure
+from solar.evaluation.report import Table, figure
 from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
 from solar.typing import AnyPath, Descriptors, Progress
 

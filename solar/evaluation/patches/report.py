@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from solar.evaluation.report.table import Table
-from solar.evaluation.report.writing import write_files, write_report_page
+from solar.evaluation.report import Table, write_files, write_report_page
 from solar.typing import AnyPath
 
 

@@ -1,1 +1,23 @@
-"""Retrieval measured: descriptors exported, ranked, scored."""
+"""Retrieval measured: photos described, ranked, re-ranked, scored."""
+
+from solar.evaluation.retrieval.bootstrap import compare, paired_bootstrap
+from solar.evaluation.retrieval.described import DescribedSet, load
+from solar.evaluation.retrieval.distractors import extract_distractors
+from solar.evaluation.retrieval.evaluate import default_folder, evaluate, score
+from solar.evaluation.retrieval.exact import rank
+from solar.evaluation.retrieval.metrics import Score, score_rankings, score_ranks
+
+__all__ = [
+    "DescribedSet",
+    "Score",
+    "compare",
+    "default_folder",
+    "evaluate",
+    "extract_distractors",
+    "load",
+    "paired_bootstrap",
+    "rank",
+    "score",
+    "score_rankings",
+    "score_ranks",
+]

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from solar.datasets.places.places import Places, open_places
+from solar.datasets.places import Places, open_places
 from solar.errors import PhotoError, UsageError
 from solar.photos import Box, find_photos, open_photo, prepare
 from solar.photos.augment import rephotograph

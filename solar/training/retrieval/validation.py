@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.datasets.folder import open_folder
+from solar.datasets import open_folder
 from solar.datasets.ground_truth import GroundTruth
 from solar.errors import SolarError, UsageError
-from solar.evaluation.retrieval.exact import rank
-from solar.evaluation.retrieval.metrics import score_rankings
+from solar.evaluation.retrieval import rank, score_rankings
 from solar.extraction import collect
 from solar.extraction.engines.torch import TorchExtractor
 from solar.models.global_descriptor import GlobalDescriptor

@@ -9,8 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
-from solar.evaluation.report.charts import COLOURS, line_chart
-from solar.evaluation.report.table import Table, percent
+from solar.evaluation.report import COLOURS, Table, line_chart, percent
 
 ACCURACY_THRESHOLDS = tuple(range(1, 11))
 """Pixels, for the mean matching accuracy (Mikolajczyk and Schmid; D2-Net, CVPR 2019)."""

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from solar.datasets.patches.hpatches import NOISES
 from solar.evaluation.patches.published import figures
-from solar.evaluation.report.table import Table, figure, percent
+from solar.evaluation.report import Table, figure, percent
 
 
 @dataclass(frozen=True)
