@@ -1,4 +1,4 @@
-"""Features of a data set, kept beside its descriptors, and geometric re-ranking by them."""
+"""Features of a data set, kept beside its descriptors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
 from solar.features.store import FeatureStore
 from solar.photos import Box
-from solar.rerank.geometric import Geometric
 from solar.typing import AnyPath, Progress
 
 FILE = "features.bin"
-FIRST = Geometric().first
 _PHOTOS_PER_COMMIT = 64
 
 
@@ -50,7 +48,7 @@ def features_of_set(
     Args:
         extractor: what makes features.
         photos: the data set.
-        folder: of its descriptors.
+        folder: of its descriptors, which exists.
         crop: only keypoints inside the boxes of queries.
         overwrite: replace features that were made otherwise.
         progress: called with photos done and in all.
@@ -59,18 +57,11 @@ def features_of_set(
         UsageError: the folder holds features that were made otherwise.
         SolarError: photos cannot be described; names them.
     """
-    file = Path(folder) / FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    truth = photos.ground_truth
-    kept = [
-        _Photo(path, None, name) for path, name in zip(photos.database, truth.database, strict=True)
-    ]
-    sought = [
-        _Photo(path, box, query.name)
-        for path, query, box in zip(photos.queries, truth.queries, photos.boxes(crop), strict=True)
-    ]
-    made = extractor.extraction
-    with FeatureStore.open(file, made, overwrite=overwrite) as store:
+    truth, made = photos.ground_truth, extractor.extraction
+    kept = list(map(_Photo, photos.database, [None] * len(truth.database), truth.database))
+    names = [query.name for query in truth.queries]
+    sought = list(map(_Photo, photos.queries, photos.boxes(crop), names))
+    with FeatureStore.open(Path(folder, FILE), made, overwrite=overwrite) as store:
         _fill(store, extractor, [*kept, *sought], progress)
         return FeaturesOfSet(
             _read(store, kept),
@@ -89,8 +80,6 @@ def _fill(
     keys = store.keys()
     missing = list({photo.key: photo for photo in photos if photo.key not in keys}.values())
     failed = []
-    if not missing:
-        return
     paths, boxes = [photo.path for photo in missing], [photo.box for photo in missing]
     for done, found in enumerate(extractor.describe(paths, boxes), 1):
         if isinstance(found, Failed):
@@ -109,10 +98,4 @@ def _fill(
 
 
 def _read(store: FeatureStore, photos: Sequence[_Photo]) -> list[Features]:
-    found = []
-    for photo in photos:
-        features = store.find(photo.key)
-        if features is None:
-            raise SolarError(f"no features of {photo.name} are kept: evaluate again")
-        found.append(features)
-    return found
+    return [features for photo in photos if (features := store.find(photo.key)) is not None]
