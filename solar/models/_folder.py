@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from safetensors import SafetensorError
@@ -16,14 +15,24 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
-from solar.files.atomic import sha256, sync_folder, write_atomically
+from solar.files import (
+    MEGABYTE,
+    read_json,
+    require_file,
+    sha256,
+    shown,
+    sync_folder,
+    write_atomically,
+)
 from solar.models._state import Stored
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
 from solar.models.registry import GLOBAL, LOCAL
 
-FORMAT = 1
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
+_FORMAT = 1
+_WEIGHTS = "model.safetensors"
+_CONFIG = "config.json"
+_LARGEST = 16 << 30  # bytes of weights
+_PREPROCESSING = ("mean", "std", "image_size", "scales")
 
 _CONFIGS: dict[str, type[GlobalConfig] | type[LocalConfig]] = {
     GLOBAL: GlobalConfig,
@@ -51,20 +60,22 @@ def write_folder(
     partial = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.partial")
     partial.mkdir()
     try:
-        with write_atomically(partial / WEIGHTS) as file:
+        with write_atomically(partial / _WEIGHTS) as file:
             file.write(serialise(dict(state)))
+        values = asdict(config)
         document = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "kind": next(kind for kind, of in _CONFIGS.items() if isinstance(config, of)),
             "name": name,
-            "network": asdict(config),
+            "architecture": {k: v for k, v in values.items() if k not in _PREPROCESSING},
+            "preprocessing": {k: v for k, v in values.items() if k in _PREPROCESSING},
             "provenance": asdict(provenance),
             "weights": {
-                "sha256": sha256(partial / WEIGHTS),
+                "sha256": sha256(partial / _WEIGHTS),
                 "type": str(next(iter(state.values())).dtype).removeprefix("torch."),
             },
         }
-        with write_atomically(partial / CONFIG) as file:
+        with write_atomically(partial / _CONFIG) as file:
             file.write(json.dumps(document, indent=2).encode() + b"\n")
         partial.rename(folder)
         sync_folder(folder.parent)
@@ -78,13 +89,14 @@ def read_folder(folder: Path) -> Stored:
     Raises:
         CheckpointError: not there, damaged, or not what it says it is.
     """
-    path, weights = folder / CONFIG, folder / WEIGHTS
+    path, weights = folder / _CONFIG, folder / _WEIGHTS
+    if not path.exists():
+        raise CheckpointError(f"{folder}: no model here ({_CONFIG} is missing)")
     config, provenance, name, digest = _read_document(path)
-    if not weights.is_file():
-        raise CheckpointError(f"{weights}: no such file, though {CONFIG} is there")
+    require_file(weights, _LARGEST, CheckpointError)
     if sha256(weights) != digest:
         raise CheckpointError(
-            f"{weights}: not the file that {CONFIG} was written for; copy it again"
+            f"{weights}: not the file that {_CONFIG} was written for; copy it again"
         )
     try:
         state = load_file(weights)
@@ -95,21 +107,18 @@ def read_folder(folder: Path) -> Stored:
 
 def _read_document(path: Path) -> tuple[GlobalConfig | LocalConfig, Provenance, str, str]:
     """The architecture, the provenance, the name, and the digest of the weights."""
+    document = read_json(path, MEGABYTE, CheckpointError)
     try:
-        document: Any = json.loads(path.read_bytes())
         kind = document["kind"]
-        if document["format"] != FORMAT or kind not in _CONFIGS:
-            what = f"format {document['format']}, kind {kind}"
+        if document["format"] != _FORMAT or kind not in _CONFIGS:
+            what = f"format {shown(document['format'])}, kind {shown(kind)}"
             raise CheckpointError(
-                f"{path}: {what}; this version reads format {FORMAT}, kind {', '.join(_CONFIGS)}"
+                f"{path}: {what}; this version reads format {_FORMAT}, kind {', '.join(_CONFIGS)}"
             )
         provenance = Provenance(**{key: str(v) for key, v in document["provenance"].items()})
-        config = _CONFIGS[kind].from_json(document["network"])
+        values = {**document["architecture"], **document["preprocessing"]}
+        config = _CONFIGS[kind].from_json(values)
         return config, provenance, str(document["name"]), str(document["weights"]["sha256"])
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent}: no model here ({CONFIG} is missing)") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({error})") from error
     except KeyError as error:
         raise CheckpointError(f"{path}: the entry {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:

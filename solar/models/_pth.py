@@ -12,6 +12,9 @@ from typing import Any
 import torch
 
 from solar.errors import CheckpointError
+from solar.files import require_file
+
+_LARGEST = 16 << 30  # bytes
 
 # What torch's reader raises on damaged files, as found by mutating good ones.
 _UNREADABLE = (
@@ -41,6 +44,7 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: unreadable, or anything but tensors and plain values inside.
     """
+    require_file(path, _LARGEST, CheckpointError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols
@@ -52,8 +56,6 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
             f"{path}: refused, it carries more than tensors and plain values{what}; "
             "ask its author for a file with weights only"
         ) from error
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
     except _UNREADABLE as error:
         raise CheckpointError(f"{path}: not a readable .pth file; fetch it again") from error
     if not isinstance(content, dict):

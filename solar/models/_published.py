@@ -46,6 +46,11 @@ _ATTENTION = {"4": "conv4_x", "5": "conv5_x"}
 _POOLINGS = {"gem": "gem", "gemmp": "gem-channel", "mac": "mac", "spoc": "spoc", "rmac": "rmac"}
 
 
+def is_published(path: Path) -> bool:
+    """Whether a path is named as published files and checkpoints of the published code are."""
+    return path.name.endswith((".pth", ".pth.tar")) and not path.is_dir()
+
+
 def read_published(path: Path) -> Stored:
     """A published file, its tensors by our keys; its stem names the model.
 
@@ -58,8 +63,10 @@ def read_published(path: Path) -> Stored:
     """
     content = read_tensors(path)
     state = content.get("state_dict", content)
+    if isinstance(state, Mapping):  # torch's DataParallel puts `module.` in front
+        state = {str(key).removeprefix("module."): value for key, value in state.items()}
     config: GlobalConfig | LocalConfig
-    if isinstance(state, Mapping) and _is_local(state):
+    if isinstance(state, dict) and _is_local(state):
         state = _renamed(state, [(theirs, ours) for ours, theirs in _LOCAL])
         layers = (layer for layer in LOCAL_MIDS if f"attention.{layer}.v.weight" in state)
         config = LocalConfig(tuple(layers))
@@ -70,7 +77,9 @@ def read_published(path: Path) -> Stored:
         state = _renamed(state, [(theirs, ours) for ours, theirs in (*_RADENOVIC, *_SOLAR)])
         config = _config(content["meta"], state, path)
     provenance = Provenance(trained_on="see its publication")
-    return Stored(config, provenance, path.stem, state, path, path)
+    return Stored(
+        config, provenance, path.name.removesuffix(".tar").removesuffix(".pth"), state, path, path
+    )
 
 
 def write_published(

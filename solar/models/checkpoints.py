@@ -10,7 +10,7 @@ from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
 from solar.models._folder import read_folder, write_folder
-from solar.models._published import read_published, write_published
+from solar.models._published import is_published, read_published, write_published
 from solar.models._state import fill, weights_of
 from solar.models.config import LocalConfig
 from solar.models.global_descriptor import GlobalDescriptor
@@ -30,7 +30,8 @@ def load(model: str | Path) -> GlobalDescriptor:
 
     Args:
         model: a name that `solar models` lists, a folder of `config.json` and
-            `model.safetensors`, or a published `.pth` file. A name comes before a folder of that
+            `model.safetensors`, or a published `.pth` file, as a checkpoint of the published code
+            too (`.pth.tar`). A name comes before a folder of that
             name: that is `./name`. A named model that is not on this machine is downloaded;
             `solar.models.registry.fetch` shows progress.
 
@@ -70,8 +71,7 @@ def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> Any
         CheckpointError: see `load`.
     """
     path = _path(model, kinds)
-    published = path.suffix == ".pth" and not path.is_dir()
-    stored = read_published(path) if published else read_folder(path)
+    stored = read_published(path) if is_published(path) else read_folder(path)
     is_local = isinstance(stored.config, LocalConfig)
     _require_kind(LOCAL if is_local else GLOBAL, kinds, model)
     network: AnyDescriptor
@@ -112,7 +112,7 @@ def _path(model: str | Path, kinds: tuple[str, ...]) -> Path:
     """Where a model lies; one that is named is fetched, if it is of the right kind."""
     path = Path(model)
     if not is_named(model):
-        if path.is_dir() or path.suffix == ".pth":
+        if path.is_dir() or is_published(path):
             return path
         if path.is_file():
             raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from solar.errors import UsageError
+from solar.photos import require_sizes
 
 RGB = tuple[float, float, float]
 
@@ -50,8 +51,11 @@ class GlobalConfig:
             raise UsageError(f"unknown pooling '{self.pooling}': use one of {', '.join(POOLINGS)}")
         if len(set(self.attention)) < len(self.attention):
             raise UsageError(f"attention {', '.join(self.attention)}: name each stage once")
-        if self.image_size < 1 or not self.scales or min(self.scales) <= 0:
-            raise UsageError("image_size and every scale must be positive")
+        if not all(0 <= value <= 1 for value in self.mean or ()):  # also false for no number
+            raise UsageError(f"mean {self.mean}: use 0 to 1")
+        if not all(1e-3 <= value <= 1e3 for value in self.std or ()):
+            raise UsageError(f"std {self.std}: use 0.001 to 1000")
+        require_sizes(self.image_size, self.scales)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> GlobalConfig:

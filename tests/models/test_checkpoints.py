@@ -84,6 +84,18 @@ def test_radenovics_layout_loads(tmp_path: Path) -> None:
     assert again.summary == "resnet50, 2048-D; no second-order attention"
 
 
+@pytest.mark.parametrize("name", ["model_best.pth.tar", "parallel.pth"])
+def test_checkpoints_of_the_published_code_load(
+    model: GlobalDescriptor, tmp_path: Path, name: str
+) -> None:
+    save(model, tmp_path / "m.pth")
+    content = torch.load(tmp_path / "m.pth", weights_only=True)
+    content["state_dict"] = {f"module.{key}": t for key, t in content["state_dict"].items()}
+    torch.save({"epoch": 3, **content}, tmp_path / name)
+    again = load(tmp_path / name)
+    assert (again.fingerprint, again.name) == (model.fingerprint, name.split(".")[0])
+
+
 class Evil:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return os.system, ("touch evil-was-here",)
@@ -148,15 +160,15 @@ def test_an_odd_published_file_says_what_is_odd(
     ("change", "message"),
     [
         (lambda d: d.update(format=9), "format 9"),
-        (lambda d: d.pop("network"), "'network' is missing"),
-        (lambda d: d["network"].update(backbone="vgg"), "unknown backbone 'vgg'"),
+        (lambda d: d.pop("architecture"), "'architecture' is missing"),
+        (lambda d: d["architecture"].update(backbone="vgg"), "unknown backbone 'vgg'"),
         (
-            lambda d: d["network"].update(attention=["conv6_x"]),
+            lambda d: d["architecture"].update(attention=["conv6_x"]),
             "attention: no stage 'conv6_x': use one",
         ),
-        (lambda d: d["network"].update(whitening=10**12), "use 1 to 512"),
-        (lambda d: d["network"].update(scales=[]), "scale"),
-        (lambda d: d["network"].update(mean="x"), "x"),
+        (lambda d: d["architecture"].update(whitening=10**12), "use 1 to 512"),
+        (lambda d: d["preprocessing"].update(scales=[]), "scale"),
+        (lambda d: d["preprocessing"].update(mean="x"), "x"),
         (lambda d: d["weights"].update(sha256="0"), "not the file that config.json"),
     ],
 )

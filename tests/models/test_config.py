@@ -17,8 +17,11 @@ from solar.models.pooling import build_pooling
     [
         ({"pooling": "max"}, "unknown pooling 'max': use one of gem, "),
         ({"attention": ("conv4_x", "conv4_x")}, "attention conv4_x, conv4_x: name each stage once"),
-        ({"image_size": 0}, "image_size and every scale must be positive"),
-        ({"scales": (1.0, 0.0)}, "image_size and every scale must be positive"),
+        ({"image_size": 0}, "image size 0: use 1 to"),
+        ({"scales": (1.0, 0.0)}, "scale 0: use"),
+        ({"scales": ()}, "0 scales: use 1 to"),
+        ({"mean": (0.5, 0.5, float("nan"))}, r"mean \(0.5, 0.5, nan\): use 0 to 1"),
+        ({"std": (0.5, 0.0, 0.5)}, r"std \(0.5, 0.0, 0.5\): use 0.001 to 1000"),
         ({"backbone": "vgg"}, "unknown backbone 'vgg': use one of resnet18, "),
         ({"attention": ("conv6_x",)}, "attention: no stage 'conv6_x': use one of conv1, "),
         ({"whitening": -1}, "whitening to -1 dimensions: use 1 to 512"),

@@ -46,7 +46,7 @@ def test_a_folder_gives_back_the_same_model(tmp_path: Path, attention: tuple[int
     assert torch.equal(again(PATCHES), model(PATCHES))
     document = json.loads((tmp_path / "m/config.json").read_text())
     assert document["kind"] == "local"
-    assert document["network"] == {"attention": list(attention)}
+    assert document["architecture"] == {"attention": list(attention)}
 
 
 def test_the_fingerprint_tells_weights_and_attention_apart() -> None:
@@ -141,11 +141,11 @@ def test_an_odd_published_file_says_what_is_odd(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(kind="round"), "kind round; .* kind global, local"),
+        (lambda d: d.update(kind="round"), "kind 'round'; .* kind global, local"),
         (lambda d: d.update(kind=[]), "unhashable"),
-        (lambda d: d["network"].update(attention=[2]), "3, 4, 5 and 6 only"),
-        (lambda d: d["network"].update(attention=[3]), "has, but the architecture"),
-        (lambda d: d["network"].update(attention=None), "not iterable"),
+        (lambda d: d["architecture"].update(attention=[2]), "3, 4, 5 and 6 only"),
+        (lambda d: d["architecture"].update(attention=[3]), "has, but the architecture"),
+        (lambda d: d["architecture"].update(attention=None), "not iterable"),
         (lambda d: d.pop("provenance"), "'provenance' is missing"),
         (lambda d: d["weights"].update(sha256="0"), r"not the file that config\.json"),
     ],
