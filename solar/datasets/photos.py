@@ -26,6 +26,12 @@ class LabelledSet:
     database: Sequence[Path]
     queries: Sequence[Path]
 
+    def __post_init__(self) -> None:
+        truth = self.ground_truth
+        names, found = (len(truth.database), len(truth.queries)), (self.database, self.queries)
+        if names != tuple(map(len, found)):
+            raise UsageError(f"{truth.dataset}: a data set has a path for each of its names")
+
     def boxes(self, crop: bool) -> list[Box | None]:
         """Of the queries; None for whole photos, and for all without `crop`."""
         return [query.box if crop else None for query in self.ground_truth.queries]

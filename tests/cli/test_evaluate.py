@@ -98,10 +98,12 @@ def test_geometric_reranking(home: Path, model_folder: Path) -> None:
     assert report["protocol"]["rerank"].startswith("geometric")
     assert "rootsift" in report["protocol"]["features"]
     assert report["medium"]["map"] >= plain["medium"]["map"]
-    store = home / "geo" / "local"
-    before = {file.name: file.stat().st_mtime_ns for file in store.iterdir()}
+    before = (home / "geo" / "features.bin").read_bytes()
     assert json.loads(succeed(*call, *again, folder=home))["medium"] == report["medium"]
-    assert {file.name: file.stat().st_mtime_ns for file in store.iterdir()} == before
+    assert (home / "geo" / "features.bin").read_bytes() == before
+    chained = [*call, "--rerank", "geometric,expansion", "--local", "rootsift", "--json"]
+    both = json.loads(succeed(*chained, folder=home))["protocol"]["rerank"]
+    assert both.index("geometric") < both.index("; expansion")
     for options in (["--rerank", "geometric"], ["--local", "rootsift"]):
         done = solar(*call, *options, folder=home)
         assert done.returncode == 2 and "--local solar-local" in done.stderr

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from solar.datasets.photos import locate, open_dataset
+from solar.datasets.ground_truth import parse
+from solar.datasets.photos import LabelledSet, locate, open_dataset
 from solar.errors import SolarError, UsageError
 from tests.evaluation.fakes import paint
 
@@ -53,6 +54,12 @@ def test_a_data_set_by_name_and_root_or_by_folder(tmp_path: Path) -> None:
     assert open_dataset("toy", tmp_path).database[0].parent == tmp_path / "jpg"
     (tmp_path / "gnd_toy.json").unlink()
     assert open_dataset("toy", tmp_path).database[0].parent == tmp_path / "toy" / "jpg"
+
+
+def test_a_data_set_has_a_path_for_each_name() -> None:
+    truth = parse(LISTS, "toy", "toy")
+    with pytest.raises(UsageError, match="toy: a data set has a path for each of its names"):
+        LabelledSet(truth, [Path("a.png")], [])
 
 
 def test_a_missing_ground_truth_says_which_file_to_put_where(tmp_path: Path) -> None:

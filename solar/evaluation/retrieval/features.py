@@ -98,4 +98,10 @@ def _fill(
 
 
 def _read(store: FeatureStore, photos: Sequence[_Photo]) -> list[Features]:
-    return [features for photo in photos if (features := store.find(photo.key)) is not None]
+    found = []
+    for photo in photos:
+        features = store.find(photo.key)
+        if features is None:
+            raise SolarError(f"no features of {photo.name} are kept: evaluate again")
+        found.append(features)
+    return found
