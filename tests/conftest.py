@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from solar.models.checkpoints import save
 from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
 
 torch.set_num_threads(1)  # the tests run side by side
+settings.register_profile("solar", deadline=None)  # on busy machines too
+settings.load_profile("solar")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from solar.errors import SolarError, UsageError
 from solar.features.keypoints import FloatArray, Keypoints
+from solar.files import printable
 from solar.typing import GrayImage
 
 if TYPE_CHECKING:
@@ -167,13 +168,13 @@ def refuse_unknown(name: str | Path, others: Sequence[str]) -> None:
     Raises:
         UsageError: see above.
     """
-    from solar.models.registry import LOCAL, MODELS
+    from solar.models.registry import LOCAL, MODELS, is_named
 
     names = (*others, *(model.name for model in MODELS if model.kind == LOCAL))
-    if str(name) not in names and not Path(name).exists():
+    if name not in others and not is_named(name) and not Path(name).exists():
         raise UsageError(
-            f"{name}: no such file; use {', '.join(names)}, a model folder, a published .pth file "
-            "of a local network, or TFeat's .params file"
+            f"{printable(name)}: no such file; use {', '.join(names)}, a model folder, a published "
+            ".pth file of a local network, or TFeat's .params file"
         )
 
 

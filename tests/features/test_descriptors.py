@@ -72,6 +72,11 @@ def test_names_and_files_that_are_no_descriptor(tmp_path: Path) -> None:
             open_descriptor(name)
     with pytest.raises(UsageError, match=r"gone\.params: no such file"):
         open_patch_descriptor("gone.params")
+    assert open_descriptor("solar-local@1", "cpu").name == "solar-local"
+    with pytest.raises(CheckpointError, match="solar-r18: a global model"):
+        open_descriptor("solar-r18")
+    with pytest.raises(UsageError, match="--device tpu"):
+        open_descriptor("raw", "tpu")
     torch.save({"features.1.weight": torch.ones(3)}, tmp_path / "m.params")
     with pytest.raises(CheckpointError, match=r"m\.params: lacks 'descr.0.bias' \(5 such"):
         load_tfeat(tmp_path / "m.params")

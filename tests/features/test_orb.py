@@ -50,8 +50,8 @@ def test_bits_are_those_of_opencv() -> None:
         np.ones(2, np.float32),
     )
     points = [cv2.KeyPoint(120, 90, 31, 30, 1, 0), cv2.KeyPoint(200, 150, 31, 250, 1, 0)]
-    codes = cv2.ORB_create().compute(PHOTO, points)[1]
-    expected = np.unpackbits(codes, axis=1)
+    packed = cv2.ORB_create().compute(PHOTO, points)[1]
+    expected = np.unpackbits(packed, axis=1)
     assert (expected == (orb(PHOTO, keypoints) > 0)).all()
 
 

@@ -59,7 +59,11 @@ def test_negatives_at_the_threshold_count(scene: PhotoTour, tmp_path: Path) -> N
 
 def test_descriptors_are_made_once(scene: PhotoTour, tmp_path: Path) -> None:
     folder = PatchFolder(tmp_path / "out", {})
-    first = score_scene(scene, pixels(brightness, 1), folder)
+    steps: list[tuple[int, int]] = []
+    first = score_scene(
+        scene, pixels(brightness, 1), folder, progress=lambda *step: steps.append(step)
+    )
+    assert steps == [(6, 6)]
 
     def never(patches: torch.Tensor) -> torch.Tensor:
         raise AssertionError("described twice")
