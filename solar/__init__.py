@@ -13,48 +13,93 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from solar.datasets import open_dataset, open_folder
-    from solar.errors import SolarError
+    from solar.errors import (
+        CheckpointError,
+        IndexDamaged,
+        IndexFolderError,
+        IndexLocked,
+        PhotoError,
+        SolarError,
+        UsageError,
+    )
     from solar.evaluation.retrieval import evaluate
-    from solar.index import Index
+    from solar.extraction import Extraction, Extractor, collect, open_extractor
+    from solar.extraction.attend import attend
+    from solar.features import Features, open_feature_extractor
+    from solar.index import Hit, Index
     from solar.matching import match
     from solar.models.attention import SecondOrderAttention
     from solar.models.checkpoints import load, load_local, save
     from solar.models.global_descriptor import GlobalDescriptor
     from solar.models.local_descriptor import LocalDescriptor
     from solar.models.whitening import Whitening
-    from solar.photos import open_photo
+    from solar.photos import Photo, open_photo
+    from solar.ranking import Ranking
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CheckpointError": "solar.errors",
+    "Extraction": "solar.extraction",
+    "Extractor": "solar.extraction",
+    "Features": "solar.features",
     "GlobalDescriptor": "solar.models.global_descriptor",
+    "Hit": "solar.index",
     "Index": "solar.index",
+    "IndexDamaged": "solar.errors",
+    "IndexFolderError": "solar.errors",
+    "IndexLocked": "solar.errors",
     "LocalDescriptor": "solar.models.local_descriptor",
+    "Photo": "solar.photos",
+    "PhotoError": "solar.errors",
+    "Ranking": "solar.ranking",
     "SecondOrderAttention": "solar.models.attention",
     "SolarError": "solar.errors",
+    "UsageError": "solar.errors",
     "Whitening": "solar.models.whitening",
-    "evaluate": "solar.evaluation.retrieval.evaluate",
+    "attend": "solar.extraction.attend",
+    "collect": "solar.extraction",
+    "evaluate": "solar.evaluation.retrieval",
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
     "match": "solar.matching",
-    "open_dataset": "solar.datasets.photos",
-    "open_folder": "solar.datasets.folder",
+    "open_dataset": "solar.datasets",
+    "open_extractor": "solar.extraction",
+    "open_feature_extractor": "solar.features",
+    "open_folder": "solar.datasets",
     "open_photo": "solar.photos",
     "save": "solar.models.checkpoints",
 }
+_ROOMS = ("evaluation", "models", "training")
 
 __all__ = [
+    "CheckpointError",
+    "Extraction",
+    "Extractor",
+    "Features",
     "GlobalDescriptor",
+    "Hit",
     "Index",
+    "IndexDamaged",
+    "IndexFolderError",
+    "IndexLocked",
     "LocalDescriptor",
+    "Photo",
+    "PhotoError",
+    "Ranking",
     "SecondOrderAttention",
     "SolarError",
+    "UsageError",
     "Whitening",
+    "attend",
+    "collect",
     "evaluate",
     "load",
     "load_local",
     "match",
     "open_dataset",
+    "open_extractor",
+    "open_feature_extractor",
     "open_folder",
     "open_photo",
     "save",
@@ -64,8 +109,10 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"solar.{name}")
     raise AttributeError(f"module 'solar' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_ROOMS])

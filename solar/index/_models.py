@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from solar.errors import CheckpointError, UsageError
+from solar.errors import CheckpointError, SolarError, UsageError
 from solar.extraction import Extraction, Extractor, open_extractor
 from solar.features.extraction import FeatureExtraction
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
@@ -100,6 +100,7 @@ class Models:
                     lambda: loading.open(made.image_size, made.scales),
                     f"the model that it was made with, {made.model}",
                     "--model",
+                    CheckpointError,
                 )
                 self.use(found, made)
             assert self._extractor is not None  # noqa: S101
@@ -130,14 +131,22 @@ class Models:
                     ),
                     f"the local descriptor that its features were made with, {made.descriptor}",
                     "--local",
+                    (CheckpointError, UsageError),
                 )
             made.require_same(self.features.extraction, self.folder, "use what they were made with")
             return self.features
 
-    def _told(self, load: Callable[[], _T], what: str, option: str) -> _T:
+    def _told(
+        self,
+        load: Callable[[], _T],
+        what: str,
+        option: str,
+        errors: type[SolarError] | tuple[type[SolarError], ...],
+    ) -> _T:
+        """Load something; if it is not where it was, say how to tell where it is now."""
         try:
             return load()
-        except (CheckpointError, UsageError) as error:
+        except errors as error:
             raise CheckpointError(
                 f"needs {what} ({error}): say where it is now with {option}", self.folder
             ) from error

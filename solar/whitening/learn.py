@@ -89,8 +89,9 @@ def fit(
     if not len(found):
         raise UsageError(f"{source}: holds no photos")
     from solar.models.checkpoints import load
+    from solar.models.device import choose_device
 
-    settings = {"device": device, "precision": precision}
+    settings = {"device": str(choose_device(device)), "precision": precision}
     network = load(model or "solar-r18")
     bare = without_whitening(network, image_size=image_size, scales=scales, **settings)
     if isinstance(found, list):
