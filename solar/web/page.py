@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from solar.photos import Box, Photo, name_of
 from solar.photos.thumbnails import Thumbnail, thumbnail
-from solar.ranking import Line
 from solar.rerank import CHANCE
 from solar.typing import AnyPath
 from solar.web.html import write_html
@@ -51,84 +50,50 @@ def write_page(path: AnyPath, searches: Sequence[Search], title: str = "Solar") 
         path,
         "result.html",
         title=title,
-        searches=[_SearchShown.of(search) for search in searches],
+        searches=[_shown(search) for search in searches],
         count=sum(len(search.hits) for search in searches),
         verified=any(hit.inliers is not None for search in searches for hit in search.hits),
         chance=CHANCE,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _HitShown:
-    path: str
-    score: float
-    inliers: int | None
-    photo: Thumbnail | None
-    name: str
-    address: str | None
+def _shown(search: Search) -> dict[str, object]:
+    """What the template shows of a search."""
+    name, query = name_of(search.query), thumbnail(search.query, search.box)
+    hits = [(hit, thumbnail(hit.path), _address(hit.path)) for hit in search.hits]
+    return {
+        "name": Path(name).name,
+        "photo": query,
+        "address": _address(name) if Path(name).is_file() else None,
+        "seconds": search.seconds,
+        "hits": [
+            {"hit": hit, "name": Path(hit.path).name, "photo": photo, "address": address}
+            for hit, photo, address in hits
+        ],
+        "verified": query is not None and any(hit.inliers is not None for hit in search.hits),
+        "matches": [
+            {
+                "rank": rank,
+                "hit": hit,
+                "name": Path(hit.path).name,
+                **_side_by_side(query, photo, hit),
+            }
+            for rank, (hit, photo, _) in enumerate(hits, 1)
+            if query and photo and (hit.inliers or 0) > CHANCE
+        ],
+    }
 
 
-@dataclass(frozen=True, eq=False)
-class _SearchShown:
-    photo: Thumbnail | None
-    name: str
-    address: str | None
-    seconds: float | None
-    hits: Sequence[_HitShown]
-    matches: Sequence[_MatchShown]
-    verified: bool
-
-    @classmethod
-    def of(cls, search: Search) -> _SearchShown:
-        name, photo = name_of(search.query), thumbnail(search.query, search.box)
-        hits = [
-            _HitShown(
-                hit.path,
-                hit.score,
-                hit.inliers,
-                thumbnail(hit.path),
-                Path(hit.path).name,
-                _address(hit.path),
-            )
-            for hit in search.hits
-        ]
-        matches = [
-            _MatchShown.of(rank, photo, shown, hit.lines)
-            for rank, (hit, shown) in enumerate(zip(search.hits, hits, strict=True), 1)
-            if photo and shown.photo and (shown.inliers or 0) > CHANCE
-        ]
-        verified = photo is not None and any(hit.inliers is not None for hit in hits)
-        address = _address(name) if Path(name).is_file() else None
-        return cls(photo, Path(name).name, address, search.seconds, hits, matches, verified)
-
-
-@dataclass(frozen=True, eq=False)
-class _MatchShown:
-    """The query and a hit side by side, at the same height, with lines between inliers."""
-
-    rank: int
-    name: str
-    inliers: int | None
-    source: str
-    left: float
-    start: float
-    width: float
-    height: int
-    lines: Sequence[Line]
-
-    @classmethod
-    def of(cls, rank: int, query: Thumbnail, hit: _HitShown, lines: Sequence[Line]) -> _MatchShown:
-        photo = hit.photo
-        assert photo is not None  # noqa: S101 - the caller looked
-        height = max(query.height, photo.height)
-        left = height * query.width / query.height
-        start, right = left + _GAP, height * photo.width / photo.height
-        drawn = [
-            (x1 * left, y1 * height, start + x2 * right, y2 * height)
-            for x1, y1, x2, y2 in lines[:: -(-len(lines) // LINES) or 1]
-        ]
-        shown = hit.name, hit.inliers, photo.source
-        return cls(rank, *shown, left, start, start + right, height, drawn)
+def _side_by_side(query: Thumbnail, photo: Thumbnail, hit: Hit) -> dict[str, object]:
+    """The query and a hit at the same height, with lines between inliers."""
+    height = max(query.height, photo.height)
+    left = height * query.width / query.height
+    start, right = left + _GAP, height * photo.width / photo.height
+    drawn = hit.lines[:: -(-len(hit.lines) // LINES) or 1]
+    ends = [(a * left, b * height, start + c * right, d * height) for a, b, c, d in drawn]
+    width = start + right
+    return {"hit": hit, "source": photo.source, "height": height, "left": left, "start": start,
+            "width": width, "lines": ends}  # fmt: skip
 
 
 def _address(path: str) -> str:

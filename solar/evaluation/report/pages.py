@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -30,22 +28,6 @@ _FRAMES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class _Tile:
-    frame: str
-    caption: str
-    name: str
-    photo: Thumbnail | None
-    known: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class _Strip:
-    name: str
-    ap: str
-    tiles: Sequence[_Tile]
-
-
 def write_page(report: Report, folder: AnyPath, photos: LabelledSet, *, crop: bool = True) -> Path:
     """Write `report.html`; queries with the lowest AP come first, at most 100 of them.
 
@@ -65,19 +47,25 @@ def write_page(report: Report, folder: AnyPath, photos: LabelledSet, *, crop: bo
     def picture(name: str) -> Thumbnail | None:
         return thumbnail(paths[name], side=_SIDE)
 
-    def tile(rank: int, hit: LabelledHit) -> _Tile:
+    def tile(rank: int, hit: LabelledHit) -> dict[str, object]:
         frame, mark = _FRAMES[hit.label]
         known = hit.label != "distractor"
-        photo = picture(hit.photo) if known else None
         inliers = "" if hit.inliers is None else f" · {hit.inliers} inliers"
-        return _Tile(frame, f"{rank} {mark} {hit.label}{inliers}", hit.photo, photo, known)
+        return {
+            "frame": frame,
+            "caption": f"{rank} {mark} {hit.label}{inliers}",
+            "name": hit.photo,
+            "photo": picture(hit.photo) if known else None,
+            "known": known,
+        }
 
-    def strip(query: int) -> _Strip:
+    def strip(query: int) -> dict[str, object]:
         name, box = report.queries[query], boxes[query]
         photo = thumbnail(photos.queries[query], box, crop=box is not None, side=_SIDE)
-        ap = ", ".join(f"{p} {percent(r.ap[query])}" for p, r in report.results.items())
+        first = {"frame": "query", "caption": "query", "name": name, "photo": photo, "known": True}
         hits = [tile(rank, hit) for rank, hit in enumerate(report.ranks[query], 1)]
-        return _Strip(name, ap, [_Tile("query", "query", name, photo), *hits])
+        ap = ", ".join(f"{p} {percent(r.ap[query])}" for p, r in report.results.items())
+        return {"name": name, "ap": ap, "tiles": [first, *hits]}
 
     return write_report_page(
         folder,
