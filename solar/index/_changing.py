@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,13 +92,12 @@ def add_rows(
         raise UsageError(f"{len(set(names))} names for {len(rows)} descriptors: give one for each")
     roots, ids = snapshot.roots, []
     for name, row in zip(names, rows, strict=True):
-        path = path_to_bytes(Path(name))
-        home = roots.home(path) if Path(name).is_absolute() else None
+        path, absolute = os.fsencode(name.replace(os.sep, "/")), os.path.isabs(name)  # noqa: PTH117
+        home = roots.home(path) if absolute else None
         if home is None:
-            absolute = Path(name).is_absolute()
-            place = path_to_bytes(Path(name).parent) if absolute else NAMELESS
+            place, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
             number, roots = roots.with_root(place)
-            home = number, path_to_bytes(Path(Path(name).name)) if absolute else path
+            home = number, inside
         known = snapshot.catalogue.named(*home, snapshot.commit.generation)
         ids.append(writer.new_id() if known is None else known.id)
         writer.put(Entry(ids[-1], *home), row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from solar.index._entries import path_to_bytes, path_to_text
@@ -47,20 +48,29 @@ class Roots:
 
     def home(self, path: bytes) -> tuple[int, bytes] | None:
         """The deepest root that holds a photo, and the photo's path from there."""
-        held = [
-            (len(place), number, path[len(place) + 1 :])
-            for number, place in self.places.items()
-            if place and path.startswith(place.rstrip(b"/") + b"/")
-        ]
-        return max(held)[1:] if held else None
+        cut = path.rfind(b"/")
+        while cut >= 0:
+            number = self._numbers.get(path[:cut] or b"/")
+            if number is not None:
+                return number, path[cut + 1 :]
+            cut = path.rfind(b"/", 0, cut)
+        return None
+
+    @cached_property
+    def _numbers(self) -> dict[bytes, int]:
+        return {place: number for number, place in self.places.items() if place}
 
     def with_root(self, place: bytes) -> tuple[int, Roots]:
         """Number of a root, new or not, and the roots with it."""
-        for number, known in self.places.items():
-            if known == place:
-                return number, self
+        known = self._numbers.get(place) if place else self._nameless
+        if known is not None:
+            return known, self
         number = max(self.places, default=0) + 1
         return number, Roots({**self.places, number: place})
+
+    @cached_property
+    def _nameless(self) -> int | None:
+        return next((number for number, place in self.places.items() if not place), None)
 
     def whole(self, root: int, path: bytes) -> bytes:
         """The absolute path of a photo."""

@@ -213,6 +213,8 @@ class Writer:
         born = self._generation or old.generation + 1
         digest, photos, failed = old.digest, old.photos, old.failed
         for number in self._changes:
+            if number >= old.next_id:
+                continue
             gone = connection.execute(
                 "SELECT version, row, checksum FROM photos WHERE id = ? AND died IS NULL", (number,)
             ).fetchall()

@@ -5,7 +5,7 @@ index with features, until it is killed. It prints a JSON line before each call,
 about to do, and one after it.
 
 ``python -m tests.index.killed_writer steps INDEX PHOTOS`` does each kind of call many times over,
-on copies of the index, and kills itself before the first, the second, ... system call of each.
+on copies of the index, and kills itself before the first, the sixth, ... system call of each.
 
 ``python -m tests.index.killed_writer hold INDEX PHOTOS [fork]`` adds photos, but never gets to the
 last one, and says when it hangs there; with fork, so does a process that it has forked.
@@ -85,9 +85,9 @@ def steps(folder: Path, photos: Path) -> None:
     }
     for name, call in calls.items():
         survived = False
-        step = 0
+        step = -4
         while not survived:
-            step += 1
+            step += 5
             copy = folder.with_name(f"{name}-{step}")
             shutil.copytree(folder, copy)
             child = os.fork()

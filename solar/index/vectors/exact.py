@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,8 +109,7 @@ def _candidates(
     reach: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Rough scores (Q, reach), descending, and the rows (Q, reach) of the best descriptors."""
-    import faiss
-
+    faiss = _faiss()
     best = faiss.ResultHeap(len(queries), reach, keep_max=True)
     for start, stop in _blocks(descriptors):
         rows = start + np.flatnonzero(owners[start:stop] >= 0)
@@ -120,6 +123,17 @@ def _candidates(
         best.add_result(scores, rows[places])
     best.finalize()
     return best.D, best.I
+
+
+@cache
+def _faiss() -> Any:
+    """FAISS, loaded with the first search; a forked process must not wait for threads it lacks."""
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+    import faiss
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
+    return faiss
 
 
 def _at_least(
