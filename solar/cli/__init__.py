@@ -11,7 +11,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import solar
+from solar.cli.console import err, show_any_name
 from solar.errors import SolarError, UsageError
+from solar.files import cut
+
+# the UsageError of the click that typer brings along
+_WrongCall: type[Exception] = typer.BadParameter.__mro__[1]
 
 # By command: the module whose `register` adds it, and the line that the list of commands shows.
 COMMANDS = {
@@ -40,7 +45,7 @@ class _Later(TyperCommand):
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
         """The context of the command itself."""
         name = str(self.name)
-        holder = typer.Typer(add_completion=False)
+        holder = typer.Typer(add_completion=False, rich_markup_mode=None)
         holder.callback()(lambda: None)  # so that it is a group whatever the module registers
         import_module(f"solar.cli.{COMMANDS[name][0]}").register(holder)
         group = typer.main.get_command(holder)
@@ -54,7 +59,18 @@ class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for name, (_, line) in COMMANDS.items():
-            self.add_command(_Later(name, help=line, add_help_option=False))
+            self.add_command(_Later(name, short_help=line, add_help_option=False))
+
+    def invoke(self, context: Any) -> Any:
+        """Run the command; Ctrl-C leaves typer, which would end without a word."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as stop:
+            raise _Interrupted(str(stop)) from stop
+
+
+class _Interrupted(Exception):
+    """Ctrl-C was pressed; the text says what is kept."""
 
 
 @dataclass
@@ -70,6 +86,7 @@ app = typer.Typer(
     epilog="Begin with: solar index PHOTOS --to my.index, then: solar search my.index QUERY.jpg",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # which takes [default] for markup
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -92,14 +109,39 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line: exit code 2 for a wrong call, 1 for a failure."""
+    """Run the command line: exit code 2 for a wrong call, 1 for a failure, 130 after Ctrl-C."""
+    show_any_name()
     try:
-        app()
-    except (SolarError, OSError) as error:
+        code = typer.main.get_command(app)(prog_name="solar", standalone_mode=False)
+    except _Interrupted as stop:
+        err.print(f"solar: interrupted; {stop}" if str(stop) else "solar: interrupted")
+        sys.exit(130)
+    except _WrongCall as error:
+        err.print(*_about_call(error), sep="\n")
+        sys.exit(2)
+    except Exception as error:
         if _settings.debug:
             raise
-        typer.echo(f"solar: {error}", err=True)
+        err.print(f"solar: {_in_words(error)}")
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except KeyboardInterrupt:
-        typer.echo("solar: interrupted; what was finished is kept", err=True)
-        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _about_call(error: Any) -> list[str]:
+    """A wrong call in one line; called without anything, a group explains itself."""
+    text = error.format_message()
+    if "\n" in text:
+        return list(text.splitlines())
+    command = error.ctx.command_path if error.ctx else "solar"
+    return [f"solar: {text.rstrip('.')}: see {command} --help"]
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, SolarError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "out of memory: use a smaller --image-size or fewer photos at once"
+    what = f"{type(error).__name__}: {cut(error, 200)}"
+    return f"a fault of Solar's own ({what}): run solar --debug …, and report what it prints"

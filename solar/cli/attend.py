@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from solar.cli.console import err, numbers, out, print_json, ready
-from solar.cli.options import AsJson, Device, Model
+from solar.cli.options import AsJson, Device, Model, Overwrite
+from solar.files import claim_output
 
 
 def register(app: typer.Typer) -> None:
@@ -22,25 +22,26 @@ def register(app: typer.Typer) -> None:
 def attend(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     at: Annotated[str, typer.Option(help="The position that attends: x,y in the photo's pixels.")],
-    to: Annotated[Path, typer.Option(help="The picture to write.")],
+    to: Annotated[Path, typer.Option(help="The picture to write: .png or .jpg.")],
     stage: Annotated[str, typer.Option(help="A stage's name or number: conv5_x or 5.")] = "5",
     model: Model = "solar-r18",
     device: Device = "auto",
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Show to which other positions of a photo one position attends."""
     from solar.extraction.attend import attend as attended
-    from solar.files.atomic import write_atomically
+    from solar.files.pictures import PICTURES, save_picture
 
+    claim_output(to, inputs=[photo], suffixes=PICTURES, overwrite=overwrite)
     x, y = numbers(at, "--at", 2)
     found = attended(photo, (x, y), stage=stage, model=ready(model), device=device)
     if not found.trained:
-        err.print(f"note: {escape(model)} has not trained this block; its map is random")
-    with write_atomically(to) as file:
-        found.picture().save(file, "PNG")
+        err.print(f"note: {model} has not trained this block; its map is random")
+    save_picture(found.picture(), to)
     if as_json:
         print_json({"picture": str(to), **found.to_json()})
         return
     height, width = found.weights.shape
     spread = f"spread {found.spread:.2f} over {width}x{height} positions (1: all count the same)"
-    out.print(f"{escape(str(to))}: {spread}", soft_wrap=True)
+    out.print(f"{to}: {spread}")

@@ -1,14 +1,18 @@
-"""What commands share: progress, tables, JSON, parsing of boxes and scales."""
+"""What commands share: plain lines, tables, progress, JSON, parsing of boxes and scales."""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isclose, log2
+from itertools import zip_longest
+from math import isclose, isfinite, log2
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,14 +24,60 @@ from rich.progress import (
 )
 
 from solar.errors import UsageError
+from solar.files import printable, shown
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+LINE_EVERY = 10.0
+"""Seconds between lines of progress where no bar can be shown."""
+
+Show = Callable[[int, int | None], None]
+
+
+class Plain(Console):
+    """Prints what it is given: each text is one line, whole; nothing in it is markup."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts, with line breaks and escapes in them written out."""
+        super().print(*(printable(o) if isinstance(o, str) else o for o in objects), **options)
+
+
+out = Plain()
+err = Plain(stderr=True)
+
+
+def show_any_name() -> None:
+    """Write out the letters of names that the terminal's encoding lacks, and broken ones."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None:
+    """Print aligned columns, numbers to the right; no cell is cut, whatever reads them."""
+    cells = [[printable(cell) for cell in row] for row in (heads, *rows) if row]
+    columns = list(zip_longest(*cells, fillvalue=""))
+    widths = [max(map(cell_len, column)) for column in columns]
+    numeric = [all(map(_is_number, column[bool(heads) :])) for column in columns]
+    for row in cells:
+        padded = []
+        for cell, width, right in zip(row, widths, numeric, strict=False):
+            space = " " * (width - cell_len(cell))
+            padded.append(space + cell if right else cell + space)
+        out.print("  ".join(padded).rstrip())
+
+
+def _is_number(cell: str) -> bool:
+    return not cell.strip("-+.,%0123456789–")
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar with rate and remaining time on standard error, if that is a terminal."""
+def progress(title: str) -> Iterator[Show]:
+    """On a terminal a bar with rate and remaining time; elsewhere a line now and then."""
+    if not err.is_terminal:
+        yield _lines(title)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -35,9 +85,35 @@ def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines(title: str) -> Show:
+    started = told = time.monotonic()
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told < LINE_EVERY or done == total:
+            return
+        told = now
+        left = "" if total is None else f" of {total:,}"
+        if total and done:
+            left += f", about {(now - started) * (total - done) / done / 60:.0f} min left"
+        err.print(f"{title}: {done:,}{left}")
+
+    return show
+
+
+@contextmanager
+def keeping(what: str | Callable[[], str]) -> Iterator[None]:
+    """Say, when Ctrl-C ends the work inside, what is kept of it and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(what if isinstance(what, str) else what()) from stop
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -59,9 +135,11 @@ def numbers(text: str, option: str, count: int | None = None) -> tuple[float, ..
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"{option} {text}: expected numbers with commas between") from error
+        raise UsageError(f"{option} {shown(text)}: expected numbers with commas between") from error
     if count is not None and len(values) != count:
-        raise UsageError(f"{option} {text}: expected {count} numbers, not {len(values)}")
+        raise UsageError(f"{option} {shown(text)}: expected {count} numbers, not {len(values)}")
+    if not all(map(isfinite, values)):
+        raise UsageError(f"{option} {shown(text)}: expected finite numbers")
     return values
 
 

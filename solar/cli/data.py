@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from solar.cli.console import err, out, print_json, progress
+from solar.cli.console import err, out, print_json, progress, table
 from solar.errors import SolarError
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ SHOWN = 20
 app = typer.Typer(
     help="Get published data sets; check labelled ones.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -50,7 +49,7 @@ def get(
     with progress("fetching") as show:
         truth = sources.get(name, root, progress=lambda _, done, total: show(done, total))
     count = f"{len(truth.database)} photos, {len(truth.queries)} queries"
-    out.print(f"{escape(str(root))}: {count}, all there")
+    out.print(f"{root}: {count}, all there")
 
 
 def check(
@@ -127,28 +126,25 @@ def _document(
 
 
 def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -> None:
-    from solar.files import printable
-
-    table = Table(box=None, show_header=False)
-    table.add_row("photos", str(found.photos))
-    table.add_row("places", str(found.places))
-    spread = f"{found.least} to {found.most}, median {found.median:g}"
-    table.add_row("photos per place", spread)
-    table.add_row("places by photos", _histogram(found.by_size))
-    largest = (f"{printable(name)} ({count})" for name, count in found.largest.items())
-    table.add_row("largest places", escape(", ".join(largest)))
-    table.add_row("places of one photo", str(found.by_size.get(1, 0)))
-    table.add_row("pairs", "any two of a place" if found.pairs is None else str(found.pairs))
-    table.add_row("photos with a box", str(found.boxes))
-    table.add_row("rows with errors", str(problems.count))
-    table.add_row("repeated rows", str(problems.repeated))
-    table.add_row("missing photos", str(looked.missing.count))
-    unreadable = str(looked.unreadable.count) if decoded else "not looked at; --open does"
-    table.add_row("unreadable photos", unreadable)
-    out.print(table)
+    largest = (f"{name} ({count})" for name, count in found.largest.items())
+    rows = [
+        ("photos", str(found.photos)),
+        ("places", str(found.places)),
+        ("photos per place", f"{found.least} to {found.most}, median {found.median:g}"),
+        ("places by photos", _histogram(found.by_size)),
+        ("largest places", ", ".join(largest)),
+        ("places of one photo", str(found.by_size.get(1, 0))),
+        ("pairs", "any two of a place" if found.pairs is None else str(found.pairs)),
+        ("photos with a box", str(found.boxes)),
+        ("rows with errors", str(problems.count)),
+        ("repeated rows", str(problems.repeated)),
+        ("missing photos", str(looked.missing.count)),
+        ("unreadable photos", str(looked.unreadable.count) if decoded else "see with --open"),
+    ]
+    table(rows)
     for kind in (problems, looked.missing, looked.unreadable):
         for problem in kind.kept[:SHOWN]:
-            err.print(escape(str(problem)), soft_wrap=True)
+            err.print(str(problem))
         if kind.count > SHOWN:
             err.print(f"… and {kind.count - SHOWN} more like these")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from solar.cli.console import err, out, progress
-from solar.cli.options import Device, ImageSize, Model, Precision, Scales, extractor_of
+from solar.cli.console import err, keeping, out, progress
+from solar.cli.options import Device, ImageSize, Model, Overwrite, Precision, Scales, extractor_of
+from solar.files import claim_output
 
 
 def register(app: typer.Typer) -> None:
@@ -25,17 +25,23 @@ def describe(
     scales: Scales = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the descriptors of photos: `paths` (N,), `descriptors` (N, D), one row each.
 
     An interrupted run goes on where it stopped.
     """
-    from solar.extraction.describe import describe_to_file
+    from solar.extraction.describe import describe_to_file, partial_folder
+    from solar.extraction.descriptors import is_descriptors_file
 
+    claim_output(
+        to, inputs=photos, suffixes=(".npz",), overwrite=overwrite, made_by=is_descriptors_file
+    )
     extractor = extractor_of(model, device, precision, image_size, scales)
-    with progress("describing") as show:
+    kept = f"{partial_folder(to)} keeps what was described: the same command goes on with it"
+    with keeping(kept), progress("describing") as show:
         report = describe_to_file(extractor, photos, to, show)
     for reason in report.failed:
-        err.print(f"skipped {escape(reason)}", soft_wrap=True)
+        err.print(f"skipped {reason}")
     dimensions = extractor.extraction.dimensions
-    out.print(escape(f"{to}: {report.described} descriptors, {dimensions}-D"))
+    out.print(f"{to}: {report.described} descriptors, {dimensions}-D")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Measure a model: retrieval, patches, matching.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

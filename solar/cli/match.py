@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from solar.cli.console import out, print_json, progress
 from solar.cli.options import AsJson, Device
+from solar.files import claim_output
 
 
 def register(app: typer.Typer) -> None:
@@ -49,15 +49,14 @@ def match(
     device: Device = "auto",
 ) -> None:
     """Say whether two photos show the same place, and draw what they have in common."""
-    from solar.files import claim_output
-    from solar.matching import draw_match, save_picture
+    from solar.files.pictures import PICTURES, save_picture
+    from solar.matching import draw_match
     from solar.matching import match as match_photos
-    from solar.matching.drawing import SUFFIXES
     from solar.photos import Photo, decode
 
     photos: list[Photo] = [first, second]
     if to is not None:
-        claim_output(to, inputs=[first, second], suffixes=SUFFIXES, overwrite=overwrite)
+        claim_output(to, inputs=[first, second], suffixes=PICTURES, overwrite=overwrite)
         photos = [decode(photo) for photo in photos]  # once, to be matched and drawn
     with progress("matching") as show:
         found = match_photos(
@@ -77,6 +76,6 @@ def match(
     if as_json:
         print_json({"photos": [str(first), str(second)], **found.to_json()})
         return
-    out.print(escape(found.summary), soft_wrap=True)
+    out.print(found.summary)
     if to is not None:
-        out.print(f"picture: {escape(str(to))}", soft_wrap=True)
+        out.print(f"picture: {to}")

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from solar.cli.console import out, print_json, ready
+from solar.cli.console import out, print_json, ready, table
 
 
 def register(app: typer.Typer) -> None:
@@ -26,15 +24,16 @@ def models(
     from solar.models.registry import MODELS
 
     if as_json:
-        rows = [{**asdict(m), "path": str(m.path), "here": m.path.exists()} for m in MODELS]
-        print_json({"models": rows})
+        known = [{**asdict(m), "path": str(m.path), "here": m.path.exists()} for m in MODELS]
+        print_json({"models": known})
         return
-    table = Table("name", "kind", "D", "what", "trained on", "licence", "here", box=None)
-    for m in MODELS:
-        here = "yes" if m.path.exists() else "no"
-        row = (m.name, m.kind, str(m.dimensions), m.description, m.training_data, m.licence, here)
-        table.add_row(*map(escape, row))
-    out.print(table)
+    heads = ("name", "kind", "D", "here", "what", "trained on", "licence")
+    rows = [
+        (m.name, m.kind, str(m.dimensions), "yes" if m.path.exists() else "no", m.description,
+         m.training_data, m.licence)
+        for m in MODELS
+    ]  # fmt: skip
+    table(rows, heads)
 
 
 def convert(
@@ -46,4 +45,4 @@ def convert(
 
     model = load_any(ready(source))
     save(model, target)
-    out.print(escape(f"{target}: {model.summary}"))
+    out.print(f"{target}: {model.summary}")

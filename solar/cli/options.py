@@ -30,7 +30,10 @@ Precision = Annotated[
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace descriptors made with other settings.")
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace what is there: a file, or descriptors made otherwise."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

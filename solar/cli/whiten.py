@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
-from solar.cli.options import Device, ImageSize, Model, Precision, Scales
-from solar.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
+from solar.cli.options import Device, ImageSize, Model, Overwrite, Precision, Scales
+from solar.extraction.descriptors import is_descriptors_file
+from solar.files import claim_output
+from solar.files.arrays import holds
 
 app = typer.Typer(
     help="Learn whitening, apply it to descriptors, fold it into a model.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_NPZ = (".npz",)
 
 WhiteningFile = Annotated[Path, typer.Argument(help="A whitening made by `solar whiten fit`.")]
 Dimensions = Annotated[int | None, typer.Option(min=1, help="Keep the first of them. [all]")]
@@ -65,6 +66,7 @@ def fit(
     ] = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Learn whitening: PCA from any photos, or, better, from pairs of photos of one place.
 
@@ -73,7 +75,7 @@ def fit(
     """
     from solar.whitening.learn import fit as learn
 
-    _require_npz(to)
+    claim_output(to, inputs=[source], suffixes=_NPZ, overwrite=overwrite, made_by=_is_whitening)
     if model is not None:
         ready(model)
     with progress("describing") as show:
@@ -89,16 +91,15 @@ def fit(
             precision=precision,
             progress=show,
         )
-    to.parent.mkdir(parents=True, exist_ok=True)
     found.whitening.save(to)
     for reason in found.failed:
-        err.print(f"skipped {escape(reason)}", soft_wrap=True)
+        err.print(f"skipped {reason}")
     kept, width = found.whitening.projection.shape
     if kept < width and dimensions is None:
         err.print(f"{found.photos} photos differ in {kept} directions only: more give more")
     pairs = f", {found.pairs} pairs" if found.pairs else ""
     line = f"{to}: {width}-D to {kept}-D, learned from {found.photos} photos{pairs}"
-    out.print(escape(line), soft_wrap=True)
+    out.print(line)
 
 
 def apply(
@@ -106,14 +107,16 @@ def apply(
     descriptors: Annotated[Path, typer.Argument(help="A file made by `solar describe`.")],
     to: Annotated[Path, typer.Option(help="The .npz file to write.")],
     dimensions: Dimensions = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Whiten a file of descriptors into another."""
     from solar.models.whitening import Whitening
     from solar.whitening.use import apply_to_file
 
-    _require_npz(to)
+    inputs = [whitening, descriptors]
+    claim_output(to, inputs=inputs, suffixes=_NPZ, overwrite=overwrite, made_by=is_descriptors_file)
     rows = apply_to_file(Whitening.load(whitening), descriptors, to, dimensions).descriptors
-    out.print(escape(f"{to}: {len(rows)} descriptors, {rows.shape[1]}-D"), soft_wrap=True)
+    out.print(f"{to}: {len(rows)} descriptors, {rows.shape[1]}-D")
 
 
 def fold(
@@ -132,9 +135,8 @@ def fold(
 
     made = folded(load(ready(model)), Whitening.load(whitening), to.name, dimensions)
     save(made, to)
-    out.print(escape(f"{to}: {made.config.backbone}, {made.dimensions}-D"), soft_wrap=True)
+    out.print(f"{to}: {made.config.backbone}, {made.dimensions}-D")
 
 
-def _require_npz(to: Path) -> None:
-    if to.suffix != ".npz":
-        raise UsageError(f"{to}: the name must end in .npz")
+def _is_whitening(path: Path) -> bool:
+    return holds(path, "mean", "projection", "settings")

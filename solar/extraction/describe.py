@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from solar.errors import PhotoError, SolarError, UsageError
+from solar.errors import SolarError, UsageError
 from solar.extraction.descriptors import DescriptorsFile
 from solar.extraction.extractor import Extractor
 from solar.extraction.shards import create_shards, fill
 from solar.files import printable
+from solar.files.lock import only_one
 from solar.photos import find_photos
 from solar.typing import AnyPath, Progress
 
@@ -53,16 +54,36 @@ def describe_to_file(
         progress: called with photos done and in all.
 
     Raises:
-        SolarError: no photo could be described.
+        SolarError: no photo could be described, another run writes the file, or it cannot be
+            written.
         UsageError: what an interrupted run left was made otherwise.
     """
     target = Path(target)
     if target.suffix != ".npz":
-        raise UsageError(f"{target}: the name must end in .npz")
+        raise UsageError(f"{printable(target)}: the name must end in .npz")
     paths = sorted({path for photo in photos for path in find_photos(Path(photo))})
     if not paths:
         raise SolarError(f"{target}: there is no photo to describe")
-    partial = target.with_name(f"{target.name}.partial")
+    partial = partial_folder(target)
+    if partial.exists() and not partial.is_dir():
+        raise UsageError(f"{printable(partial)}: nothing that an interrupted run left: remove it")
+    busy = f"{printable(target)}: another run is writing it: wait for it, or choose another name"
+    with only_one(partial, busy):
+        return _describe(extractor, paths, target, partial, progress)
+
+
+def partial_folder(target: AnyPath) -> Path:
+    """Where a run keeps what it has described so far."""
+    return Path(target).with_name(f"{Path(target).name}.partial")
+
+
+def _describe(
+    extractor: Extractor,
+    paths: Sequence[Path],
+    target: Path,
+    partial: Path,
+    progress: Progress | None,
+) -> DescribeReport:
     shards = create_shards(
         partial,
         extractor.extraction,
@@ -80,7 +101,7 @@ def describe_to_file(
         raise SolarError(failures[0].reason)
     rows = shards.load().astype(np.float32)
     DescriptorsFile(np.array(described), rows, extractor.extraction).save(target)
-    shutil.rmtree(partial)
+    shutil.rmtree(partial, ignore_errors=True)
     return DescribeReport(len(described), resumed, tuple(failure.reason for failure in failures))
 
 
@@ -88,6 +109,6 @@ def _state(path: Path) -> str:
     """A photo's name and what tells that its file has changed."""
     try:
         found = path.stat()
-    except OSError as error:
-        raise PhotoError(f"{printable(str(path))}: cannot be read ({error.strerror})") from error
+    except OSError:  # a link that leads nowhere: the extractor says so
+        return str(path)
     return f"{path} {found.st_size} {found.st_mtime_ns}"

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from solar.errors import SolarError
 from solar.extraction.extraction import Extraction
-from solar.files.arrays import read_arrays, read_settings
+from solar.files.arrays import holds, read_arrays, read_settings
 from solar.files.atomic import write_atomically
+
+_ARRAYS = {"paths", "descriptors", "extraction"}
+
+
+def is_descriptors_file(path: Path) -> bool:
+    """Whether `solar describe` wrote a file; only its list of arrays is looked at."""
+    return holds(path, *_ARRAYS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +46,7 @@ class DescriptorsFile:
         """
         try:
             arrays = read_arrays(path)
-            if missing := {"paths", "descriptors", "extraction"} - arrays.keys():
+            if missing := _ARRAYS - arrays.keys():
                 raise ValueError(f"no {' and '.join(sorted(missing))} in it")
             extraction = Extraction.from_json(read_settings(arrays["extraction"]), path)
         except ValueError as error:

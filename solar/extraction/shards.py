@@ -188,10 +188,11 @@ def create_shards(
         UsageError: the folder is of another extraction or for other photos.
     """
     folder = Path(folder)
+    names = "\n".join(photos).encode(errors="surrogateescape")  # as the file system has them
     manifest = {
         "extraction": extraction.to_json(),
         "photos": len(photos),
-        "photos_sha256": hashlib.sha256("\n".join(photos).encode()).hexdigest(),
+        "photos_sha256": hashlib.sha256(names).hexdigest(),
         "shard_size": shard_size,
         "dtype": dtype,
     }

@@ -6,10 +6,13 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from solar.errors import UsageError
 from solar.files.text import printable
-from solar.typing import AnyPath
+
+if TYPE_CHECKING:
+    from solar.typing import AnyPath
 
 MARK = b"made by Solar"
 """Stands near the beginning of pictures and pages that Solar writes."""

@@ -8,11 +8,13 @@ import stat
 import sys
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from solar.errors import SolarError
 from solar.files.text import cut, printable
-from solar.typing import AnyPath
+
+if TYPE_CHECKING:
+    from solar.typing import AnyPath
 
 if sys.version_info >= (3, 11):
     import tomllib

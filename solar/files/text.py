@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import reprlib
+from typing import TYPE_CHECKING
 
-from solar.typing import AnyPath
+if TYPE_CHECKING:
+    from solar.typing import AnyPath
+
 
 MOST = 60
 

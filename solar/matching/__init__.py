@@ -1,6 +1,6 @@
 """Two photos compared: nearest descriptors, geometry that agrees, and a picture of both."""
 
-from solar.matching.drawing import draw_match, save_picture
+from solar.matching.drawing import draw_match
 from solar.matching.geometry import Geometry
 from solar.matching.nearest import Matches, mutual_nearest, squared_distances
 from solar.matching.pair import Match, match
@@ -14,7 +14,6 @@ __all__ = [
     "draw_match",
     "match",
     "mutual_nearest",
-    "save_picture",
     "squared_distances",
     "verify_matches",
 ]

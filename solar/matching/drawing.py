@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
-from solar.errors import UsageError
 from solar.features.opencv import opencv
-from solar.files import printable, write_atomically
-from solar.files.outputs import MARK
 from solar.matching.pair import Match
 from solar.photos import Photo, open_photo
 
@@ -22,7 +16,6 @@ Points = npt.NDArray[np.floating]
 Frame = tuple[int, int, int, int]
 """Left, top, width and height of a photo in the picture."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
 WIDTH, HEIGHT = 1600, 1000
 """Pixels that the two photos together may take."""
 LINES = 80
@@ -32,23 +25,6 @@ _GAP, _CAPTION = 8, 40
 _GROUND, _INK = (24, 24, 24), (240, 240, 240)
 _INLIER, _OTHER, _KEYPOINT = (40, 235, 110), (255, 190, 190), (255, 215, 80)
 _FRACTION = 4  # bits of OpenCV's fractional coordinates
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a picture that appears whole or not at all, and says that Solar made it.
-
-    Raises:
-        UsageError: the name ends in none of `SUFFIXES`.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{printable(path)}: the name must end in {' or '.join(SUFFIXES)}")
-    made = PngInfo()
-    made.add_text("Software", MARK.decode())
-    with write_atomically(path) as file:
-        if path.suffix.lower() == ".png":
-            picture.save(file, "PNG", pnginfo=made)
-        else:
-            picture.save(file, "JPEG", quality=90, comment=MARK)
 
 
 def draw_match(first: Photo, second: Photo, match: Match) -> Image.Image:

@@ -30,7 +30,6 @@ def apply_to_file(
     except UsageError as error:
         raise UsageError(f"{source}: {error}") from error
     made = DescriptorsFile(file.paths, kept.apply(file.descriptors), extraction)
-    target.parent.mkdir(parents=True, exist_ok=True)
     made.save(target)
     return made
 

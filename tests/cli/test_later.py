@@ -31,4 +31,4 @@ def test_no_command_is_loaded_for_the_list_of_them() -> None:
         "except SystemExit: print([m for m in sys.modules if m.startswith('solar.cli.')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.rstrip().endswith("[]"), done.stdout
+    assert done.stdout.rstrip().endswith("['solar.cli.console']"), done.stdout

@@ -36,6 +36,7 @@ def test_from_photos_to_a_model_that_uses_it(
 ) -> None:
     name = "learned" if learned else "pca"
     call = ["whiten", "fit", "places", *learned, "--model", model_folder, "--scales", "1"]
+    (home / "new").mkdir(exist_ok=True)
     done = solar(*call, "--to", f"new/{name}.npz", folder=home)
     assert done.returncode == 0 and "skipped" in done.stderr and "bad.jpg" in done.stderr
     if learned:

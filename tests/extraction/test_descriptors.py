@@ -49,7 +49,7 @@ GOOD: dict[str, Any] = {
         ({"descriptors": np.ones(2, np.float32)}, "shape"),
         ({"descriptors": np.array([[1, 0], [np.nan, 0]], np.float32)}, "descriptor 1 is not fin"),
         ({"extraction": np.array("[]")}, "no JSON object"),
-        ({"extraction": np.array("{}")}, "'model' is missing"),
+        ({"extraction": np.array("{}")}, "'model' of the extraction is missing"),
         ({"extraction": np.array("{")}, "not what 'solar describe' writes"),
     ],
 )

@@ -7,13 +7,10 @@ import pytest
 from PIL import Image
 
 import solar
-from solar.errors import UsageError
 from solar.features.keypoints import Keypoints
-from solar.files.outputs import has_mark
-from solar.matching.drawing import HEIGHT, WIDTH, draw_match, save_picture
+from solar.matching.drawing import HEIGHT, WIDTH, draw_match
 from solar.matching.nearest import Matches
 from solar.matching.pair import Match
-from tests.matching.textures import texture
 
 pytest.importorskip("cv2")
 
@@ -92,18 +89,3 @@ def test_a_strip_of_a_photo_still_makes_a_picture() -> None:
         (strip.size, tower.size),
     )
     assert draw_match(strip, tower, found).width <= WIDTH
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("a.png", "PNG"), ("a.JPG", "JPEG"), ("a.jpeg", "JPEG")]
-)
-def test_the_suffix_says_the_format(tmp_path: Path, name: str, kind: str) -> None:
-    save_picture(texture(1, (64, 64)), tmp_path / name)
-    assert Image.open(tmp_path / name).format == kind
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert has_mark(tmp_path / name)
-
-
-def test_another_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"picture\.gif: the name must end in \.png or \.jpg"):
-        save_picture(texture(1, (64, 64)), tmp_path / "picture.gif")
