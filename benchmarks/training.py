@@ -22,13 +22,16 @@ import torch
 
 from solar.models.device import choose_precision
 from solar.photos import normalise, open_photo, prepare
+from solar.training.pixels import normalised
 from solar.training.retrieval.gradients import tuple_loss
-from solar.training.retrieval.recipe import read_recipe
+from solar.training.retrieval.recipe import RetrievalRecipe
 from solar.training.retrieval.sampling import Draw
-from solar.training.retrieval.training import Training
+from solar.training.retrieval.task import RetrievalTask
 from solar.training.retrieval.tuples import TupleImages, Tuples
 from solar.training.run.folder import RunFolder
 from solar.training.run.processes import Processes
+from solar.training.run.run import Run
+from solar.training.train import read_recipe
 
 
 def main() -> None:
@@ -67,8 +70,8 @@ def main() -> None:
         print(f"| {name} | {trained:.1f} | {ratios} |", flush=True)
 
 
-def begin(options: argparse.Namespace, precision: str, folder: Path) -> Training:
-    """A training before its first step."""
+def begin(options: argparse.Namespace, precision: str, folder: Path) -> Run:
+    """A run before its first step."""
     size, count = options.image_size, (options.steps + 1) * options.tuples
     source = {"places": str(options.places.resolve()), "queries": count, "pool": options.pool}
     tables = {
@@ -77,42 +80,44 @@ def begin(options: argparse.Namespace, precision: str, folder: Path) -> Training
         "tuples": {"image_size": size, "pool_image_size": size},
         "optimiser": {"tuples": options.tuples, "precision": precision, "workers": 0},
     }
-    recipe = read_recipe(tables, Path())
-    run = RunFolder(folder, recipe, resume=False)
-    run.open()
-    return Training(recipe, run, Processes())
+    recipe, alone = read_recipe(tables, Path()), Processes()
+    assert isinstance(recipe, RetrievalRecipe)
+    task = RetrievalTask(recipe, alone, lambda *_: None)
+    return Run(task, RunFolder(folder, recipe, resume=False), alone)
 
 
 class Solar:
     """As `solar train` goes."""
 
-    def __init__(self, training: Training) -> None:
-        self.training = training
+    def __init__(self, run: Run) -> None:
+        assert isinstance(run.task, RetrievalTask)
+        self.run, self.task = run, run.task
 
     def speed_of_mining(self) -> tuple[float, Tuples]:
         """Photos per second, and the tuples of an epoch."""
-        drawn = self.training.draw()
+        drawn = self.task.draw(0)
         self.warm(drawn)
-        mined = self.training.mine(drawn)
+        mined = self.task.take(drawn, 0)
         return mined.photos / mined.seconds, mined.tuples
 
     def warm(self, drawn: Draw) -> None:
         """The first batch of a shape takes longer."""
-        self.training.mine(Draw(drawn.queries[:1], drawn.positives[:1], drawn.pool[:50]))
+        self.task.take(Draw(drawn.queries[:1], drawn.positives[:1], drawn.pool[:50]), 0)
 
     def speed_of_training(self, tuples: Tuples, steps: int) -> float:
         """Images per second, after a first step."""
-        self.take(tuples, 1)
+        self.task.tuples = tuples
+        self.take(1)
         started = time.perf_counter()
-        done = self.take(tuples, steps)
+        done = self.take(steps)
         return done / (time.perf_counter() - started)
 
-    def take(self, tuples: Tuples, steps: int) -> int:
+    def take(self, steps: int) -> int:
         """Go on by so many steps; returns the images that they took."""
-        first, size = self.training.step, self.training.recipe.optimiser.tuples
-        for _ in islice(self.training.steps(tuples), steps):
+        first, size = self.run.step, self.task.recipe.optimiser.tuples
+        for _ in islice(self.run.steps(), steps):
             pass
-        return tuples.photos[first * size : self.training.step * size].size
+        return self.task.tuples.photos[first * size : self.run.step * size].size
 
 
 class Published(Solar):
@@ -120,7 +125,7 @@ class Published(Solar):
 
     def speed_of_mining(self) -> tuple[float, Tuples]:
         """Photos per second, and the tuples of an epoch, by a full sort."""
-        drawn, places = self.training.draw(), self.training.photos.places
+        drawn, places = self.task.draw(0), self.task.photos.places
         started = time.perf_counter()
         pool, queries = self.describe(drawn.pool), self.describe(drawn.queries)
         ranks = np.argsort(-(pool @ queries.T), axis=0)  # (P, Q)
@@ -138,37 +143,34 @@ class Published(Solar):
     @torch.no_grad()
     def describe(self, numbers: np.ndarray) -> np.ndarray:
         """(N, D), a photo at a time."""
-        model, rows = self.training.model, []
-        size = self.training.recipe.tuples.pool_image_size
+        model, rows = self.task.model, []
+        size = self.task.recipe.tuples.pool_image_size
         for number in numbers.tolist():
-            photo = prepare(open_photo(self.training.photos.path(number)), size)
+            photo = prepare(open_photo(self.task.photos.path(number)), size)
             rows.append(model(normalise(photo, model.mean, model.std)[None])[0])
         return torch.stack(rows).numpy()
 
-    def take(self, tuples: Tuples, steps: int) -> int:
+    def take(self, steps: int) -> int:
         """Go on by so many steps: all images forward, one at a time, the loss, all backward."""
-        training = self.training
-        size, criterion = training.recipe.optimiser.tuples, tuple_loss(training.recipe.loss)
-        images, done = TupleImages(training.photos, tuples, training.recipe, 0), 0
+        task, run, tuples = self.task, self.run, self.task.tuples
+        size, criterion = task.recipe.optimiser.tuples, tuple_loss(task.recipe.loss)
+        images, done = TupleImages(task.photos, tuples, task.recipe, 0), 0
         for _ in range(steps):
-            start = training.step * size
-            numbers = range(start, min(start + size, len(tuples)))
+            numbers = range(run.step * size, min((run.step + 1) * size, len(tuples)))
             members = [image for number in numbers for image in images[number]]
-            descriptors = torch.cat([training.model(self.normalised(i)[None]) for i in members])
+            descriptors = torch.cat([task.model(self.input(image)) for image in members])
             losses = criterion(descriptors, tuples.labels(len(numbers)))
-            training.optimizer.zero_grad()
+            task.optimizer.zero_grad()
             torch.autograd.backward(torch.stack(list(losses.values())).sum())
-            training.optimizer.step()
-            training.step += 1
+            task.optimizer.step()
+            run.step += 1
             done += len(members)
         return done
 
-    def normalised(self, image: torch.Tensor | str) -> torch.Tensor:
-        """(3, H, W) as the network takes it."""
+    def input(self, image: torch.Tensor | str) -> torch.Tensor:
+        """(1, 3, H, W) as the network takes it."""
         assert isinstance(image, torch.Tensor), image
-        model = self.training.model
-        mean, std = (torch.tensor(v)[:, None, None] for v in (model.mean, model.std))
-        return (image.float() / 255 - mean) / std
+        return normalised(image, self.task.model)[None]
 
 
 if __name__ == "__main__":

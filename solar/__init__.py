@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SolarError,
         UsageError,
     )
-    from solar.evaluation.retrieval import evaluate
+    from solar.evaluation.retrieval.evaluate import evaluate
     from solar.extraction import Extraction, Extractor, collect, open_extractor
     from solar.extraction.attend import attend
     from solar.features import Features, open_feature_extractor
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from solar.models.whitening import Whitening
     from solar.photos import Photo, open_photo
     from solar.ranking import Ranking
+    from solar.training.train import TrainReport, train
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ _HOMES = {
     "Ranking": "solar.ranking",
     "SecondOrderAttention": "solar.models.attention",
     "SolarError": "solar.errors",
+    "TrainReport": "solar.training.train",
     "UsageError": "solar.errors",
     "Whitening": "solar.models.whitening",
     "attend": "solar.extraction.attend",
@@ -69,6 +71,7 @@ _HOMES = {
     "open_folder": "solar.datasets",
     "open_photo": "solar.photos",
     "save": "solar.models.checkpoints",
+    "train": "solar.training.train",
 }
 _ROOMS = ("evaluation", "models", "training")
 
@@ -89,6 +92,7 @@ __all__ = [
     "Ranking",
     "SecondOrderAttention",
     "SolarError",
+    "TrainReport",
     "UsageError",
     "Whitening",
     "attend",
@@ -103,6 +107,7 @@ __all__ = [
     "open_folder",
     "open_photo",
     "save",
+    "train",
 ]
 
 

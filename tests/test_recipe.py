@@ -10,14 +10,13 @@ import torch
 from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.distillation.crops import Photos
-from solar.training.distillation.distillation import DistillationConfig, Phase, distill
 from tests.scenes import album
-from tests.training.distillation.test_distillation import teacher
+from tests.training.distillation.test_task import distilled
 from tests.training.small import log_of, small_tables, toml
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = """
+task = "distillation"
 [model]
 backbone = "resnet18"
 attention = []
@@ -57,14 +56,9 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
     for place in range(3):
         album(photos / "places" / str(place), 2, (120 + 10 * place, 100))
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    torch.manual_seed(0)
-    student = GlobalDescriptor(GlobalConfig("resnet18", ()))
-    config = DistillationConfig(
-        (Phase(16, 32),), teacher_side=64, batch=8, whitened=8, statistics=32, workers=0
-    )
-    distill(student, teacher, [Photos(paths, 1.0)], config, tmp_path / "run", lambda line: None)
+    distilled(tmp_path / "run", photos / "few", phases=[{"crops": 16, "side": 32}])
     options = {
-        "photos": photos, "state": tmp_path / "run/state.pt", "recipe": tmp_path / "recipe.toml",
+        "photos": photos, "student": tmp_path / "run/model", "recipe": tmp_path / "recipe.toml",
     }  # fmt: skip
     for flags in ([], ["--learned"]):
         made = tmp_path / ("learned" if flags else "pca")

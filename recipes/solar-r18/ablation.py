@@ -24,9 +24,8 @@ from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.retrieval.recipe import Recipe, read_recipe
-from solar.training.retrieval.training import train
-from solar.training.run.tables import read_toml
+from solar.training.retrieval.recipe import RetrievalRecipe
+from solar.training.train import read_recipe, train
 
 TRAIN = Path(__file__).with_name("train.toml")
 SCALES = {1: (1.0,), 3: GlobalConfig().scales}
@@ -42,7 +41,7 @@ class Arm:
     attention: bool
     similarity: bool
 
-    def recipe(self, both: Recipe, seed: int) -> Recipe:
+    def recipe(self, both: RetrievalRecipe, seed: int) -> RetrievalRecipe:
         """The recipe of both, with what this arm is without taken away."""
         model, loss = both.model, both.loss
         return replace(
@@ -86,7 +85,8 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=TRAIN)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    both = read_recipe(read_toml(options.recipe), options.photos.resolve())
+    both = read_recipe(options.recipe, options.photos.resolve())
+    assert isinstance(both, RetrievalRecipe)  # noqa: S101 - narrows the type
     both = replace(both, model=replace(both.model, start=str(options.start.resolve())))
     for seed in range(options.seeds):
         for arm in ARMS:
@@ -99,7 +99,7 @@ def main() -> None:
     print("\n".join([*table(found), "", *bootstraps(found)]))
 
 
-def train_once(recipe: Recipe, folder: Path) -> None:
+def train_once(recipe: RetrievalRecipe, folder: Path) -> None:
     """Train, go on with a run that was broken off, or do nothing for one that is done."""
     if (folder / "model").exists():
         return
@@ -108,7 +108,7 @@ def train_once(recipe: Recipe, folder: Path) -> None:
 
 
 def measure(
-    arm: str, model: GlobalDescriptor, options: argparse.Namespace, recipe: Recipe
+    arm: str, model: GlobalDescriptor, options: argparse.Namespace, recipe: RetrievalRecipe
 ) -> Measured:
     """The network on the data set, and on the validation places."""
     assert recipe.validation is not None  # noqa: S101 - train.toml has it

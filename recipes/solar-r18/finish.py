@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from recipe import RECIPE, architecture
 
 from solar.datasets import LabelledSet, open_folder
 from solar.datasets.places import open_places
 from solar.extraction import collect, open_extractor
-from solar.models.checkpoints import save
+from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
@@ -34,6 +33,7 @@ from solar.training.retrieval.validation import folder_map
 from solar.training.run.tables import read_toml
 from solar.whitening.learn import learn_from_places, without_whitening
 
+RECIPE = Path(__file__).with_name("recipe.toml")
 SCALES = GlobalConfig().scales
 Descriptors = NDArray[np.float32]
 
@@ -41,15 +41,14 @@ Descriptors = NDArray[np.float32]
 def main() -> None:
     """Read the options, try the settings, save the best model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="checkpoint of distill.py")
+    parser.add_argument("--student", type=Path, required=True, help="model folder of distill.py")
     parser.add_argument("--photos", type=Path, required=True, help="folder of the recipe's folders")
     parser.add_argument("--to", type=Path, required=True, help="new model folder")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--learned", action="store_true", help="whitening from pairs, not PCA")
     options = parser.parse_args()
-    recipe = read_toml(options.recipe)
-    table = recipe["finish"]
-    network = distilled(options.state, architecture(recipe))
+    table = read_toml(options.recipe)["finish"]
+    network = load(options.student)
     size, whitening = settings(network, table, options.photos, options.learned)
     provenance = Provenance(
         table["trained_on"], f"recipes/{options.recipe.parent.name}", commit(), table["licence"]
@@ -86,16 +85,6 @@ def settings(
     if best is None:
         raise SystemExit("the recipe names no image size, no power or no dimensions to try")
     return best[1], best[2]
-
-
-def distilled(state: Path, config: GlobalConfig) -> GlobalDescriptor:
-    """The student of a checkpoint."""
-    network = GlobalDescriptor(config)
-    modules = torch.load(state, weights_only=True, map_location="cpu")["modules"]
-    prefix = "student."
-    weights = {k.removeprefix(prefix): v for k, v in modules.items() if k.startswith(prefix)}
-    network.load_state_dict(weights)
-    return network.eval()
 
 
 def whitenings(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from solar.errors import UsageError
-from solar.training.distillation.distillation import Teacher
+from solar.training.distillation.recipe import Teacher
 
 
 def teacher(name: str, threads: int) -> Teacher:

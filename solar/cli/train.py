@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from solar.cli.console import out, ready
+from solar.cli.console import err, out, print_json
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
     from solar.training.retrieval.dry_run import Estimate
+    from solar.training.run.task import Watcher
+
+_NEXT = {
+    "retrieval": "solar index PHOTOS --to my.index --model {}",
+    "patches": "solar match A.jpg B.jpg --descriptor {}",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -37,69 +42,43 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write losses, tuples and attention maps, too.")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda [a GPU if there is one].")] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, cuda:1 or mps; auto is a GPU if there is one.")
+    ] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Train a network; several GPUs or machines with torchrun -m solar train ..."""
-    from solar.training.run.tables import read_toml
+    from solar.cli.training_progress import console_watcher
+    from solar.training import train as training
+    from solar.training.retrieval.dry_run import dry_run as estimated
+    from solar.training.retrieval.recipe import RetrievalRecipe
 
-    tables, folder = read_toml(recipe), to or Path("runs") / recipe.stem
-    model = tables.get("model")
-    if isinstance(model, dict) and model.get("kind") == "local":
-        if dry_run or tensorboard or device:
-            raise UsageError("--dry-run, --tensorboard and --device are for global networks")
-        _train_local(tables, recipe.parent, folder, resume)
-        return
     if dry_run and (resume or tensorboard):
         raise UsageError("--dry-run keeps nothing: leave --resume and --tensorboard out")
-    options = {"resume": resume, "dry": dry_run, "board": tensorboard}
-    _train_global(tables, recipe.parent, folder, device, **options)
-
-
-def _train_global(
-    tables: Mapping[str, Any],
-    base: Path,
-    to: Path,
-    device: str | None,
-    *,
-    resume: bool,
-    dry: bool,
-    board: bool,
-) -> None:
-    from solar.cli.training_progress import console_watcher
-    from solar.training.retrieval.dry_run import dry_run
-    from solar.training.retrieval.recipe import read_recipe
-    from solar.training.retrieval.training import Watcher, train
-    from solar.training.run.processes import join_processes
-
-    recipe = read_recipe(tables, base)
-    with join_processes(device) as processes, console_watcher(processes.first) as console:
-        if processes.first:
-            ready(recipe.model.start)
-        processes.wait()
-        if dry:
-            estimate = dry_run(recipe, processes, console)
-            if processes.first:
+    read, to = training.read_recipe(recipe), to or Path("runs") / recipe.stem
+    first = training.is_first_process()
+    with console_watcher(err if as_json else out, first) as console:
+        if dry_run:
+            if not isinstance(read, RetrievalRecipe):
+                raise UsageError("--dry-run is for recipes of retrieval")
+            estimate = estimated(read, device=device, watchers=[console])
+            if first and as_json:
+                print_json(vars(estimate))
+            elif first:
                 out.print(_sentence(estimate), soft_wrap=True)
             return
         watchers: list[Watcher] = [console]
-        if board and processes.first:
+        if tensorboard:
             from solar.training.run.board import BoardWatcher
 
             watchers.append(BoardWatcher(to))
-        model = train(recipe, to, resume=resume, processes=processes, watchers=watchers)
-    if processes.first:
-        done = f"{model}: solar index PHOTOS --to my.index --model {model}"
-        out.print(escape(done), soft_wrap=True)
-
-
-def _train_local(tables: Mapping[str, Any], base: Path, to: Path, resume: bool) -> None:
-    from solar.training.patches import training as local_training
-
-    def report(line: Mapping[str, Any]) -> None:
-        out.print(escape(", ".join(f"{name} {value}" for name, value in line.items())))
-
-    model = local_training.train(tables, base, to, resume=resume, report=report)
-    out.print(escape(f"{model}: solar match A.jpg B.jpg --descriptor {model}"))
+        report = training.train(read, to, resume=resume, device=device, watchers=watchers)
+    if first and as_json:
+        print_json(report.to_json())
+    elif first:
+        done = "already finished; " if report.already_finished else ""
+        hint = _NEXT[report.task].format(report.model)
+        out.print(escape(f"{report.model}: {done}{hint}"), soft_wrap=True)
 
 
 def _sentence(estimate: Estimate) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,16 +18,34 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
-import solar.training.retrieval.training as t
-t.SAVE_EVERY, save = 0.0, t.Training._save
+import solar.training.run.run as r
+r.SAVE_EVERY, save = 0.0, r.Run._save
 def told(self):
     if (self.epoch, self.step) == (1, 3):
         os.kill(os.getpid(), signal.SIGKILL)
     if (self.epoch, self.step) != (1, 2):
         save(self)
-t.Training._save = told
+r.Run._save = told
 from solar.cli import main
 main()
+"""
+
+PATCHES = """
+task = "patches"
+[model]
+attention = []
+[photos]
+folders = ["photos"]
+held_out = "photos"
+store = "store"
+workers = 0
+[patches]
+visits = 1
+points = 30
+visit = { angle = 10 }
+[training]
+steps = 2
+points = 4
 """
 
 
@@ -60,6 +79,12 @@ def test_a_run_killed_within_an_epoch_is_resumed_exactly(home: Path) -> None:
     succeed("train", "my.toml", "--to", "cut", "--resume", "--device", "cpu", folder=home)
     assert log_of(home / "cut") == log_of(home / "runs/my")
     assert load(home / "cut/model").fingerprint == load(home / "runs/my/model").fingerprint
+    printed = succeed("train", "my.toml", "--resume", "--json", folder=home)
+    report = json.loads(printed)
+    assert report["already_finished"] and report["model"] == "runs/my/model"
+    assert "my/model: already finished; solar" in succeed(
+        "train", "my.toml", "--resume", folder=home
+    )
 
 
 def test_a_dry_run_prints_what_the_rest_takes(home: Path) -> None:
@@ -76,7 +101,7 @@ def test_a_dry_run_prints_what_the_rest_takes(home: Path) -> None:
     [
         ("[model]\nstart = 'x'\n", (), "recipe: needs [[photos]]"),
         ("[model]\nstart = 'x'\nsize = 1\n[[photos]]\nfolder = 'photos'", (), "unknown key 'size'"),
-        ("[[photos]]\nfolder = 'photos'", (), "recipe: needs [model], with 'start'"),
+        ("[[photos]]\nfolder = 'photos'", (), "recipe: needs [model]"),
         (
             "[model]\nstart = 'solar-r18'\n[[photos]]\nfolder = 'gone'",
             (),
@@ -84,8 +109,10 @@ def test_a_dry_run_prints_what_the_rest_takes(home: Path) -> None:
         ),
         ("[model", (), "my.toml: not TOML"),
         ("", ("--dry-run", "--resume"), "--dry-run keeps nothing: leave --resume"),
-        ("[model]\nkind = 'local'", ("--dry-run",), "are for global networks"),
-        ("[model]\nkind = 'local'", (), "[photos] or [phototour]"),
+        (PATCHES, ("--dry-run",), "--dry-run is for recipes of retrieval"),
+        (PATCHES, ("--device", "tpu"), "--device tpu: use auto, cpu"),
+        ("task = 'patches'\n[training]\nsteps = 2", (), "needs either [photos] or [phototour]"),
+        ("task = 'sorting'", (), "recipe: task 'sorting': use 'retrieval' or 'patches'"),
     ],
 )
 def test_wrong_calls_are_refused_in_one_line(
@@ -104,12 +131,8 @@ def test_a_recipe_that_is_not_there(home: Path) -> None:
 
 def test_a_local_recipe_trains_a_local_network(home: Path) -> None:
     pytest.importorskip("cv2")
-    (home / "my.toml").write_text(
-        "[model]\nkind = 'local'\nattention = []\n"
-        "[photos]\nfolders = ['photos']\nheld_out = 'photos'\nstore = 'store'\nworkers = 0\n"
-        "[patches]\nvisits = 1\npoints = 30\nvisit = { angle = 10 }\n"
-        "[training]\nsteps = 2\npoints = 4\nlog_every = 1\n"
-    )
-    printed = succeed("train", "my.toml", folder=home)
+    (home / "my.toml").write_text(PATCHES)
+    printed = succeed("train", "my.toml", "--device", "cpu", folder=home)
+    assert "epoch 1 done, validation matching AP " in printed
     assert "runs/my/model: solar match A.jpg B.jpg --descriptor runs/my/model" in printed
     assert (home / "runs/my/model/model.safetensors").exists()

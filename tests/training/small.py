@@ -6,11 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from solar.training.retrieval.recipe import Recipe, read_recipe
+from solar.models.checkpoints import load
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.training.retrieval.recipe import RetrievalRecipe
+from solar.training.retrieval.task import RetrievalTask
+from solar.training.run.processes import Processes
+from solar.training.train import read_recipe, train
 from tests.scenes import album, scene
 
 SIZES = (3, 2, 2, 1, 2)  # photos of each place
-TIMES = {"seconds", "remaining_s"}  # what two equal runs do not share
+TIMES = {"seconds", "minutes", "minutes_left"}  # what two equal runs do not share
 
 
 def small_tables(folder: Path, start: Path) -> dict[str, Any]:
@@ -43,12 +48,29 @@ def small_tables(folder: Path, start: Path) -> dict[str, Any]:
     }
 
 
-def small_recipe(folder: Path, start: Path, **changed: dict[str, Any]) -> Recipe:
+def small_recipe(folder: Path, start: Path, **changed: dict[str, Any]) -> RetrievalRecipe:
     """The recipe of `small_tables`, entries of its tables changed."""
     tables = small_tables(folder, start)
     for name, entries in changed.items():
         tables[name] = {**tables.get(name, {}), **entries}
-    return read_recipe(tables, folder)
+    return retrieval(tables, folder)
+
+
+def retrieval(tables: dict[str, Any] | Path, folder: Path) -> RetrievalRecipe:
+    """A recipe of retrieval."""
+    recipe = read_recipe(tables, folder)
+    assert isinstance(recipe, RetrievalRecipe)
+    return recipe
+
+
+def begun(recipe: RetrievalRecipe) -> RetrievalTask:
+    """The task of a recipe, alone on the CPU."""
+    return RetrievalTask(recipe, Processes(), lambda *_: None)
+
+
+def trained(recipe: RetrievalRecipe, to: Path) -> GlobalDescriptor:
+    """What a training on the CPU makes."""
+    return load(train(recipe, to, device="cpu").model)
 
 
 def toml(tables: dict[str, Any]) -> str:

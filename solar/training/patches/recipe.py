@@ -1,17 +1,15 @@
-"""A recipe of a local network: everything that its training depends on, from one TOML file."""
+"""A recipe of patches: everything that the training of a local network depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 from solar.errors import UsageError
 from solar.models.config import LocalConfig, Provenance
-from solar.photos.augment import Visit
-from solar.training.patches.loop import LocalTraining
-from solar.training.patches.points import USUAL, PairSettings
-from solar.training.run.tables import read_table, refuse_unknown
+from solar.training.patches.points import PairSettings
+from solar.training.run.tables import FREE, OUTSIDE, Precision
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class PhotosTable:
     held_out: str
     store: str
     seed: int = 0
-    workers: int = 1
+    workers: int = field(default=1, metadata=FREE)
 
     def __post_init__(self) -> None:
         if self.held_out not in self.folders:
@@ -55,57 +53,77 @@ class PhotoTourTable:
 
 
 @dataclass(frozen=True)
-class LocalRecipe:
-    """Everything that a training depends on.
+class PatchTraining:
+    """Table [training]: Adam on batches of points.
 
     Attributes:
-        model: where attention sits.
-        source: where patches come from.
+        steps: batches.
+        points: of a batch over all processes, two patches of each.
+        learning_rate: Adam's, at its peak.
+        warmup: steps over which the rate rises from 0; then it falls in a straight line to 0.
+        margin: of the triplets, in distances.
+        sos: weight of the second-order similarity.
+        neighbours: of a point in the second-order similarity.
+        turned: mirror and turn both patches of a pair alike, at random.
+        precision: "auto" is bfloat16 where the device is fast at it.
+        seed: of everything random.
+        validate_every: steps of an epoch, after which the network is validated.
+        validation_points: at most so many.
+    """
+
+    steps: int
+    points: int = 512
+    learning_rate: float = 1e-2
+    warmup: int = 0
+    margin: float = 1.0
+    sos: float = 1.0
+    neighbours: int = 8
+    turned: bool = True
+    precision: Precision = "auto"
+    seed: int = 0
+    validate_every: int = 200
+    validation_points: int = 4096
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "points", "neighbours", "validate_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it starts at 1")
+        for name in ("learning_rate", "margin", "sos", "warmup", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.warmup >= self.steps:
+            raise UsageError(f"warmup is {self.warmup} of {self.steps} steps; make it shorter")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: rise, then a straight fall to 0."""
+        rise = (step + 1) / (self.warmup + 1)
+        return self.learning_rate * min(rise, (self.steps - step) / (self.steps - self.warmup))
+
+
+@dataclass(frozen=True)
+class PatchRecipe:
+    """Everything that a training from patches depends on: the tables of a TOML file.
+
+    Attributes:
         training: how it learns.
-        patches: how patches are made of photos.
+        photos: where patches come from, or
+        phototour: where they come from.
+        patches: how they are made of photos.
+        model: where attention sits.
         provenance: what the weights say about themselves.
+        base: the folder that relative paths refer to.
     """
 
-    model: LocalConfig
-    source: PhotosTable | PhotoTourTable
-    training: LocalTraining
+    training: PatchTraining
+    photos: PhotosTable | None = None
+    phototour: PhotoTourTable | None = None
     patches: PairSettings = field(default_factory=PairSettings)
+    model: LocalConfig = field(default_factory=LocalConfig)
     provenance: Provenance = field(default_factory=Provenance)
+    base: Path = field(default_factory=Path, metadata=OUTSIDE)
 
-
-def read_local_recipe(tables: Mapping[str, Any]) -> LocalRecipe:
-    """A recipe from the tables of a TOML file.
-
-    Args:
-        tables: [model], [photos] with [patches] and [patches.visit], or [phototour], [training],
-            [provenance].
-
-    Raises:
-        UsageError: an unknown table or key, a value of a wrong type or out of range, or neither
-            [photos] nor [phototour].
-    """
-    known = {"model", "photos", "phototour", "patches", "training", "provenance"}
-    refuse_unknown(tables, known, "recipe")
-    if ("photos" in tables) == ("phototour" in tables):
-        raise UsageError("recipe: needs either [photos] or [phototour]")
-    if "phototour" in tables and "patches" in tables:
-        raise UsageError("recipe: [patches] belongs to [photos]")
-    model = {key: value for key, value in tables.get("model", {}).items() if key != "kind"}
-    source: PhotosTable | PhotoTourTable = (
-        read_table(PhotosTable, tables["photos"], "[photos]")
-        if "photos" in tables
-        else read_table(PhotoTourTable, tables["phototour"], "[phototour]")
-    )
-    return LocalRecipe(
-        read_table(LocalConfig, model, "[model]"),
-        source,
-        read_table(LocalTraining, tables.get("training", {}), "[training]"),
-        _pair_settings(tables.get("patches", {})),
-        read_table(Provenance, tables.get("provenance", {}), "[provenance]"),
-    )
-
-
-def _pair_settings(table: Mapping[str, Any]) -> PairSettings:
-    """[patches]; what [patches.visit] leaves out is as in `patch_pairs.USUAL`."""
-    visit = read_table(Visit, {**USUAL, **table.get("visit", {})}, "[patches.visit]")
-    return read_table(PairSettings, {**table, "visit": visit}, "[patches]")
+    def __post_init__(self) -> None:
+        if (self.photos is None) == (self.phototour is None):
+            raise UsageError("needs either [photos] or [phototour]")
+        if self.phototour and self.patches != PairSettings():
+            raise UsageError("[patches] belongs to [photos]")

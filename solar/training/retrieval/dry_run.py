@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,11 +13,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from solar.training.retrieval.recipe import Recipe
+from solar.training.retrieval.recipe import RetrievalRecipe
 from solar.training.retrieval.sampling import Draw
-from solar.training.retrieval.training import Training, Watcher
+from solar.training.retrieval.task import RetrievalTask
 from solar.training.run.folder import RunFolder
-from solar.training.run.processes import Processes
+from solar.training.run.processes import Processes, join_processes
+from solar.training.run.run import Run, told
+from solar.training.run.task import Watcher
 
 STEPS = 10
 POOL = 256  # photos, enough to know how fast they are described
@@ -40,24 +43,32 @@ class Estimate:
 
 
 def dry_run(
-    recipe: Recipe, processes: Processes | None = None, watcher: Watcher | None = None
+    recipe: RetrievalRecipe, *, device: str = "auto", watchers: Sequence[Watcher] = ()
 ) -> Estimate:
-    """Mine a small pool, train ten steps, keep nothing.
+    """Mine a small pool, train ten steps, keep nothing; under `torchrun` in several processes.
 
     Args:
         recipe: of the training.
-        processes: this process among all.
-        watcher: told about everything.
+        device: as for `solar.train`.
+        watchers: told about everything.
+
+    Raises:
+        UsageError: the recipe, the photos or the device do not allow it.
     """
-    processes = processes or Processes()
+    with join_processes(device) as processes:
+        return _estimate(recipe, processes, watchers)
+
+
+def _estimate(
+    recipe: RetrievalRecipe, processes: Processes, watchers: Sequence[Watcher]
+) -> Estimate:
+    task = RetrievalTask(recipe, processes, told(watchers, processes))
+    drawn = task.draw(0)
+    mined = task.take(_few(drawn, STEPS * recipe.optimiser.tuples), 0)
     with TemporaryDirectory() as folder:
-        run = RunFolder(Path(folder), recipe, resume=False)
-        run.open()
-        training = Training(recipe, run, processes, [watcher] if watcher else [])
-        drawn = training.draw()
-        mined = training.mine(_few(drawn, STEPS * recipe.optimiser.tuples))
+        run = Run(task, RunFolder(Path(folder), recipe, resume=False), processes, watchers)
         started = time.monotonic()
-        for _ in islice(training.steps(mined.tuples), STEPS):
+        for _ in islice(run.steps(), STEPS):
             pass
         seconds = time.monotonic() - started
     size = 2 + recipe.tuples.negatives

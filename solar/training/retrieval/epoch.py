@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,11 @@ from solar.extraction import collect
 from solar.extraction.engines.torch import TorchExtractor
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.retrieval.mining import hardest_negatives
-from solar.training.retrieval.recipe import Recipe
+from solar.training.retrieval.recipe import RetrievalRecipe
 from solar.training.retrieval.sampling import Draw
 from solar.training.retrieval.tuples import Numbers, TrainingPhotos, Tuples
 from solar.training.run.processes import Processes
-
-Progress = Callable[[str, int, int], None]
-"""Told what is done, how much of it, and of how much."""
+from solar.training.run.task import Progress
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def mine(
     model: GlobalDescriptor,
     photos: TrainingPhotos,
     drawn: Draw,
-    recipe: Recipe,
+    recipe: RetrievalRecipe,
     processes: Processes,
     progress: Progress,
 ) -> Mined:
@@ -92,7 +90,7 @@ def _describe(
     model: GlobalDescriptor,
     photos: TrainingPhotos,
     numbers: Numbers,
-    recipe: Recipe,
+    recipe: RetrievalRecipe,
     processes: Processes,
     progress: Progress,
 ) -> tuple[Tensor, list[str]]:
@@ -118,8 +116,7 @@ def _describe(
         boxes,
         lambda done, total: progress("pool", done, total),
     )
-    for position, row in zip(found.positions.tolist(), found.descriptors, strict=True):
-        descriptors[rows[position]] = torch.from_numpy(row)
+    descriptors[np.array(rows, np.int64)[found.positions]] = torch.from_numpy(found.descriptors)
     unreadable += [failure.reason for failure in found.failures]
     descriptors = processes.gather(descriptors.to(processes.device), len(numbers))
     return descriptors, processes.gather_lines(unreadable)

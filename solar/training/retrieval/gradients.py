@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from solar.models.device import autocast
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.losses import contrastive_loss, sos_loss, triplet_loss
 from solar.training.retrieval.recipe import LossSettings
@@ -46,7 +47,7 @@ def backward(
     labels: Tensor,
     *,
     chunk: int,
-    bfloat16: bool = False,
+    precision: torch.dtype = torch.float32,
     processes: Processes | None = None,
 ) -> dict[str, float]:
     """Add the gradient of a step's loss to the model's parameters.
@@ -57,7 +58,7 @@ def backward(
         criterion: the loss.
         labels: (N,), tuple labels of all processes' images.
         chunk: images that go through the network at once.
-        bfloat16: whether the network computes in bfloat16.
+        precision: that the network computes in.
         processes: among which the step is divided.
 
     Returns:
@@ -68,7 +69,7 @@ def backward(
 
     def describe(rows: Sequence[int]) -> Tensor:
         batch = torch.stack([images[row] for row in rows]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        with autocast(device, precision):
             described: Tensor = model(batch.contiguous(memory_format=torch.channels_last))
         return described.float()
 

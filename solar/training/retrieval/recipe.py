@@ -1,16 +1,15 @@
-"""A recipe of a global network: everything that its training depends on, from one TOML file."""
+"""A recipe of retrieval: everything that the training of a global network depends on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from solar.errors import UsageError
 from solar.photos.augment import Visit
-from solar.training.run.tables import read_table, refuse_unknown
+from solar.training.run.tables import FREE, OUTSIDE, Precision
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,9 @@ class Optimisation:
     weight_decay: float = 0.0
     attention_rate: float = 1.0
     chunk: int = 56
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     seed: int = 0
-    workers: int = 2
+    workers: int = field(default=2, metadata=FREE)
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.tuples, self.chunk) < 1 or min(self.workers, self.seed) < 0:
@@ -136,6 +135,10 @@ class Optimisation:
         rates = (self.learning_rate, self.decay, self.weight_decay, self.attention_rate)
         if not all(0 <= rate < math.inf for rate in rates):
             raise UsageError("rates and decays must not be negative")
+
+    def rate(self, epoch: int) -> float:
+        """Learning rate of an epoch, counted from 0."""
+        return self.learning_rate * math.exp(-self.decay * epoch)
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,8 @@ class ValidationSettings:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that a training depends on.
+class RetrievalRecipe:
+    """Everything that a training from tuples depends on: the tables of a TOML file.
 
     Attributes:
         model: what it starts from.
@@ -185,38 +188,4 @@ class Recipe:
     optimiser: Optimisation = field(default_factory=Optimisation)
     validation: ValidationSettings | None = None
     visit: Visit = field(default_factory=Visit)
-    base: Path = Path()
-
-
-def read_recipe(tables: Mapping[str, Any], base: Path) -> Recipe:
-    """A recipe from the tables of a TOML file.
-
-    Args:
-        tables: [model], [[photos]], [tuples], [loss], [optimiser], [validation], [visit].
-        base: the folder that relative paths refer to.
-
-    Raises:
-        UsageError: an unknown table or key, a value of a wrong type or out of range, no photos.
-    """
-    kinds: dict[str, type[Any]] = {
-        "model": Start,
-        "tuples": TupleSettings,
-        "loss": LossSettings,
-        "optimiser": Optimisation,
-        "validation": ValidationSettings,
-        "visit": Visit,
-    }
-    refuse_unknown(tables, {*kinds, "photos"}, "recipe")
-    sources = tables.get("photos")
-    if not isinstance(sources, list) or not sources:
-        raise UsageError("recipe: needs [[photos]], once for every folder or list of photos")
-    photos = tuple(
-        read_table(Source, source, f"[[photos]] number {number}")
-        for number, source in enumerate(sources, 1)
-    )
-    if "model" not in tables:
-        raise UsageError("recipe: needs [model], with 'start'")
-    found = {
-        name: read_table(kinds[name], tables[name], f"[{name}]") for name in kinds if name in tables
-    }
-    return Recipe(photos=photos, base=base, **found)
+    base: Path = field(default_factory=Path, metadata=OUTSIDE)

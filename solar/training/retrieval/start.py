@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,12 +12,12 @@ from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.registry import is_named
-from solar.training.retrieval.recipe import Optimisation, Recipe
+from solar.training.retrieval.recipe import Optimisation, RetrievalRecipe
 
 P_RATE = 100.0  # factor on the rate of the pooling's p, as released
 
 
-def starting_model(recipe: Recipe) -> GlobalDescriptor:
+def starting_model(recipe: RetrievalRecipe) -> GlobalDescriptor:
     """The network of a recipe before its first step, in evaluation mode.
 
     Batch norm is frozen throughout, as released: the network stays in evaluation mode.
@@ -72,14 +71,6 @@ def build_optimizer(model: GlobalDescriptor, settings: Optimisation) -> torch.op
         ],
         lr=settings.learning_rate,
     )
-
-
-def set_rate(optimizer: torch.optim.Optimizer, settings: Optimisation, epoch: int) -> float:
-    """Set the rates of an epoch; returns that of most weights."""
-    rate = settings.learning_rate * math.exp(-settings.decay * epoch)
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group["factor"]
-    return rate
 
 
 def _trained(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:

@@ -18,7 +18,7 @@ from solar.datasets.places import Places, open_places
 from solar.errors import PhotoError, UsageError
 from solar.photos import Box, find_photos, open_photo, prepare
 from solar.photos.augment import rephotograph
-from solar.training.retrieval.recipe import Recipe, Source
+from solar.training.retrieval.recipe import RetrievalRecipe, Source
 from solar.training.retrieval.sampling import Draw, draw_epoch
 
 Numbers = NDArray[np.int64]
@@ -43,7 +43,7 @@ class TrainingPhotos:
             for; names the table.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: RetrievalRecipe) -> None:
         self._sources = recipe.photos
         self._sets = [
             _open(recipe.base, source, f"[[photos]] number {number}")
@@ -141,7 +141,9 @@ class TupleImages(Dataset[Images]):
         item: 2 + S uint8 tensors (3, H, W), or why one of the photos cannot be read.
     """
 
-    def __init__(self, photos: TrainingPhotos, tuples: Tuples, recipe: Recipe, epoch: int) -> None:
+    def __init__(
+        self, photos: TrainingPhotos, tuples: Tuples, recipe: RetrievalRecipe, epoch: int
+    ) -> None:
         self.photos, self.tuples, self.recipe, self.epoch = photos, tuples, recipe, epoch
 
     def __len__(self) -> int:

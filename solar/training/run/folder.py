@@ -1,23 +1,20 @@
-"""The folder of a training: its log, its checkpoint, its best weights so far, its result."""
+"""The folder of a run: its log, its checkpoint, its best weights so far, its result."""
 
 from __future__ import annotations
 
 import json
 import os
 import pickle
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
 from solar.files.atomic import write_atomically
-from solar.training.retrieval.recipe import Recipe
-
-State = dict[str, Any]
+from solar.training.run.tables import compared
+from solar.training.run.task import Line, State
 
 
 class RunFolder:
@@ -27,7 +24,7 @@ class RunFolder:
 
     Args:
         path: of the folder.
-        recipe: of the run.
+        recipe: of the run, a dataclass.
         resume: go on with the run that the folder holds.
 
     Raises:
@@ -36,13 +33,13 @@ class RunFolder:
         CheckpointError: the checkpoint is damaged.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, *, resume: bool) -> None:
+    def __init__(self, path: Path, recipe: object, *, resume: bool) -> None:
         self.path = path
-        self._recipe = json.dumps({**asdict(recipe), "base": ""}, sort_keys=True)
+        self._recipe = json.dumps(compared(recipe), sort_keys=True)
         self.state: State | None = None
         if resume:
             self.state = self._read()
-        elif (path / "state.pt").exists() or self.model.exists():
+        elif (path / "state.pt").exists() or self.finished:
             raise UsageError(f"{path}: holds a run; --resume goes on with it, or choose another")
 
     @property
@@ -50,13 +47,18 @@ class RunFolder:
         """Where the finished network lies."""
         return self.path / "model"
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.model.exists()
+
     def open(self) -> None:
         """Make the folder; take lines out of the log that the checkpoint does not know yet."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "log.jsonl").open("ab") as log:
             log.truncate(min(self.state["log"] if self.state else 0, log.tell()))
 
-    def log(self, line: Mapping[str, Any]) -> None:
+    def log(self, line: Line) -> None:
         """Add a line to the log."""
         with (self.path / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
@@ -102,19 +104,18 @@ class RunFolder:
             raise CheckpointError(f"{path}: not a checkpoint of a training ({error})") from error
         except pickle.UnpicklingError as error:
             raise CheckpointError(f"{path}: not a checkpoint of a training") from error
-        if odd := _difference(recipe, json.loads(self._recipe)):
+        if odd := ", ".join(_differences(recipe, json.loads(self._recipe))):
             what = f"was begun with another recipe: {odd}"
             raise UsageError(f"{self.path}: {what}; set it back, or train to another folder")
         return state
 
 
-def _difference(old: object, new: object) -> str:
-    """The first entry that two recipes do not share, in words; nothing if they are the same."""
+def _differences(old: object, new: object, name: str = "") -> Iterator[str]:
+    """The entries that two recipes do not share, in words."""
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         old, new = ({str(n): v for n, v in enumerate(values, 1)} for values in (old, new))
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted(old.keys() | new.keys()):
-            if odd := _difference(old.get(name), new.get(name)):
-                return f"{name} {odd}"
-        return ""
-    return "" if old == new else f"was {json.dumps(old)}, is {json.dumps(new)}"
+        for key in sorted(old.keys() | new.keys()):
+            yield from _differences(old.get(key), new.get(key), f"{name} {key}".strip())
+    elif old != new:
+        yield f"{name} was {json.dumps(old)}, is {json.dumps(new)}"

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, autograd, distributed, nn
 
-from solar.errors import UsageError
+from solar.models.device import choose_device
 
 PATIENCE = timedelta(days=1)  # for the first process, which validates alone
 
@@ -42,6 +43,8 @@ class Processes:
     def gather(self, rows: Tensor, total: int) -> Tensor:
         """The rows of all processes in order, the same everywhere.
 
+        A loss of these rows, the same in every process, sends each of them the gradient of its own.
+
         Args:
             rows: this process's `share` of them, (share, ...).
             total: of all processes.
@@ -49,14 +52,13 @@ class Processes:
         Returns:
             (total, ...).
         """
-        if self.count == 1:
-            return rows
-        sizes = [total * (k + 1) // self.count - total * k // self.count for k in range(self.count)]
-        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
-        padded[: len(rows)] = rows
-        parts = [torch.empty_like(padded) for _ in sizes]
-        distributed.all_gather(parts, padded)
-        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+        gathered: Tensor = rows if self.count == 1 else _Gathered.apply(rows, self, total)
+        return gathered
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes; its gradient is theirs, summed."""
+        summed: Tensor = values if self.count == 1 else _Summed.apply(values)
+        return summed
 
     def gather_lines(self, lines: Sequence[str]) -> list[str]:
         """The lines of all processes, in alphabetical order, the same everywhere."""
@@ -77,34 +79,68 @@ class Processes:
         for p, part in zip(trained, parts, strict=True):
             p.grad = part.view_as(p).clone()
 
+    def copy(self, modules: nn.Module) -> None:
+        """Give all processes the first one's weights."""
+        if self.count > 1:
+            for values in modules.state_dict().values():
+                distributed.broadcast(values, 0)
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.count > 1:
             distributed.barrier()
 
 
+class _Gathered(autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, processes: Processes, total: int) -> Tensor:
+        ctx.share = processes.share(total)
+        count = processes.count
+        sizes = [total * (k + 1) // count - total * k // count for k in range(count)]
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in sizes]
+        distributed.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0][ctx.share], None, None
+
+
+class _Summed(autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        summed = values.clone()
+        distributed.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        summed = gradients[0].clone()
+        distributed.all_reduce(summed)
+        return summed
+
+
 @contextmanager
-def join_processes(device: str | None = None) -> Iterator[Processes]:
+def join_processes(device: str = "auto") -> Iterator[Processes]:
     """Take this process's place among those that `torchrun` started; alone without it.
 
     Args:
-        device: `cpu` or `cuda`; None for a GPU where there is one.
+        device: `cpu`, `cuda`, `mps`, one GPU as `cuda:1`, or `auto` for a GPU where there is one.
+            Of several processes each takes a GPU of its own.
 
     Raises:
-        UsageError: another device, or `cuda` where there is no GPU.
+        UsageError: another device, or one that is not there.
     """
-    kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
-        odd = "there is no such GPU here" if kind == "cuda" else "use cpu or cuda"
-        raise UsageError(f"--device {kind}: {odd}")
+    chosen = choose_device(device)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Processes(device=torch.device(kind))
+        yield Processes(device=chosen)
         return
-    chosen = torch.device(kind)
-    if kind == "cuda":
-        chosen = torch.device(kind, int(os.environ["LOCAL_RANK"]))
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
-    distributed.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size(), chosen)
     finally:

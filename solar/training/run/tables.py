@@ -1,10 +1,10 @@
-"""Tables of a recipe (TOML) as dataclasses: unknown keys and wrong types are refused by name."""
+"""Recipes (TOML) as dataclasses: unknown keys and wrong types are refused by name."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -17,6 +17,10 @@ else:
     import tomli as tomllib
 
 Table = TypeVar("Table")
+RECIPE = "recipe"  # how messages name the file's own table
+Precision = Literal["auto", "float32", "bfloat16"]  # float16 would need losses to be scaled
+# Metadata of fields that no file has, and of those that change no result.
+OUTSIDE, FREE = {"outside": True}, {"free": True}
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
@@ -35,24 +39,17 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     return tables
 
 
-def refuse_unknown(table: Mapping[str, Any], known: set[str], where: str) -> None:
-    """Refuse keys that mean nothing: most are slips of the pen.
-
-    Raises:
-        UsageError: names the first of them, and those there are.
-    """
-    for key in table:
-        if key not in known:
-            raise UsageError(f"{where}: unknown key '{key}'; it takes {', '.join(sorted(known))}")
-
-
-def read_table(kind: type[Table], table: object, where: str) -> Table:
-    """A dataclass from a table; fields without a default must be there.
+def read_table(
+    kind: type[Table], table: object, where: str = RECIPE, usual: Table | None = None
+) -> Table:
+    """A dataclass from a table.
 
     Args:
-        kind: a dataclass of numbers, texts, truth values, choices and tuples of these.
-        table: as TOML gives it.
+        kind: a dataclass of numbers, texts, truth values, choices, tables, lists and maps.
+        table: as TOML gives it; what an inner table leaves out is as in its field's default.
         where: how messages name the table.
+        usual: what keys that are left out stand for; None for the defaults of the fields, and those
+            without one must be there.
 
     Raises:
         UsageError: an unknown or missing key, or a value of a wrong type or out of range.
@@ -60,32 +57,80 @@ def read_table(kind: type[Table], table: object, where: str) -> Table:
     if not isinstance(table, Mapping):
         raise UsageError(f"{where}: must be a table")
     hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type] # a dataclass
-    refuse_unknown(table, set(known), where)
-    for name, field in known.items():
-        if name not in table and field.default is MISSING and field.default_factory is MISSING:
-            raise UsageError(f"{where}: needs '{name}'")
-    values = {name: _value(hints[name], value, f"{where} {name}") for name, value in table.items()}
+    known = {
+        entry.name: entry
+        for entry in fields(kind)  # type: ignore[arg-type] # a dataclass
+        if "outside" not in entry.metadata
+    }
+    for key in table:  # most are slips of the pen
+        if key not in known:
+            raise UsageError(f"{where}: unknown key '{key}'; it takes {', '.join(sorted(known))}")
+    values = {}
+    for name, entry in known.items():
+        made = entry.default_factory
+        default = entry.default if made is MISSING else made()
+        if name in table:
+            values[name] = _value(hints[name], table[name], where, name, default)
+        elif default is MISSING and usual is None:
+            raise UsageError(f"{where}: needs {_key(hints[name], name)}")
     try:
-        return kind(**values)
+        return kind(**values) if usual is None else replace(usual, **values)  # type: ignore[type-var]
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from error
 
 
-def _value(hint: Any, value: object, where: str) -> Any:
+def compared(recipe: object) -> Any:
+    """A recipe as JSON has it, without fields that may differ where a run goes on."""
+    if is_dataclass(recipe):
+        return {
+            f.name: compared(getattr(recipe, f.name))
+            for f in fields(recipe)
+            if not {"outside", "free"} & f.metadata.keys()
+        }
+    if isinstance(recipe, tuple):
+        return [compared(value) for value in recipe]
+    return recipe
+
+
+def _value(hint: Any, value: object, where: str, name: str, default: object = None) -> Any:
     if get_origin(hint) is UnionType:  # X | None; TOML has no null
         hint = get_args(hint)[0]
+    if is_dataclass(hint):
+        inner = f"[{name}]" if where == RECIPE else f"{where[:-1]}.{name}]"
+        return read_table(hint, value, inner, default if is_dataclass(default) else None)  # type: ignore[arg-type]
+    if get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"[{name}]: must be a table")
+        kind = get_args(hint)[1]
+        return {key: _value(kind, item, f"[{name}]", key) for key, item in value.items()}
+    if get_origin(hint) is tuple:
+        return _values(get_args(hint)[0], value, where, name)
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise UsageError(f"{where} {value!r}: use {' or '.join(map(repr, get_args(hint)))}")
+            choices = " or ".join(map(repr, get_args(hint)))
+            raise UsageError(f"{where} {name} {value!r}: use {choices}")
         return value
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise UsageError(f"{where} {value!r}: use a list")
-        return tuple(_value(get_args(hint)[0], item, where) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
         names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-        raise UsageError(f"{where} {value!r}: use {names[hint]}")
+        raise UsageError(f"{where} {name} {value!r}: use {names[hint]}")
     return value
+
+
+def _values(kind: Any, value: object, where: str, name: str) -> tuple[Any, ...]:
+    if is_dataclass(kind):
+        if not isinstance(value, list) or not value:
+            raise UsageError(f"{where}: needs {_key(tuple[kind, ...], name)}")
+        inner = f"[[{name}]] number" if where == RECIPE else f"{where} {name}, number"
+        return tuple(read_table(kind, item, f"{inner} {n}") for n, item in enumerate(value, 1))  # type: ignore[arg-type]
+    if not isinstance(value, list):
+        raise UsageError(f"{where} {name} {value!r}: use a list")
+    return tuple(_value(kind, item, where, name) for item in value)
+
+
+def _key(hint: Any, name: str) -> str:
+    """How a file writes a key that it lacks."""
+    if get_origin(hint) is tuple and is_dataclass(get_args(hint)[0]):
+        return f"[[{name}]], once or more"
+    return f"[{name}]" if is_dataclass(hint) or get_origin(hint) is dict else f"'{name}'"

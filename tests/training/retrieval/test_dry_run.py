@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from solar.training.retrieval.dry_run import dry_run
-from solar.training.retrieval.training import Watcher
+from solar.training.run.task import Watcher
 from tests.training.small import small_recipe
 
 
@@ -31,11 +31,10 @@ def test_ten_steps_and_an_estimate_of_the_rest(
     recipe = small_recipe(tmp_path, model_folder, optimiser={"epochs": 30})
     recipe = replace(recipe, validation=None)
     before, lines = sorted(tmp_path.rglob("*")), Lines()
-    found = dry_run(recipe, watcher=lines)
+    found = dry_run(recipe, device="cpu", watchers=[lines])
     assert sorted(tmp_path.rglob("*")) == before
     events = [line["event"] for line in lines.all]
-    assert events == ["mined", "step", "step"]  # of four in an epoch
-    assert lines.all[0]["tuples"] == 4 and 5 <= lines.all[0]["photos"] < 14
+    assert events == ["step", "step"] and lines.all[0]["of"] == 2  # of four in an epoch
     # All photos are asked for at once, and there are fewer than asked for by default.
     photos, images = 14, 7 * 4
     epoch = photos / found.mined_per_second + images / found.images_per_second

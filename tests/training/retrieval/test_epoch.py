@@ -12,7 +12,7 @@ import torch
 from solar.errors import SolarError
 from solar.extraction import describe_one, open_extractor
 from solar.training.retrieval.epoch import Mined, mine
-from solar.training.retrieval.recipe import Recipe
+from solar.training.retrieval.recipe import RetrievalRecipe
 from solar.training.retrieval.sampling import Draw
 from solar.training.retrieval.start import starting_model
 from solar.training.retrieval.tuples import TrainingPhotos
@@ -27,7 +27,7 @@ def draw(queries: list[int], positives: list[int], pool: np.ndarray = ALL) -> Dr
     return Draw(np.array(queries), np.array(positives), pool)
 
 
-def mined(recipe: Recipe, drawn: Draw) -> Mined:
+def mined(recipe: RetrievalRecipe, drawn: Draw) -> Mined:
     photos = TrainingPhotos(recipe)
     progress: list[tuple[str, int, int]] = []
     found = mine(

@@ -89,8 +89,8 @@ def test_bfloat16_is_near_float32(model: GlobalDescriptor) -> None:
     images = [torch.randn(3, 32, 32) for _ in range(12)]
     criterion = tuple_loss(LossSettings())
     one, other = (
-        backward(model, images, criterion, LABELS, chunk=5, bfloat16=bfloat16)
-        for bfloat16 in (False, True)
+        backward(model, images, criterion, LABELS, chunk=5, precision=precision)
+        for precision in (torch.float32, torch.bfloat16)
     )
     assert other["triplet"] == pytest.approx(one["triplet"], rel=0.01)
     assert other != one and all(gradient.isfinite().all() for gradient in gradients(model))

@@ -10,20 +10,19 @@ import pytest
 
 from solar.errors import SolarError, UsageError
 from solar.models.registry import named
-from solar.training.retrieval.recipe import read_recipe
 from solar.training.retrieval.start import starting_model
 from solar.training.retrieval.tuples import TrainingPhotos
 from solar.training.retrieval.validation import validate
-from solar.training.run.tables import read_toml
+from solar.training.train import read_recipe
 from tests.scenes import album, scene
-from tests.training.small import small_recipe, small_tables
+from tests.training.small import retrieval, small_recipe, small_tables
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 GOOD: dict[str, Any] = {"model": {"start": "solar-r18"}, "photos": [{"folder": "photos"}]}
 
 
 def test_what_is_left_out_is_the_paper_s() -> None:
-    recipe = read_recipe(GOOD, Path("there"))
+    recipe = retrieval(GOOD, Path("there"))
     assert recipe.base == Path("there") and recipe.validation is None
     assert (recipe.loss.first_order, recipe.loss.margin, recipe.loss.weight) == (
         "triplet",
@@ -39,7 +38,8 @@ def test_what_is_left_out_is_the_paper_s() -> None:
     ("changed", "message"),
     [
         ({"data": {}}, "recipe: unknown key 'data'"),
-        ({"model": None}, r"recipe: needs \[model\], with 'start'"),
+        ({"model": None}, r"recipe: needs \[model\]$"),
+        ({"task": "sorting"}, "recipe: task 'sorting': use 'retrieval' or 'patches' or"),
         ({"model": {}}, r"\[model\]: needs 'start'"),
         ({"model": {"start": 1}}, r"\[model\] start 1: use a text"),
         ({"model": {"start": "x", "attention": [3]}}, r"\[model\] attention 3: use a text"),
@@ -75,7 +75,7 @@ def test_wrong_recipes_are_refused_by_table_and_key(changed: dict[str, Any], mes
 
 def photos_error(tables: dict[str, Any], folder: Path) -> str:
     with pytest.raises(UsageError) as error:
-        TrainingPhotos(read_recipe(tables, folder))
+        TrainingPhotos(retrieval(tables, folder))
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -117,10 +117,10 @@ def test_a_start_that_cannot_be_trained_is_refused(tmp_path: Path, model_folder:
     ):
         with pytest.raises(UsageError, match=message):
             recipe = {**tables, "model": {**tables["model"], **changed}}
-            starting_model(read_recipe(recipe, tmp_path))
+            starting_model(retrieval(recipe, tmp_path))
     tables = {**GOOD, "model": {"start": "nowhere"}}
     with pytest.raises(SolarError, match=r"\[model\] start: nowhere: neither a file"):
-        starting_model(read_recipe(tables, tmp_path))
+        starting_model(retrieval(tables, tmp_path))
 
 
 def test_places_to_validate_with_that_are_not_there(tmp_path: Path, model_folder: Path) -> None:
@@ -131,7 +131,7 @@ def test_places_to_validate_with_that_are_not_there(tmp_path: Path, model_folder
 
 
 def test_the_paper_s_recipe() -> None:
-    recipe = read_recipe(read_toml(RECIPES / "paper-gl18.toml"), RECIPES)
+    recipe = retrieval(RECIPES / "paper-gl18.toml", RECIPES)
     assert named(recipe.model.start).training_data == "Google Landmarks 2018"
     assert (recipe.tuples.negatives, recipe.optimiser.tuples) == (5, 8)
     assert (recipe.tuples.image_size, recipe.tuples.crop) == (1024, "square")
@@ -141,12 +141,12 @@ def test_the_paper_s_recipe() -> None:
 
 
 def test_the_recipe_to_copy_can_be_followed(tmp_path: Path) -> None:
-    recipe = read_recipe(read_toml(RECIPES / "own-photos.toml"), tmp_path)
+    recipe = retrieval(RECIPES / "own-photos.toml", tmp_path)
     assert recipe.photos[0].folder == "photos" and recipe.validation is None
     album(tmp_path / "photos", 8, (40, 40))
     assert len(TrainingPhotos(recipe)) == 8
     # what is commented out with one mark is right, too
     text = (RECIPES / "own-photos.toml").read_text().replace("\n#: ", "\n")
     (tmp_path / "labelled.toml").write_text(text)
-    labelled = read_recipe(read_toml(tmp_path / "labelled.toml"), tmp_path)
+    labelled = retrieval(tmp_path / "labelled.toml", tmp_path)
     assert labelled.photos[1].places and labelled.validation

@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 from solar.errors import SolarError
-from solar.training.retrieval.training import train
-from solar.training.run.board import SIDE, BoardWatcher
-from tests.training.small import small_recipe
+from solar.training.retrieval.pictures import SIDE
+from solar.training.retrieval.tuples import Tuples
+from solar.training.run.board import BoardWatcher
+from solar.training.train import train
+from tests.training.small import begun, small_recipe
 
 
 def test_numbers_tuples_and_attention_are_written(tmp_path: Path, model_folder: Path) -> None:
@@ -26,7 +28,7 @@ def test_numbers_tuples_and_attention_are_written(tmp_path: Path, model_folder: 
     run = tmp_path / "run"
     watcher = BoardWatcher(run)
     assert not run.exists()  # a run that is refused leaves nothing
-    train(recipe, run, watchers=[watcher])
+    train(recipe, run, device="cpu", watchers=[watcher])
     found = EventAccumulator(str(run / "tensorboard"))
     found.Reload()
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -45,7 +47,7 @@ def test_numbers_tuples_and_attention_are_written(tmp_path: Path, model_folder: 
     assert set(tags) == {"tuples"} | queries
     for tag in tags:
         pictures = found.Images(tag)
-        assert [picture.step for picture in pictures] == [0, 1]
+        assert [picture.step for picture in pictures] == [1, 2]
         picture = Image.open(io.BytesIO(pictures[0].encoded_image_string))
         if tag == "tuples":
             assert picture.size == (4 * SIDE, 7 * SIDE)
@@ -53,17 +55,14 @@ def test_numbers_tuples_and_attention_are_written(tmp_path: Path, model_folder: 
 
 
 def test_photos_that_cannot_be_read_end_no_training(tmp_path: Path, model_folder: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from solar.training.retrieval.start import starting_model
-    from solar.training.retrieval.tuples import TrainingPhotos, TupleImages, Tuples
-
-    recipe = replace(small_recipe(tmp_path, model_folder), validation=None)
-    photos = TrainingPhotos(recipe)
-    drawn = photos.places[None, :4]
+    task = begun(replace(small_recipe(tmp_path, model_folder), validation=None))
+    task.tuples = Tuples(np.array([[0, 1, 5, 6], [3, 4, 5, 6]]))
     (tmp_path / "places/0/0.png").unlink()
-    watcher = BoardWatcher(tmp_path / "run")
-    watcher.mined(0, TupleImages(photos, Tuples(drawn), recipe, 0))
-    watcher.trained(0, starting_model(recipe))
+    ((name, sheet),) = task.samples()
+    assert name == "tuples" and sheet.shape == (SIDE, 4 * SIDE, 3)  # the other tuple's
+    assert [name for name, _ in task.views()] == [
+        f"attention/{n}, query 1" for n in ("conv4_x", "conv5_x")
+    ]
 
 
 def test_without_tensorboard_one_line_says_how_to_get_it(

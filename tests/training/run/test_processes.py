@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from solar.errors import UsageError
 from solar.models.checkpoints import load
-from solar.training.retrieval.recipe import read_recipe
-from solar.training.retrieval.training import train
-from solar.training.run.processes import Processes, join_processes
+from solar.training.run.processes import Processes
 from tests.training.run.two_processes import TUPLES, gradients, mined
-from tests.training.small import log_of, small_tables, toml
+from tests.training.small import log_of, retrieval, small_tables, toml, trained
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,7 +28,7 @@ def test_two_processes_are_as_good_as_one(tmp_path: Path, model_folder: Path) ->
     command += [str(tmp_path / "recipe.toml"), str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
-    recipe = read_recipe(tables, tmp_path)
+    recipe = retrieval(tables, tmp_path)
     both = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     for found in both:
         for count, (losses, summed) in zip(TUPLES, found["gradients"], strict=True):
@@ -43,14 +40,14 @@ def test_two_processes_are_as_good_as_one(tmp_path: Path, model_folder: Path) ->
         assert torch.equal(found["tuples"], mined(recipe, Processes()))
         assert found["lines"] == ["of 0", "of 1", "of each", "of each"]
         assert torch.equal(found["rows"], torch.arange(15).reshape(5, 3))
-    one = train(recipe, tmp_path / "one")
+    one = trained(recipe, tmp_path / "one")
     for expected, line in zip(log_of(tmp_path / "one"), log_of(tmp_path / "run"), strict=True):
         assert line.keys() == expected.keys()
         for name, value in expected.items():
             near = pytest.approx(value, rel=1e-3) if isinstance(value, float) else value
             assert line[name] == near, (expected["event"], name)
     start, two = load(model_folder).state_dict(), load(tmp_path / "run/model").state_dict()
-    alone_state = load(one).state_dict()
+    alone_state = one.state_dict()
     moved, apart = (
         torch.cat([(state[name] - other[name]).float().flatten() for name in start]).norm()
         for state, other in ((alone_state, start), (two, alone_state))
@@ -65,11 +62,3 @@ def test_shares_are_whole_and_even() -> None:
             assert [n for part in parts for n in range(total)[part]] == list(range(total))
             sizes = [part.stop - part.start for part in parts]
             assert max(sizes) - min(sizes) <= 1
-
-
-def test_a_device_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match="--device gpu: use cpu or cuda"), join_processes("gpu"):
-        pass
-    if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="--device cuda: there is no"), join_processes("cuda"):
-            pass

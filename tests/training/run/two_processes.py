@@ -14,12 +14,12 @@ import torch
 from solar.models.checkpoints import load
 from solar.training.retrieval.epoch import mine
 from solar.training.retrieval.gradients import backward, tuple_loss
-from solar.training.retrieval.recipe import LossSettings, Recipe, read_recipe
+from solar.training.retrieval.recipe import LossSettings, RetrievalRecipe
 from solar.training.retrieval.start import starting_model
-from solar.training.retrieval.training import train
 from solar.training.retrieval.tuples import TrainingPhotos
 from solar.training.run.processes import Processes, join_processes
-from solar.training.run.tables import read_toml
+from solar.training.train import train_among
+from tests.training.small import retrieval
 
 TUPLES = (1, 2, 3)  # fewer than processes, as many, an odd number
 
@@ -27,19 +27,19 @@ TUPLES = (1, 2, 3)  # fewer than processes, as many, an odd number
 def main(file: Path, folder: Path) -> None:
     """Write what this process finds to `FOLDER/RANK.pt`, and a training to `FOLDER/run`."""
     torch.set_num_threads(1)
-    recipe = read_recipe(read_toml(file), file.parent)
+    recipe = retrieval(file, file.parent)
     with join_processes("cpu") as processes:
         found = [gradients(recipe, count, processes) for count in TUPLES]
         result = {"gradients": found, "tuples": mined(recipe, processes)}
         result["lines"] = processes.gather_lines([f"of {processes.rank}", "of each"])
         rows = torch.arange(15).reshape(5, 3)
         result["rows"] = processes.gather(rows[processes.share(5)], 5)
-        train(recipe, folder / "run", processes=processes)
+        train_among(processes, recipe, folder / "run")
         torch.save(result, folder / f"{processes.rank}.pt")
 
 
 def gradients(
-    recipe: Recipe, count: int, processes: Processes
+    recipe: RetrievalRecipe, count: int, processes: Processes
 ) -> tuple[dict[str, float], list[torch.Tensor]]:
     """Losses and gradients of so many tuples of four random images."""
     model = load(recipe.model.start)
@@ -51,7 +51,7 @@ def gradients(
     return losses, [p.grad for p in model.parameters() if p.grad is not None]
 
 
-def mined(recipe: Recipe, processes: Processes) -> torch.Tensor:
+def mined(recipe: RetrievalRecipe, processes: Processes) -> torch.Tensor:
     """The tuples of an epoch."""
     photos = TrainingPhotos(recipe)
     drawn = photos.draw(np.random.default_rng(3))

@@ -16,12 +16,14 @@ from solar.errors import CheckpointError, SolarError, UsageError
 from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.retrieval.recipe import Optimisation, Recipe
-from solar.training.retrieval.start import build_optimizer, set_rate, starting_model
-from solar.training.retrieval.training import Training, Watcher, train
+from solar.training.retrieval.recipe import Optimisation, RetrievalRecipe
+from solar.training.retrieval.start import build_optimizer, starting_model
 from solar.training.run.folder import RunFolder
 from solar.training.run.processes import Processes
-from tests.training.small import log_of, small_recipe
+from solar.training.run.run import Run
+from solar.training.run.task import Watcher
+from solar.training.train import train
+from tests.training.small import begun, log_of, small_recipe, trained
 
 FROZEN = ("stages.conv1.", "stages.conv2_x.", "stages.conv3_x.", "stages.conv4_x.")
 
@@ -40,7 +42,7 @@ class Told(Watcher):
         self.lines.append(dict(line))
 
 
-Whole = tuple[Recipe, Path, Told]
+Whole = tuple[RetrievalRecipe, Path, Told]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Whole
     """A run from beginning to end."""
     folder, watcher = tmp_path_factory.mktemp("whole"), Told()
     recipe = small_recipe(folder, model_folder)
-    train(recipe, folder / "run", watchers=[watcher])
+    train(recipe, folder / "run", device="cpu", watchers=[watcher])
     return recipe, folder / "run", watcher
 
 
@@ -72,7 +74,7 @@ def test_all_stages_are_trained_if_nothing_is_frozen(tmp_path: Path, model_folde
     recipe = small_recipe(tmp_path, model_folder, model={"freeze": "nothing"})
     recipe = replace(recipe, validation=None, optimiser=replace(recipe.optimiser, epochs=1))
     before = dict(starting_model(recipe).named_parameters())
-    after = dict(load(train(recipe, tmp_path / "run")).named_parameters())
+    after = dict(trained(recipe, tmp_path / "run").named_parameters())
     assert not any(torch.equal(after[name], weights) for name, weights in before.items())
 
 
@@ -81,10 +83,9 @@ def test_groups_and_rates(tmp_path: Path, model_folder: Path) -> None:
     model = starting_model(small_recipe(tmp_path, model_folder))
     optimizer = build_optimizer(model, settings)
     for epoch in (0, 1, 4):
-        rate = set_rate(optimizer, settings, epoch)
-        assert rate == pytest.approx(1e-3 * math.exp(-0.5 * epoch))
+        assert settings.rate(epoch) == pytest.approx(1e-3 * math.exp(-0.5 * epoch))
         groups = {
-            name: (group["lr"] / rate, group["weight_decay"])
+            name: (group["factor"], group["weight_decay"])
             for group in optimizer.param_groups
             for name, p in model.named_parameters()
             if any(p is other for other in group["params"])
@@ -115,7 +116,7 @@ def test_a_fresh_attention_block_changes_nothing_before_it_is_trained(
 
 
 def interrupted(
-    recipe: Recipe, run: Path, patch: pytest.MonkeyPatch, stop: Callable[[Any, Any], bool]
+    recipe: RetrievalRecipe, run: Path, patch: pytest.MonkeyPatch, stop: Callable[[Any, Any], bool]
 ) -> None:
     """Train until `stop`, told the state that is about to be saved, ends it like Ctrl-C."""
     save = RunFolder.save
@@ -127,7 +128,7 @@ def interrupted(
 
     patch.setattr(RunFolder, "save", told)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, run)
+        train(recipe, run, device="cpu")
     patch.setattr(RunFolder, "save", save)
 
 
@@ -136,13 +137,13 @@ def test_a_run_stopped_anywhere_goes_on_exactly(
     tmp_path: Path, whole: Whole, monkeypatch: pytest.MonkeyPatch, at: tuple[int, int]
 ) -> None:
     # (1, 0) and (2, 0): the best weights are there, the checkpoint that names them is not
-    monkeypatch.setattr("solar.training.retrieval.training.SAVE_EVERY", 0.0 if at[1] else 999.0)
+    monkeypatch.setattr("solar.training.run.run.SAVE_EVERY", 0.0 if at[1] else 999.0)
     recipe, finished, _ = whole
     run = tmp_path / "cut"
     interrupted(recipe, run, monkeypatch, lambda _, state: (state["epoch"], state["step"]) == at)
     state = torch.load(run / "state.pt", weights_only=True)
     assert (run / "log.jsonl").stat().st_size > state["log"] and not (run / "model").exists()
-    train(recipe, run, resume=True)
+    train(recipe, run, resume=True, device="cpu")
     assert log_of(run) == log_of(finished)
     assert load(run / "model").fingerprint == load(finished / "model").fingerprint
     assert len(list(run.glob("best-*.pt"))) == 1
@@ -169,30 +170,30 @@ def test_the_best_epoch_is_kept(
         states.append({name: weights.clone() for name, weights in model.state_dict().items()})
         return next(scores)
 
-    monkeypatch.setattr("solar.training.retrieval.training.validate", validate)
-    best = load(train(recipe, tmp_path / "run")).state_dict()
+    monkeypatch.setattr("solar.training.retrieval.task.validate", validate)
+    best = trained(recipe, tmp_path / "run").state_dict()
     equal = [all(torch.equal(state[name], best[name]) for name in best) for state in states]
     assert equal == [False, False, True, False, False]
     epochs = [line for line in log_of(tmp_path / "run") if line["event"] == "epoch"]
-    assert [line["best_epoch"] for line in epochs] == [0, 1, 1, 1]
+    assert [line["best_epoch"] for line in epochs] == [1, 2, 2, 2]
 
 
 def test_validation_now_and_then_and_never(
     tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("solar.training.retrieval.training.validate", lambda *_: 0.0)
+    monkeypatch.setattr("solar.training.retrieval.task.validate", lambda *_: 0.0)
     optimiser = {"epochs": 3, "tuples": 100}
     recipe = small_recipe(tmp_path, model_folder, optimiser=optimiser, validation={"every": 2})
     train(recipe, tmp_path / "run")
     epochs = [line for line in log_of(tmp_path / "run") if line["event"] == "epoch"]
     assert ["map" in line for line in epochs] == [False, True, True]
-    assert [line["best_epoch"] for line in epochs][1:] == [1, 2]
+    assert [line["best_epoch"] for line in epochs][1:] == [2, 3]
     settings = replace(recipe.optimiser, epochs=2)
-    last = train(replace(recipe, validation=None, optimiser=settings), tmp_path / "none")
+    last = trained(replace(recipe, validation=None, optimiser=settings), tmp_path / "none")
     epochs = [line for line in log_of(tmp_path / "none") if line["event"] == "epoch"]
-    assert [line["best_epoch"] for line in epochs] == [0, 1]
-    state = torch.load(tmp_path / "none/state.pt", weights_only=True)["model"]
-    kept = load(last).state_dict()
+    assert [line["best_epoch"] for line in epochs] == [1, 2]
+    state = torch.load(tmp_path / "none/state.pt", weights_only=True)["modules"]
+    kept = last.state_dict()
     assert all(torch.equal(kept[name], state[name]) for name in kept)
 
 
@@ -200,7 +201,7 @@ def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path, model_folder: P
     optimiser = {"epochs": 1, "tuples": 100}
     recipe = replace(small_recipe(tmp_path, model_folder, optimiser=optimiser), validation=None)
     run = tmp_path / "run"
-    train(recipe, run)
+    first = train(recipe, run, device="cpu")
     log = (run / "log.jsonl").read_bytes()
     with pytest.raises(UsageError, match="holds a run; --resume goes on with it, or choose"):
         train(recipe, run)
@@ -208,15 +209,19 @@ def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path, model_folder: P
     with pytest.raises(UsageError, match="holds a run"):
         train(recipe, run)
     (tmp_path / "state.pt").rename(run / "state.pt")
-    assert train(recipe, run, resume=True) == run / "model"  # finished: nothing is left to do
-    other = replace(recipe, optimiser=replace(recipe.optimiser, epochs=3))
-    with pytest.raises(UsageError, match="another recipe: optimiser epochs was 1, is 3; set it"):
+    again = train(recipe, run, resume=True)  # nothing is left to do
+    assert again == replace(first, already_finished=True) and not first.already_finished
+    assert json.loads(json.dumps(again.to_json()))["model"] == str(run / "model")
+    other = replace(recipe, optimiser=replace(recipe.optimiser, epochs=3, workers=5, decay=0.5))
+    odd = r"recipe: optimiser decay was 0\.01, is 0\.5, optimiser epochs was 1, is 3; set it"
+    with pytest.raises(UsageError, match=odd):
         train(other, run, resume=True)
     other = replace(recipe, photos=(recipe.photos[0], replace(recipe.photos[1], pool=9)))
     with pytest.raises(UsageError, match="another recipe: photos 2 pool was 4, is 9; set it"):
         train(other, run, resume=True)
     assert (run / "log.jsonl").read_bytes() == log
-    for damage in (b"", b"none", (run / "best-0.pt").read_bytes()):
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
+    for damage in (b"", b"none", (tmp_path / "other.pt").read_bytes()):
         (run / "state.pt").write_bytes(damage)
         with pytest.raises(CheckpointError, match=r"state\.pt: not a checkpoint of a training"):
             train(recipe, run, resume=True)
@@ -227,13 +232,12 @@ def test_a_photo_that_vanishes_after_mining_is_named_in_one_line(
     tmp_path: Path, model_folder: Path, workers: int
 ) -> None:
     recipe = small_recipe(tmp_path, model_folder, optimiser={"workers": workers, "epochs": 1})
-    training = Training(recipe, RunFolder(tmp_path / "run", recipe, resume=False), Processes())
-    training.folder.open()
-    tuples = training.mine(training.draw()).tuples
-    photo = training.photos.path(int(tuples.photos[0, 0]))
+    task = begun(recipe)
+    task.open_epoch(0)
+    photo = task.photos.path(int(task.tuples.photos[0, 0]))
     photo.unlink()
     with pytest.raises(SolarError) as error:
-        next(training.steps(tuples))
+        next(iter(task.batches(0, 0)))
     assert str(error.value) == (
         f"{photo}: no such file: it was there for mining; put it back, then --resume"
     )
@@ -241,11 +245,11 @@ def test_a_photo_that_vanishes_after_mining_is_named_in_one_line(
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, model_folder: Path) -> None:
     recipe = small_recipe(tmp_path, model_folder)
-    training = Training(recipe, RunFolder(tmp_path / "run", recipe, resume=False), Processes())
-    training.folder.open()
-    tuples = training.mine(training.draw()).tuples
+    task = begun(recipe)
+    run = Run(task, RunFolder(tmp_path / "run", recipe, resume=False), Processes())
+    task.open_epoch(0)
     with torch.no_grad():
-        training.model.whiten.get_parameter("bias").fill_(torch.inf)
+        task.model.whiten.get_parameter("bias").fill_(torch.inf)
     with pytest.raises(SolarError, match=r"epoch 1, step 1: the loss is no longer finite: .*lower"):
-        next(training.steps(tuples))
-    assert training.step == 0
+        next(run.steps())
+    assert run.step == 0

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solar.errors import UsageError
-from solar.training.patches.data import PointBatches, turned
+from solar.training.patches.batches import PointBatches, turned
 
 
 @settings(deadline=None)

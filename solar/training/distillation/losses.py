@@ -1,0 +1,90 @@
+"""What a student is told by its teacher: descriptor, map and relations.
+
+On random crops, three things are matched: the whitened GeM descriptor, the feature map position by
+position, and the similarities within a batch (Park et al., CVPR 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from solar.models.pooling import GeM
+from solar.models.whitening import Whitening
+from solar.training.run.processes import Processes
+
+
+class Targets(nn.Module):
+    """What the student must predict from its own features, and how far off it is.
+
+    Args:
+        student: channels of its last feature map.
+        teacher: channels of the teacher's.
+        whitened: dimensions of the teacher's descriptor.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    centre: Tensor
+    projection: Tensor
+
+    def __init__(self, student: int, teacher: int, whitened: int) -> None:
+        super().__init__()
+        self.to_map = nn.Conv2d(student, teacher, 1)
+        self.to_descriptor = nn.Sequential(
+            nn.BatchNorm1d(student, affine=False), nn.Linear(student, whitened)
+        )
+        self.teacher_pool = GeM().requires_grad_(False)
+        self.register_buffer("mean", torch.zeros(teacher, 1, 1))
+        self.register_buffer("spread", torch.ones(teacher, 1, 1))
+        self.register_buffer("centre", torch.zeros(teacher))
+        self.register_buffer("projection", torch.zeros(whitened, teacher))
+
+    def fit(self, maps: Iterable[Tensor]) -> None:
+        """Take the teacher's mean, spread and PCA whitening from batches of its maps."""
+        pooled, sums, squares, count = [], torch.zeros(()), torch.zeros(()), 0
+        for batch in maps:
+            pooled.append(F.normalize(self.teacher_pool(batch), dim=1))
+            sums = sums + batch.double().sum((0, 2, 3))
+            squares = squares + batch.double().square().sum((0, 2, 3))
+            count += batch.numel() // batch.shape[1]
+        mean = sums / count
+        variance = squares / count - mean.square()
+        self.mean.copy_(mean[:, None, None])
+        self.spread.copy_(variance.clamp(min=1e-6).sqrt()[:, None, None])
+        whitening = Whitening.pca(torch.cat(pooled).cpu().numpy()).reduced(len(self.projection))
+        self.centre.copy_(torch.from_numpy(whitening.mean))
+        self.projection.copy_(torch.from_numpy(whitening.projection))
+
+    def forward(
+        self, features: Tensor, pooled: Tensor, teacher: Tensor, processes: Processes, crops: int
+    ) -> dict[str, Tensor]:
+        """The three losses of a step, the same in every process.
+
+        Args:
+            features: (share, C, h, w), the student's last map of this process's crops.
+            pooled: (share, C), the student's unit pooled descriptor.
+            teacher: (share, C', h', w'), the teacher's map of the same crops.
+            processes: that share the step.
+            crops: of the step, over all processes.
+        """
+        wanted = F.normalize(self.teacher_pool(teacher), dim=1)
+        wanted = F.normalize((wanted - self.centre) @ self.projection.T, dim=1)
+        maps = F.interpolate(
+            (teacher - self.mean) / self.spread,
+            features.shape[-2:],
+            mode="bilinear",
+            align_corners=False,
+        )
+        all_pooled, wanted = processes.gather(pooled, crops), processes.gather(wanted, crops)
+        centred = F.normalize(all_pooled - all_pooled.mean(0), dim=1)
+        predicted = processes.gather(self.to_descriptor(pooled), crops)
+        like = F.cosine_similarity(self.to_map(features).float(), maps)  # (share, h, w)
+        return {
+            "descriptor": 1 - F.cosine_similarity(predicted, wanted).mean(),
+            "map": 1 - processes.gather(like, crops).mean(),
+            "relations": F.mse_loss(centred @ centred.T, wanted @ wanted.T) * 10,
+        }
