@@ -1,0 +1,87 @@
+"""Features of a data set: kept, never mixed, and a photo without any is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from solar.datasets import LabelledSet
+from solar.datasets.ground_truth import parse
+from solar.errors import SolarError, UsageError
+from solar.evaluation.retrieval.features import features_of_set
+from solar.extraction import Failed
+from solar.features import FeatureExtraction, FeatureExtractor, FeaturesOf, open_feature_extractor
+from solar.photos import Box, Photo
+from tests.rerank.views import street
+
+pytest.importorskip("cv2", reason="needs opencv-python-headless")
+
+
+@dataclass
+class Counting:
+    """Tells how many photos were described."""
+
+    inner: FeatureExtractor
+    seen: list[Photo] = field(default_factory=list)
+
+    @property
+    def extraction(self) -> FeatureExtraction:
+        return self.inner.extraction
+
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[FeaturesOf | Failed]:
+        self.seen += photos
+        return self.inner.describe(photos, boxes)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> LabelledSet:
+    """Two places of two views; the queries are a part of the first views."""
+    paths = street(tmp_path / "street", 2, 2)
+    gnd = [{"bbx": [100, 100, 400, 300], "ok": [2 * n + 1], "junk": [2 * n]} for n in range(2)]
+    names = {"imlist": [path.stem for path in paths], "qimlist": ["0_0", "1_0"]}
+    return LabelledSet(parse({**names, "gnd": gnd}, "toy", "toy"), paths, paths[::2])
+
+
+def test_features_are_made_once_and_cropped(photos: LabelledSet, tmp_path: Path) -> None:
+    extractor = Counting(open_feature_extractor("rootsift"))
+    steps = list[tuple[int, int]]()
+    found = features_of_set(extractor, photos, tmp_path, progress=lambda *step: steps.append(step))
+    assert len(extractor.seen) == 6 and steps == [(done, 6) for done in range(1, 7)]
+    for features, path in zip(found.database, photos.database, strict=True):
+        assert (features.width, features.height) == Image.open(path).size
+    assert all(max(each.width, each.height) <= 300 for each in found.queries)
+    assert "rootsift" in found.description and "500 keypoints" in found.description
+    again = features_of_set(extractor, photos, tmp_path)
+    assert len(extractor.seen) == 6
+    assert [each.rows().tobytes() for each in again.database] == [
+        each.rows().tobytes() for each in found.database
+    ]
+    # Whole queries are photos of the database, whose features are there.
+    features_of_set(extractor, photos, tmp_path, crop=False)
+    assert len(extractor.seen) == 6
+
+
+def test_features_made_otherwise_are_refused(photos: LabelledSet, tmp_path: Path) -> None:
+    features_of_set(open_feature_extractor("rootsift"), photos, tmp_path)
+    other = Counting(open_feature_extractor("rootsift", keypoints=50))
+    with pytest.raises(UsageError, match=r"keypoints 500, not 50: .*--overwrite"):
+        features_of_set(other, photos, tmp_path)
+    found = features_of_set(other, photos, tmp_path, overwrite=True)
+    assert max(map(len, found.database)) <= 50 and len(other.seen) == 6
+
+
+def test_a_photo_without_features_is_named(photos: LabelledSet, tmp_path: Path) -> None:
+    good = Path(photos.database[3]).read_bytes()
+    Path(photos.database[3]).write_bytes(b"no photo")
+    extractor = Counting(open_feature_extractor("rootsift"))
+    with pytest.raises(SolarError, match=r"keypoints of 1 of 6 photos .*1_1\.png"):
+        features_of_set(extractor, photos, tmp_path)
+    Path(photos.database[3]).write_bytes(good)
+    features_of_set(extractor, photos, tmp_path)
+    assert len(extractor.seen) == 7
