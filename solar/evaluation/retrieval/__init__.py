@@ -3,9 +3,9 @@
 from solar.evaluation.retrieval.bootstrap import compare, paired_bootstrap
 from solar.evaluation.retrieval.described import DescribedSet, load
 from solar.evaluation.retrieval.distractors import extract_distractors
-from solar.evaluation.retrieval.evaluate import default_folder, evaluate, score
 from solar.evaluation.retrieval.exact import rank
 from solar.evaluation.retrieval.metrics import Score, score_rankings, score_ranks
+from solar.evaluation.retrieval.run import default_folder, evaluate, score
 
 __all__ = [
     "DescribedSet",

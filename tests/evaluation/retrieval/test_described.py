@@ -11,8 +11,8 @@ from solar.errors import SolarError, UsageError
 from solar.evaluation import revisited
 from solar.evaluation.retrieval.described import describe_set, load
 from solar.evaluation.retrieval.distractors import extract_distractors
-from solar.evaluation.retrieval.evaluate import score
 from solar.evaluation.retrieval.metrics import score_ranks
+from solar.evaluation.retrieval.run import score
 from solar.extraction import collect
 from solar.extraction.shards import on_grid
 from tests.evaluation.fakes import cheap_extractor, paint

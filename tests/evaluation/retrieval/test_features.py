@@ -12,7 +12,7 @@ from PIL import Image
 from solar.datasets import LabelledSet
 from solar.datasets.ground_truth import parse
 from solar.errors import SolarError, UsageError
-from solar.evaluation.retrieval.features import features_of_set
+from solar.evaluation.retrieval._features import features_of_set
 from solar.extraction import Failed
 from solar.features import FeatureExtraction, FeatureExtractor, FeaturesOf, open_feature_extractor
 from solar.photos import Box, Photo

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import GroundTruth, parse
 from solar.errors import UsageError
+from solar.evaluation.retrieval._ranking import FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet
-from solar.evaluation.retrieval.evaluate import evaluate, score
 from solar.evaluation.retrieval.exact import cut
-from solar.evaluation.retrieval.ranking import FeaturesOfSet, Ranked
+from solar.evaluation.retrieval.run import evaluate, score
 from solar.extraction.shards import create_shards, on_grid, open_shards
 from solar.features.extractor import features_of_one, open_feature_extractor
 from solar.ranking import Ranking

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError, some
-from solar.evaluation.retrieval.ranking import FeaturesOfSet
+from solar.evaluation.retrieval._ranking import FeaturesOfSet
 from solar.extraction import Failed
 from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features

@@ -16,11 +16,11 @@ from solar.datasets.photos import LabelledSet, open_dataset
 from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
 from solar.evaluation.report.report import LabelledHit, Report, Result, number
+from solar.evaluation.retrieval._features import features_of_set
+from solar.evaluation.retrieval._ranking import SHOWN, FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet, describe_set
 from solar.evaluation.retrieval.distractors import open_distractors
-from solar.evaluation.retrieval.features import features_of_set
 from solar.evaluation.retrieval.metrics import Score, precision_recall, score_rankings
-from solar.evaluation.retrieval.ranking import SHOWN, FeaturesOfSet, Ranked
 from solar.extraction import Extraction, Extractor, open_extractor
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.ranking import Ranking

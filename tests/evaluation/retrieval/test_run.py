@@ -11,7 +11,7 @@ from solar.errors import SolarError
 from solar.evaluation.report.report import read_report
 from solar.evaluation.retrieval.described import load
 from solar.evaluation.retrieval.distractors import extract_distractors
-from solar.evaluation.retrieval.evaluate import default_folder, evaluate, score
+from solar.evaluation.retrieval.run import default_folder, evaluate, score
 from solar.extraction import Extractor, open_extractor
 from tests.evaluation.fakes import cheap_extractor, paint
 from tests.shared import shared
@@ -78,7 +78,7 @@ def test_scoring_needs_no_torch() -> None:
     modules = (
         "evaluation.retrieval.bootstrap",
         "evaluation.retrieval.metrics",
-        "evaluation.retrieval.evaluate",
+        "evaluation.retrieval.run",
         "evaluation.report.published",
         "evaluation.revisited",
         "datasets.sources",
