@@ -42,6 +42,10 @@ class PhotoError(SolarError):
     """A photo that cannot be used; the message names the file and the reason."""
 
 
+class DecoderMissing(PhotoError):
+    """A photo of a kind that nothing installed here decodes; the message says what to install."""
+
+
 class CheckpointError(SolarError):
     """Weights that cannot be loaded, found, verified or written."""
 

@@ -194,9 +194,9 @@ def see(
         PhotoError: it cannot be used.
         UsageError: the box lies outside the photo, or the image size is below 1.
     """
-    opened = decode(photo, name)
+    opened = decode(photo, name, wanted=image_size)
     copy = np.array(opened.prepared(image_size, box).convert("L"))
-    size = opened.image.size
+    size = opened.size
     del opened  # before the detector's pyramids
     found = detector(copy)
     return SeenPhoto(found, descriptor(copy, found), copy.shape, size)

@@ -164,7 +164,8 @@ class GlobalDescriptor(nn.Module):
             UsageError: the box lies outside the photo.
         """
         size = self.config.image_size if image_size is None else image_size
-        pixels = normalise(decode(photo).prepared(size, box), self.mean, self.std)  # (3, H, W)
+        prepared = decode(photo, wanted=size).prepared(size, box)
+        pixels = normalise(prepared, self.mean, self.std)  # (3, H, W)
         return torch.from_numpy(pixels)[None].to(self.device, self.dtype)
 
     def describe(self, photo: Photo, box: Box | None = None) -> NDArray[np.float32]:
@@ -229,8 +230,8 @@ class GlobalDescriptor(nn.Module):
             UsageError: the model has no attention there, or `at` lies outside the photo.
         """
         name, block = self._block(stage)
-        decoded = decode(photo)
-        (x, y), (width, height) = at, decoded.image.size
+        decoded = decode(photo, wanted=self.config.image_size)
+        (x, y), (width, height) = at, decoded.size
         if not (0 <= x < width and 0 <= y < height):
             raise UsageError(f"{decoded.name}: {x:g},{y:g} is outside its {width}x{height}")
         with evaluating(self):

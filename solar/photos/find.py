@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from solar.errors import PhotoError, UsageError
-from solar.files import printable
 from solar.photos._words import counted
 
 _USUAL = (
@@ -160,7 +159,7 @@ def _kept(
 def _is_folder(root: Path) -> bool:
     try:
         if not root.is_dir() and not root.exists():
-            raise UsageError(f"{printable(str(root))}: no such file or folder")
+            raise UsageError("no such file or folder", root)
         return root.is_dir()
     except OSError as error:
         raise _refusal(root, error) from error
@@ -182,4 +181,4 @@ def _answers(question: Callable[[], bool]) -> bool:
 
 def _refusal(folder: Path, error: OSError) -> PhotoError:
     reason = f"cannot list this folder ({error.strerror}): make it readable or move it away"
-    return PhotoError(f"{printable(str(folder))}: {reason}")
+    return PhotoError(reason, folder)

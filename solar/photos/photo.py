@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import PhotoError, UsageError
-from solar.files import printable
-from solar.photos.decode import MAX_MEMORY, decode_photo, finish_image
+from solar.photos._budget import MAX_MEMORY
+from solar.photos.decode import decode_within, finish_image
 from solar.photos.prepare import Box, prepare
 
 
@@ -25,10 +25,18 @@ class DecodedPhoto:
     Attributes:
         name: what errors call it.
         image: mode RGB, upright.
+        reduced_from: width and height of the photo itself, upright, if it was too large to be
+            decoded whole.
     """
 
     name: str
     image: Image.Image
+    reduced_from: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the photo, upright; boxes are in its pixels."""
+        return self.reduced_from or self.image.size
 
     def prepared(self, image_size: int, box: Box | None = None) -> Image.Image:
         """See `prepare`.
@@ -37,9 +45,9 @@ class DecodedPhoto:
             UsageError: the image size is below 1, or the box holds no pixel; names the photo.
         """
         try:
-            return prepare(self.image, image_size, box)
+            return prepare(self.image, image_size, box, self.size)
         except UsageError as error:
-            raise UsageError(f"{printable(self.name)}: {error}") from error
+            raise UsageError(str(error), self.name) from error
 
 
 Photo = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8] | DecodedPhoto
@@ -65,34 +73,38 @@ def name_of(photo: Photo, position: int = 0, count: int = 1) -> str:
     return f"photo {position + 1} of {count}" if count > 1 else "photo"
 
 
-def decode(photo: Photo, name: str | None = None) -> DecodedPhoto:
+def decode(photo: Photo, name: str | None = None, wanted: int | None = None) -> DecodedPhoto:
     """Decode a photo, whatever it comes as; one that is decoded comes back as it is.
 
     Args:
         photo: any.
         name: what errors call it; None for `name_of`.
+        wanted: the longest side that is needed, if less than the whole photo is. It matters for a
+            JPEG alone that is too large to be decoded whole: it comes back smaller.
 
     Raises:
+        DecoderMissing: a decoder must be installed.
         PhotoError: one line with the name, the reason and the way out.
         UsageError: it is nothing that a photo can be.
     """
     if isinstance(photo, DecodedPhoto):
         return photo
     called = name_of(photo) if name is None else name
+    if isinstance(photo, Image.Image):
+        return DecodedPhoto(called, finish_image(photo, called))
+    if isinstance(photo, np.ndarray):
+        return DecodedPhoto(called, finish_image(_from_array(photo, called), called))
     if isinstance(photo, str | os.PathLike):
-        image = decode_photo(read_photo(Path(photo)), called)
+        data = read_photo(Path(photo))
     elif isinstance(photo, bytes):
-        image = decode_photo(photo, called)
-    elif isinstance(photo, Image.Image):
-        image = finish_image(photo, called)
-    elif isinstance(photo, np.ndarray):
-        image = finish_image(_from_array(photo, called), called)
+        data = photo
     elif callable(getattr(photo, "read", None)):
-        image = decode_photo(_read(photo, called), called)
+        data = _read(photo, called)
     else:
         kinds = "a path, bytes, a binary file, a PIL image or a uint8 array"
-        raise UsageError(f"{called}: a {type(photo).__name__} is no photo: give {kinds}")
-    return DecodedPhoto(called, image)
+        raise UsageError(f"a {type(photo).__name__} is no photo: give {kinds}", called)
+    image, size = decode_within(data, called, wanted)
+    return DecodedPhoto(called, image, None if size == image.size else size)
 
 
 def open_photo(photo: Photo) -> Image.Image:
@@ -111,14 +123,14 @@ def open_photo(photo: Photo) -> Image.Image:
     return decode(photo).image
 
 
-def decode_each(photos: Sequence[Photo], position: int) -> DecodedPhoto:
-    """One of many photos, named by its position where it has no name.
+def decode_each(photos: Sequence[Photo], position: int, wanted: int | None = None) -> DecodedPhoto:
+    """One of many photos, named by its position where it has no name; `wanted` as for `decode`.
 
     Raises:
         PhotoError: as `decode`.
         UsageError: as `decode`.
     """
-    return decode(photos[position], name_of(photos[position], position, len(photos)))
+    return decode(photos[position], name_of(photos[position], position, len(photos)), wanted)
 
 
 def read_photo(path: Path) -> bytes:
@@ -127,20 +139,19 @@ def read_photo(path: Path) -> bytes:
     Raises:
         PhotoError: it is no regular file, too large, or cannot be read.
     """
-    name = printable(str(path))
     try:
         if not path.exists():
-            raise PhotoError(f"{name}: no such file")
+            raise PhotoError("no such file", path)
         if not path.is_file():  # reading a pipe or a device could wait for ever
-            raise PhotoError(f"{name}: not a regular file")
+            raise PhotoError("not a regular file", path)
         size = path.stat().st_size
         if size > MAX_MEMORY:
-            raise PhotoError(f"{name}: too large, {size / 10**9:.1f} GB on disk: scale it down")
+            raise PhotoError(f"too large, {size / 10**9:.1f} GB on disk: scale it down", path)
         return path.read_bytes() if size else b""
     except OSError as error:
-        raise PhotoError(f"{name}: cannot be read ({error.strerror})") from error
+        raise PhotoError(f"cannot be read ({error.strerror})", path) from error
     except ValueError as error:  # a null character
-        raise PhotoError(f"{name}: no such file") from error
+        raise PhotoError("no such file", path) from error
 
 
 def _read(file: BinaryIO, name: str) -> bytes:
@@ -148,16 +159,16 @@ def _read(file: BinaryIO, name: str) -> bytes:
     try:
         data = file.read(MAX_MEMORY + 1)
     except (OSError, ValueError) as error:
-        raise PhotoError(f"{printable(name)}: cannot be read ({error})") from error
+        raise PhotoError(f"cannot be read ({error})", name) from error
     if not isinstance(data, bytes):
-        raise UsageError(f"{printable(name)}: open this file in binary mode")
+        raise UsageError("open this file in binary mode", name)
     if len(data) > MAX_MEMORY:
-        raise PhotoError(f"{printable(name)}: too large, over {MAX_MEMORY / 10**9:g} GB")
+        raise PhotoError(f"too large, over {MAX_MEMORY / 10**9:g} GB", name)
     return data
 
 
 def _from_array(array: NDArray[np.uint8], name: str) -> Image.Image:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
         what = f"an array of {array.dtype} {array.shape}"
-        raise UsageError(f"{name}: {what}: give uint8, (H, W, 3) of RGB or (H, W) of grey")
+        raise UsageError(f"{what}: give uint8, (H, W, 3) of RGB or (H, W) of grey", name)
     return Image.fromarray(np.ascontiguousarray(array))

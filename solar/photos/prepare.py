@@ -39,7 +39,12 @@ def require_sizes(image_size: int, scales: Sequence[float]) -> None:
             raise UsageError(f"scale {scale:g}: use {least:g} to {most:g}")
 
 
-def prepare(photo: Image.Image, image_size: int, box: Box | None = None) -> Image.Image:
+def prepare(
+    photo: Image.Image,
+    image_size: int,
+    box: Box | None = None,
+    size: tuple[int, int] | None = None,
+) -> Image.Image:
     """Crop to the box, then limit the longest side, as the published test loader does.
 
     Args:
@@ -47,6 +52,7 @@ def prepare(photo: Image.Image, image_size: int, box: Box | None = None) -> Imag
         image_size: longest side of a whole photo, in pixels, at least 1. A crop is limited to
             image_size x (its longest side / the photo's longest side). Nothing is enlarged.
         box: what to keep; its part inside the photo counts, rounded to whole pixels.
+        size: width and height that the box is meant for; None for the photo's own.
 
     Returns:
         A new image.
@@ -56,22 +62,38 @@ def prepare(photo: Image.Image, image_size: int, box: Box | None = None) -> Imag
     """
     if image_size < 1:
         raise UsageError(f"image size {image_size}: give at least 1 pixel")
-    part = photo.copy() if box is None else _crop(photo, box)
-    longest = max(1.0, image_size * max(part.size) / max(photo.size))
-    part.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-    return part
+    part = photo if box is None else _crop(photo, box, size or photo.size)
+    longest = max(1, int(image_size * max(part.size) / max(photo.size)))
+    if max(part.size) <= longest:
+        return photo.copy() if box is None else part
+    smaller = _within(part.size, longest)
+    return part.resize(smaller, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def _crop(photo: Image.Image, box: Box) -> Image.Image:
+def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """What `Image.thumbnail`, which works on a copy of the whole photo, makes of a larger size."""
+    width, height = size
+    ratio = min(size) / max(size)
+
+    def distance(side: int) -> float:
+        return abs(width / height - (side / longest if width < height else longest / side))
+
+    shortest = [side for side in (math.floor(longest * ratio), math.ceil(longest * ratio)) if side]
+    short = min(shortest or [1], key=distance)
+    return (short, longest) if width < height else (longest, short)
+
+
+def _crop(photo: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
     x1, y1, x2, y2 = box
+    across, down = photo.width / size[0], photo.height / size[1]  # 1 unless it was reduced
     if all(math.isfinite(edge) for edge in box):
-        left, top = round(max(x1, 0)), round(max(y1, 0))
-        right, bottom = round(min(x2, photo.width)), round(min(y2, photo.height))
+        left, top = round(max(x1 * across, 0)), round(max(y1 * down, 0))
+        right, bottom = round(min(x2 * across, photo.width)), round(min(y2 * down, photo.height))
         if left < right and top < bottom:
             return photo.crop((left, top, right, bottom))
     raise UsageError(
         f"box {x1:g},{y1:g},{x2:g},{y2:g} holds no pixel of the photo, which has "
-        f"{photo.width} x {photo.height}: give x1,y1,x2,y2 inside it, x1 < x2 and y1 < y2"
+        f"{size[0]} x {size[1]}: give x1,y1,x2,y2 inside it, x1 < x2 and y1 < y2"
     )
 
 

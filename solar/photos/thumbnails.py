@@ -10,7 +10,7 @@ from PIL import ImageDraw
 
 from solar.errors import PhotoError, UsageError
 from solar.photos.photo import Photo, decode
-from solar.photos.prepare import Box, prepare
+from solar.photos.prepare import Box
 
 SIDE = 320
 
@@ -42,14 +42,15 @@ def thumbnail(
         side: limit of the longest, in pixels.
     """
     try:
-        image = decode(photo).image
-        small = prepare(image, max(image.size), box) if crop else prepare(image, side)
+        decoded = decode(photo, wanted=side)
+        whole = max(decoded.image.size)
+        small = decoded.prepared(whole, box) if crop else decoded.prepared(side)
     except (PhotoError, UsageError):
         return None
     if crop:
         small.thumbnail((side, side))
     elif box:
-        scale = small.width / image.width
+        scale = small.width / decoded.size[0]
         ImageDraw.Draw(small).rectangle([v * scale for v in box], outline="#f59e0b", width=3)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=82)

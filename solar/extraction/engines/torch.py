@@ -145,7 +145,7 @@ class TorchExtractor:
 
         def prepared(position: int) -> tuple[int, Image | SolarError]:
             try:
-                photo = decode_each(photos, position)
+                photo = decode_each(photos, position, wanted=size)
                 return position, photo.prepared(size, boxes[position] if boxes else None)
             except (PhotoError, UsageError) as error:
                 return position, error

@@ -1,0 +1,47 @@
+"""Pixels of any kind as 8-bit RGB."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+from PIL import Image
+
+from solar.errors import PhotoError
+
+
+def rgb(photo: Image.Image) -> Image.Image:
+    """A new image of mode RGB; alpha is composited on white.
+
+    Raises:
+        PhotoError: there is no right way to turn its mode to RGB.
+    """
+    if photo.mode == "LAB":  # Pillow does not convert it to RGB
+        raise PhotoError(f"pixels of mode {photo.mode} are not supported: save it as RGB")
+    if photo.mode.startswith(("I", "F")):
+        return _eight_bits(photo).convert("RGB")
+    if photo.mode == "La":
+        photo = photo.convert("LA")
+    if photo.mode not in ("LA", "PA", "RGBA", "RGBa") and "transparency" not in photo.info:
+        return photo.convert("RGB")
+    alpha = photo if photo.mode == "RGBA" else photo.convert("RGBA")
+    white = Image.new("RGB", photo.size, "white")
+    white.paste(alpha, mask=alpha)
+    return white
+
+
+def significant_bits(greatest: int, most: int = 16) -> int:
+    """Bits of the values that were measured: sensors of 10, 12 and 14 bits fill shorts of 16."""
+    return min([bits for bits in (10, 12, 14) if greatest < 1 << bits] + [most])
+
+
+def _eight_bits(photo: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits as mode L."""
+    low, high = cast("tuple[float, float]", photo.getextrema())
+    if photo.mode.startswith("I;16"):
+        bits = significant_bits(int(high))
+        return photo.convert("I").point(lambda value: value * 2.0 ** (8 - bits)).convert("L")
+    if not math.isfinite(high - low):
+        raise PhotoError("its pixels are not finite numbers: save it as 16-bit PNG")
+    scale = 255 / (high - low or 1)
+    return photo.convert("F").point(lambda value: value * scale - low * scale).convert("L")
