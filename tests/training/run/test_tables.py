@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from solar.errors import UsageError
-from solar.training.run.tables import read_table, read_toml
+from solar.training.run.tables import FREE, OUTSIDE, compared, read_table, read_toml
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,41 @@ def test_right_tables() -> None:
 def test_wrong_tables(table: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_table(Kind, table, "[k]")
+
+
+@dataclass(frozen=True)
+class Whole:
+    kinds: tuple[Kind, ...]
+    shares: dict[str, float]
+    inner: Kind = field(default_factory=lambda: Kind(7, name="usual"))
+    workers: int = field(default=1, metadata=FREE)
+    base: Path = field(default_factory=Path, metadata=OUTSIDE)
+
+
+WHOLE: dict[str, Any] = {"kinds": [{"count": 1}, {"count": 2}], "shares": {"a": 1}}
+
+
+def test_tables_within_tables() -> None:
+    found = read_table(Whole, {**WHOLE, "inner": {"on": True}})
+    assert found == Whole((Kind(1), Kind(2)), {"a": 1.0}, Kind(7, name="usual", on=True))
+    kept = compared(found)
+    assert kept.keys() == {"kinds", "shares", "inner"} and kept["kinds"][1]["count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"kinds": []}, r"^recipe: needs \[\[kinds\]\], once or more$"),
+        ({"kinds": [{"count": 1}, {}]}, r"^\[\[kinds\]\] number 2: needs 'count'$"),
+        ({"shares": {"a": "much"}}, r"^\[shares\] a 'much': use a number$"),
+        ({"shares": 3}, r"^\[shares\]: must be a table$"),
+        ({"inner": {"share": 2}}, r"^\[inner\]: share ends at 1$"),
+        ({"base": "here"}, "^recipe: unknown key 'base'; it takes inner, kinds, shares, workers$"),
+    ],
+)
+def test_wrong_tables_within_tables(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_table(Whole, {**WHOLE, **changed})
 
 
 def test_files(tmp_path: Path) -> None:
