@@ -53,12 +53,13 @@ class GlobalDescriptor(nn.Module):
             {s.name: SecondOrderAttention(s.channels, s.channels // s.reduction) for s in attended}
         )
         self.channels = self.stages.stages[-1].channels
-        self.dimensions = config.whitening or self.channels
+        whitening = config.whitening
+        self.dimensions = self.channels if whitening is None else whitening
         if not 1 <= self.dimensions <= self.channels:
             raise UsageError(f"whitening to {self.dimensions} dimensions: use 1 to {self.channels}")
         self.pool = build_pooling(config.pooling, self.channels, config.regional)
         self.whiten = (
-            nn.Linear(self.channels, self.dimensions) if config.whitening else nn.Identity()
+            nn.Identity() if whitening is None else nn.Linear(self.channels, self.dimensions)
         )
         self.mean: RGB = config.mean or self.stages.mean
         self.std: RGB = config.std or self.stages.std

@@ -24,7 +24,7 @@ from solar.models.pooling import build_pooling
         ({"std": (0.5, 0.0, 0.5)}, r"std \(0.5, 0.0, 0.5\): use 0.001 to 1000"),
         ({"backbone": "vgg"}, "unknown backbone 'vgg': use one of resnet18, "),
         ({"attention": ("conv6_x",)}, "attention: no stage 'conv6_x': use one of conv1, "),
-        ({"whitening": -1}, "whitening to -1 dimensions: use 1 to 512"),
+        ({"whitening": 0}, "whitening to 0 dimensions: use 1 to 512"),
         ({"whitening": 513}, "whitening to 513 dimensions: use 1 to 512"),
     ],
 )
