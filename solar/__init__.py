@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SolarError,
         UsageError,
     )
-    from solar.evaluation.retrieval.evaluate import evaluate
+    from solar.evaluation.retrieval import evaluate
     from solar.extraction import Extraction, Extractor, collect, open_extractor
     from solar.extraction.attend import attend
     from solar.features import Features, open_feature_extractor

@@ -111,6 +111,7 @@ class Optimisation:
         decay: of the rate.
         weight_decay: of every weight but p.
         attention_rate: factor on the rate of the attention blocks.
+        rates: factors on the rate of stages, by their names; 1 for a stage that is not named.
         chunk: images that go through the network at once; more than so many in a step are dealt
             with by cached gradients.
         precision: "auto" is bfloat16 where the device is fast at it.
@@ -124,6 +125,7 @@ class Optimisation:
     decay: float = 0.01
     weight_decay: float = 0.0
     attention_rate: float = 1.0
+    rates: dict[str, float] = field(default_factory=dict)
     chunk: int = 56
     precision: Precision = "auto"
     seed: int = 0
@@ -133,7 +135,7 @@ class Optimisation:
         if min(self.epochs, self.tuples, self.chunk) < 1 or min(self.workers, self.seed) < 0:
             raise UsageError("epochs, tuples and chunk start at 1, workers and seed at 0")
         rates = (self.learning_rate, self.decay, self.weight_decay, self.attention_rate)
-        if not all(0 <= rate < math.inf for rate in rates):
+        if not all(0 <= rate < math.inf for rate in (*rates, *self.rates.values())):
             raise UsageError("rates and decays must not be negative")
 
     def rate(self, epoch: int) -> float:

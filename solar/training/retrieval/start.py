@@ -56,13 +56,26 @@ def starting_model(recipe: RetrievalRecipe) -> GlobalDescriptor:
 
 
 def build_optimizer(model: GlobalDescriptor, settings: Optimisation) -> torch.optim.Adam:
-    """Adam with a group each for attention, the pooling's p (no decay), and all other weights."""
-    special = {id(p) for m in (model.attention, model.pool) for p in m.parameters()}
+    """Adam with groups: attention, the pooling's p (no decay), stages with rates, all the rest.
+
+    Raises:
+        UsageError: a rate of a stage that the network does not have.
+    """
+    stages = {
+        model.stages.stage(stage, "[optimiser] rates").name: factor
+        for stage, factor in settings.rates.items()
+    }
+    apart = (model.attention, model.pool, *(model.stages[name] for name in stages))
+    special = {id(p) for module in apart for p in module.parameters()}
     rest = [p for p in model.parameters() if id(p) not in special]
     groups = [
         (rest, 1.0, settings.weight_decay),
         (model.attention.parameters(), settings.attention_rate, settings.weight_decay),
         (model.pool.parameters(), P_RATE, 0.0),
+        *(
+            (model.stages[name].parameters(), factor, settings.weight_decay)
+            for name, factor in stages.items()
+        ),
     ]
     return torch.optim.Adam(
         [

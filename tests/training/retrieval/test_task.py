@@ -97,6 +97,24 @@ def test_groups_and_rates(tmp_path: Path, model_folder: Path) -> None:
     assert not any(name.startswith(FROZEN) for name in groups)
 
 
+def test_stages_have_rates_by_their_names(tmp_path: Path, model_folder: Path) -> None:
+    rates = {"conv5_x": 0.1, "4": 0.0}
+    recipe = small_recipe(
+        tmp_path, model_folder, model={"freeze": "nothing"}, optimiser={"rates": rates}
+    )
+    model = starting_model(recipe)
+    groups = build_optimizer(model, recipe.optimiser).param_groups
+    found = {id(p): group["factor"] for group in groups for p in group["params"]}
+    named = {"stages.conv5_x.": 0.1, "stages.conv4_x.": 0.0, "pool.": 100.0}
+    for name, p in model.named_parameters():
+        wanted = [factor for start, factor in named.items() if name.startswith(start)]
+        assert found[id(p)] == (wanted or [1.0])[0], name
+    with pytest.raises(UsageError, match=r"\[optimiser\] rates: no stage 'conv6_x': use one of"):
+        build_optimizer(model, replace(recipe.optimiser, rates={"conv6_x": 1.0}))
+    with pytest.raises(UsageError, match="must not be negative"):
+        replace(recipe.optimiser, rates={"conv5_x": -1.0})
+
+
 def test_a_fresh_attention_block_changes_nothing_before_it_is_trained(
     tmp_path: Path, model_folder: Path
 ) -> None:
