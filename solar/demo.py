@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 from PIL import Image
-from rich.markup import escape
-from rich.table import Table
 
-from solar.cli.console import err, out, progress
+from solar.cli.console import err, out, progress, table
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.files import printable, sha256, write_atomically
 from solar.photos import find_photos, open_photo, prepare
@@ -90,18 +88,17 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
     index = _index(database, place, extractor)
     searches = _search(index, trials)
     right = [_ranks(search, trial) for search, trial in zip(searches, trials, strict=True)]
-    out.print(_table(trials, searches, right))
+    table(_rows(trials, searches, right), ("query", "right at rank", "score"))
     found = sum(1 in ranks for ranks in right)
     what = "a view of the same photo" if photos is None else "the photo that they show"
     out.print(f"{found} of {len(trials)} queries found {what} first, among {len(index)} photos")
     page = folder / "result.html"
     _write_page(page, searches)
-    out.print(f"page: {escape(printable(str(page)))}", soft_wrap=True)
+    out.print(f"page: {page}")
     if not any(right):
         raise SolarError(f"no query found {what} among the first {_TOP}: is the model trained?")
     if photos is not None:
-        path = escape(printable(str(place)))
-        out.print(f"search on: solar search {path} QUERY.jpg --html result.html", soft_wrap=True)
+        out.print(f"search on: solar search {place} QUERY.jpg --html result.html")
     return page
 
 
@@ -160,9 +157,9 @@ def _rephotograph_some(photos: Path, folder: Path) -> list[_Trial]:
             try:
                 _save_view(open_photo(path), (number, 0), query)
             except PhotoError as error:
-                err.print(f"passed over: {escape(str(error))}", soft_wrap=True)
+                err.print(f"passed over: {error}")
                 continue
-            name = printable(str(path.relative_to(photos)))
+            name = str(path.relative_to(photos))
             trials.append(_Trial(name, query, frozenset([sha256(path)])))
     if not trials:
         raise UsageError(f"--photos {printable(str(photos))}: holds no photo that can be opened")
@@ -185,8 +182,7 @@ def _index(photos: Path, folder: Path, extractor: Extractor) -> Index:
     if report.vanished:
         index.remove(report.vanished)
     if report.failed:
-        path = escape(printable(str(folder)))
-        err.print(f"{len(report.failed)} skipped; see: solar info {path}", soft_wrap=True)
+        err.print(f"{len(report.failed)} skipped; see: solar info {folder}")
     return index
 
 
@@ -210,15 +206,15 @@ def _ranks(search: Search, trial: _Trial) -> list[int]:
     return [rank for rank, hit in ranked if sha256(hit.path) in trial.answers]
 
 
-def _table(
+def _rows(
     trials: Sequence[_Trial], searches: Sequence[Search], right: Sequence[Sequence[int]]
-) -> Table:
-    table = Table("query", "right at rank", "score", box=None, header_style="dim")
+) -> list[tuple[str, str, str]]:
+    rows = []
     for trial, search, ranks in zip(trials, searches, right, strict=True):
         score = f"{search.hits[ranks[0] - 1].score:.3f}" if ranks else "-"
         places = ", ".join(map(str, ranks)) or f"none of the first {len(search.hits)}"
-        table.add_row(escape(trial.name), places, score)
-    return table
+        rows.append((trial.name, places, score))
+    return rows
 
 
 def _write_page(page: Path, searches: Sequence[Search]) -> None:
@@ -239,7 +235,7 @@ def _main(
     try:
         demo(to, photos)
     except (SolarError, OSError) as error:
-        err.print(f"demo: {escape(printable(str(error)))}", soft_wrap=True)
+        err.print(f"demo: {error}")
         sys.exit(2 if isinstance(error, UsageError) else 1)
     if photos is None:
         out.print("with your own photos: make demo PHOTOS=~/Pictures")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from solar.cli.console import numbers, out, print_json, progress
 from solar.cli.options import (
@@ -157,8 +156,8 @@ def extract_distractors(
             progress=show,
         )
     for failure in failed:
-        out.print(f"skipped {escape(failure.reason)}", soft_wrap=True)
-    out.print(f"{escape(str(to))}: part {part} of {parts} is complete")
+        out.print(f"skipped {failure.reason}")
+    out.print(f"{to}: part {part} of {parts} is complete")
 
 
 def compare(
@@ -221,4 +220,4 @@ def _evaluate(
         print_json(report.to_json())
     else:
         typer.echo(report.to_markdown())
-        out.print(f"report: {escape(str(to / 'report.html'))}")
+        out.print(f"report: {to / 'report.html'}")

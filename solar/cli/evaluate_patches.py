@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from solar.cli.console import out, print_json, progress
 from solar.cli.options import AsJson, Device, Overwrite
@@ -133,4 +132,4 @@ def _print(report: PatchReport, to: Path, as_json: bool) -> None:
         print_json(report.to_json())
     else:
         typer.echo(report.to_markdown())
-        out.print(f"report: {escape(str(to / 'report.md'))}")
+        out.print(f"report: {to / 'report.md'}")

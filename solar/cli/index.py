@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from solar.cli.console import err, out, print_json, progress, ready
+from solar.cli.console import err, keeping, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
 from solar.cli.options import AsJson, Device, ImageSize, Precision, Scales
 from solar.errors import UsageError
@@ -89,7 +88,8 @@ def index(
         kept = Index.create(to, name, image_size, sizes, device=device, precision=precision)
     for pair in moved or []:
         _move(kept, pair)
-    with progress("describing") as show:
+    what = f"{to} keeps what was described: the same command goes on with the rest"
+    with keeping(what), progress("describing") as show:
         if anew and asked is not None:
             report = kept.renew(asked, show, image_size, sizes)
             given = []
@@ -124,7 +124,7 @@ def _move(kept: Index, pair: str) -> None:
     if not (old and found and new):
         raise UsageError(f"--moved {pair:.60}: expected OLD=NEW")
     count = kept.move(old, new)
-    err.print(escape(f"{count} photos of {old} are in {new} now"), soft_wrap=True)
+    err.print(f"{count} photos of {old} are in {new} now")
 
 
 def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
@@ -133,11 +133,11 @@ def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
         for word in ("added", "changed", "unchanged")
         if (paths := getattr(report, word))
     ]
-    out.print(f"[bold]{escape(str(to))}[/]: {total} photos ({', '.join(counts) or 'none new'})")
+    out.print(f"{to}: {total} photos ({', '.join(counts) or 'none new'})")
     for old, new in report.moved:
-        out.print(f"  moved: {escape(old)} is {escape(new)} now", soft_wrap=True)
+        out.print(f"  moved: {old} is {new} now")
     for root in report.roots:
-        out.print(f"  new folder: {escape(root)}", soft_wrap=True)
+        out.print(f"  new folder: {root}")
     if dropped:
         out.print(f"  {dropped} dropped, their files are gone")
     elif report.vanished:
@@ -148,10 +148,10 @@ def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
             "or more than half gone; --prune-missing-root drops them, --moved OLD=NEW finds them"
         )
     for path, same in report.duplicates[:SHOWN]:
-        out.print(f"  same bytes: {escape(path)} = {escape(same)}", soft_wrap=True)
+        out.print(f"  same bytes: {path} = {same}")
     for _, reason in report.failed[:SHOWN]:
-        err.print(f"  skipped {escape(reason)}", soft_wrap=True)
+        err.print(f"  skipped {reason}")
     for _, reason in report.without_features[:SHOWN]:
-        err.print(f"  no local descriptors: {escape(reason)}", soft_wrap=True)
+        err.print(f"  no local descriptors: {reason}")
     if len(report.failed) > SHOWN:
-        err.print(f"  ... {len(report.failed)} skipped in all; see: solar info {escape(str(to))}")
+        err.print(f"  ... {len(report.failed)} skipped in all; see: solar info {to}")

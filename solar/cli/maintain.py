@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from solar.cli.console import out, print_json
+from solar.cli.console import out, print_json, table
 from solar.cli.options import AsJson
 from solar.errors import IndexDamaged
 
@@ -35,28 +33,27 @@ def info(index: Folder, as_json: AsJson = False) -> None:
         print_json({**asdict(found), "folder": str(found.folder)})
         return
     made = found.extraction
-    table = Table(box=None, show_header=False)
-    table.add_row("photos", str(found.photos))
-    table.add_row("skipped", str(len(found.failed)))
-    for root in found.roots:
-        table.add_row("folder", escape(root))
-    table.add_row("model", f"{escape(made.model)} ({made.dimensions}-D)")
-    table.add_row("fingerprint", made.fingerprint[:16])
-    table.add_row("image size", f"{made.image_size} px")
-    table.add_row("scales", ", ".join(f"{scale:.4g}" for scale in made.scales))
-    table.add_row("on disk", f"{found.size / 1e6:.1f} MB")
-    table.add_row("compact frees", f"{found.reclaimable / 1e6:.1f} MB")
+    rows = [
+        ("photos", str(found.photos)),
+        ("skipped", str(len(found.failed))),
+        *(("folder", root) for root in found.roots),
+        ("model", f"{made.model} ({made.dimensions}-D)"),
+        ("fingerprint", made.fingerprint[:16]),
+        ("image size", f"{made.image_size} px"),
+        ("scales", ", ".join(f"{scale:.4g}" for scale in made.scales)),
+        ("on disk", f"{found.size / 1e6:.1f} MB"),
+        ("compact frees", f"{found.reclaimable / 1e6:.1f} MB"),
+    ]
     if found.features is not None:
-        table.add_row("local descriptors", f"of {found.with_features} photos")
-        table.add_row("made by", f"{escape(str(found.features))}, {found.features.keypoints} each")
-    out.print(table)
+        rows.append(("local descriptors", f"of {found.with_features} photos"))
+        rows.append(("made by", f"{found.features}, {found.features.keypoints} each"))
+    table(rows)
     for _, reason in found.failed:
-        out.print(f"skipped {escape(reason)}", soft_wrap=True)
+        out.print(f"skipped {reason}")
 
 
 def list_photos(index: Folder, as_json: AsJson = False) -> None:
     """Every photo of an index by its number, and where it is."""
-    from solar.files import printable
     from solar.index import Index
 
     with Index.open(index) as opened:
@@ -65,7 +62,7 @@ def list_photos(index: Folder, as_json: AsJson = False) -> None:
             print_json({"index": str(index), "photos": [asdict(photo) for photo in photos]})
             return
         for photo in photos:
-            typer.echo(f"{photo.id}\t{printable(photo.path)}")
+            out.print(f"{photo.id}  {photo.path}")
 
 
 def verify(index: Folder, as_json: AsJson = False) -> None:
@@ -78,7 +75,7 @@ def verify(index: Folder, as_json: AsJson = False) -> None:
     if problems:
         raise IndexDamaged("; ".join(problems))
     if not as_json:
-        out.print(f"{escape(str(index))}: everything is as it was written")
+        out.print(f"{index}: everything is as it was written")
 
 
 def compact(index: Folder) -> None:
@@ -87,7 +84,7 @@ def compact(index: Folder) -> None:
 
     opened = Index.open(index)
     opened.compact()
-    out.print(f"{escape(str(index))}: {len(opened)} photos, compact")
+    out.print(f"{index}: {len(opened)} photos, compact")
 
 
 def remove(
@@ -99,4 +96,4 @@ def remove(
 
     opened = Index.open(index)
     count = opened.remove(photos)
-    out.print(f"{escape(str(index))}: {count} dropped, {len(opened)} photos left")
+    out.print(f"{index}: {count} dropped, {len(opened)} photos left")

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from solar.cli.console import numbers, out, print_json
-from solar.cli.options import AsJson, Device, Precision
+from solar.cli.console import numbers, out, print_json, table
+from solar.cli.options import AsJson, Device, Overwrite, Precision
+from solar.files import claim_output
 
 if TYPE_CHECKING:
     from solar.index import Hit
@@ -46,10 +45,13 @@ def search(
     precision: Precision = "auto",
     as_json: AsJson = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find photos of the place that a photo shows."""
     from solar.index import Index
 
+    if html is not None:
+        claim_output(html, inputs=[query], suffixes=(".html", ".htm"), overwrite=overwrite)
     opened = Index.open(index, model, device=device, precision=precision)
     region = None
     if box is not None:
@@ -63,9 +65,9 @@ def search(
     if as_json:
         print_json({"query": str(query), "box": region, "hits": [_plain(hit) for hit in hits]})
         return
-    out.print(_table(hits))
+    _print(hits)
     if html is not None:
-        out.print(f"page: {escape(str(html))}")
+        out.print(f"page: {html}")
 
 
 def _plain(hit: Hit) -> dict[str, object]:
@@ -73,13 +75,11 @@ def _plain(hit: Hit) -> dict[str, object]:
     return plain if hit.inliers is None else {**plain, "inliers": hit.inliers}
 
 
-def _table(hits: Sequence[Hit]) -> Table:
+def _print(hits: Sequence[Hit]) -> None:
     verified = any(hit.inliers is not None for hit in hits)
-    table = Table("", "score", box=None, header_style="dim")
-    if verified:
-        table.add_column("inliers", justify="right")
-    table.add_column("photo")
+    heads = ["", "score", *(["inliers"] if verified else []), "photo"]
+    rows = []
     for rank, hit in enumerate(hits, 1):
         inliers = [] if not verified else ["" if hit.inliers is None else str(hit.inliers)]
-        table.add_row(str(rank), f"{hit.score:.4f}", *inliers, escape(hit.path))
-    return table
+        rows.append([str(rank), f"{hit.score:.4f}", *inliers, hit.path])
+    table(rows, heads)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from solar.datasets.ground_truth import GroundTruth, Query
 from solar.datasets.photos import LabelledSet
 from solar.datasets.places.places import open_places
-from solar.datasets.places.rows import Problems, read_lines, read_table, split_row
+from solar.datasets.places.rows import MOST_BYTES, Problems, open_table, photo_path
 from solar.errors import SolarError
-from solar.files import printable
+from solar.files import printable, require_file, shown
 from solar.photos import find_photos
 from solar.typing import AnyPath
 
@@ -29,8 +29,8 @@ def open_folder(root: AnyPath, pairs: AnyPath | None = None) -> LabelledSet:
 
     Args:
         root: the folder.
-        pairs: a CSV with the columns `query` and `positive`: paths below the folder, a pair per
-            row. All photos below the folder are the database then.
+        pairs: a CSV with the columns `query` and `positive`: paths below the folder, or absolute
+            ones, a pair per row. All photos below the folder are the database then.
 
     Raises:
         SolarError: there is nothing to find, a photo lies in no place, or a row of the CSV is
@@ -61,13 +61,13 @@ def _pairs(root: Path, table: Path) -> GroundTruth:
     names = [path.relative_to(root).as_posix() for path in find_photos(root)]
     position = {name: number for number, name in enumerate(names)}
     positives: dict[int, list[int]] = defaultdict(list)
-    for row, pair in _rows(table):
+    for row, pair in _rows(table, root):
         for name in pair:
             if name not in position:
-                raise SolarError(f"{table}: row {row}: no photo {name!r:.80} below {root}")
+                raise SolarError(f"{table}: row {row}: no photo {shown(name)} below {root}")
         query, positive = (position[name] for name in pair)
         if query == positive:
-            raise SolarError(f"{table}: row {row}: {pair[0]!r} is a pair with itself")
+            raise SolarError(f"{table}: row {row}: {shown(pair[0])} is a pair with itself")
         if positive in positives[query]:
             raise SolarError(f"{table}: row {row}: this pair stands twice")
         positives[query].append(positive)
@@ -82,20 +82,17 @@ def _query(names: Sequence[str], position: int, positives: Sequence[int]) -> Que
     return Query(names[position], None, labels)
 
 
-def _rows(table: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(table: Path, root: Path) -> Iterator[tuple[int, list[str]]]:
     """Row numbers and pairs of paths."""
     problems = Problems()
-    try:
-        lines = read_lines(table, problems)
-        header = split_row(next(lines, (1, ""))[1])
-        if missing := [column for column in COLUMNS if column not in header]:
-            raise SolarError(f"{table}: row 1: no column {' and '.join(missing)}")
-        for row, fields in read_table(table, lines, header, problems):
-            pair = [fields[header.index(column)] for column in COLUMNS]
-            if not all(pair):
-                raise SolarError(f"{table}: row {row}: query or positive is empty")
-            yield row, [str(PurePosixPath(path.replace("\\", "/"))) for path in pair]
-    except OSError as error:
-        raise SolarError(f"{printable(str(table))}: cannot be read ({error.strerror})") from error
+    require_file(table, MOST_BYTES)
+    header, rows = open_table(table, problems, "the columns are query,positive")
+    if missing := [column for column in COLUMNS if column not in header]:
+        raise SolarError(f"{printable(table)}: row 1: no column {' and '.join(missing)}")
+    for row, fields in rows:
+        try:
+            yield row, [photo_path(fields[header.index(column)], root) for column in COLUMNS]
+        except ValueError as error:
+            raise SolarError(f"{printable(table)}: row {row}: {error}") from error
     if problems.count:
         raise SolarError(str(problems.kept[0]))

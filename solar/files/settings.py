@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from solar.errors import SolarError, UsageError
 from solar.files.atomic import write_atomically
 from solar.files.reading import MEGABYTE, read_json
-from solar.typing import AnyPath
+
+if TYPE_CHECKING:
+    from solar.typing import AnyPath
 
 SETTINGS = "settings.json"
 _SHOWN = 24

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from solar.datasets.places.rows import (
     Problems,
+    open_table,
     photo_path,
     read_box,
-    read_lines,
-    read_table,
-    split_row,
 )
 from solar.datasets.places.table import Places, PlacesBuilder
 from solar.errors import UsageError
@@ -26,9 +24,13 @@ Rows = Iterator[tuple[int, list[str]]]
 
 
 def read_csv(source: Path, photos: Path, boxes: Sequence[Path], problems: Problems) -> Places:
-    """Read any of the lists; its columns say which it is. Other columns are passed over.
+    """Read any of the lists; its columns say which it is.
 
-    - `path,place[,box]`: one's own. The box is `x1 y1 x2 y2` in pixels, empty for a whole photo.
+    Other columns are passed over, and so are case and spaces in the header. Semicolons and tabs
+    part fields as well as commas.
+
+    - `path,place[,box]`: one's own. The box is `x1 y1 x2 y2` in pixels, empty for a whole photo;
+      paths are below the photos' folder, or absolute.
     - `id,url,landmark_id`: `train.csv` of Google Landmarks v1 and v2.
     - `landmark_id,images`: `train_clean.csv` of Google Landmarks v2, ids with spaces between.
 
@@ -45,16 +47,14 @@ def read_csv(source: Path, photos: Path, boxes: Sequence[Path], problems: Proble
     Raises:
         UsageError: the columns are none of these, or boxes are given with another list.
     """
-    lines = read_lines(source, problems)
-    header = _header(source, lines, problems, f"a CSV has the columns {COLUMNS}")
+    header, rows = open_table(source, problems, f"a CSV has the columns {COLUMNS}")
     if boxes and not {"id", "landmark_id"} <= set(header):
         raise UsageError(
             f"{boxes[0]}: boxes belong to Google's train.csv (id,url,landmark_id), not to {source}"
         )
-    rows = read_table(source, lines, header, problems)
     builder = PlacesBuilder()
     if {"path", "place"} <= set(header):
-        _add_own(source, rows, header, builder, problems)
+        _add_own(source, rows, header, builder, photos, problems)
     elif {"id", "landmark_id"} <= set(header):
         known = _read_boxes(boxes, problems)
         _add_google(source, rows, header, builder, known, photos, problems)
@@ -63,32 +63,19 @@ def read_csv(source: Path, photos: Path, boxes: Sequence[Path], problems: Proble
     else:
         raise UsageError(
             f"{source}: row 1: {shown(','.join(header))} are columns of no list known here: "
-            f"a CSV has the columns {COLUMNS}, with commas"
+            f"a CSV has the columns {COLUMNS}"
         )
     problems.add_repeated(source, builder.repeated(), "photo and box")
     return builder.build(source, photos, relative=bool(boxes))
 
 
-def _header(
-    path: Path, lines: Iterator[tuple[int, str]], problems: Problems, wanted: str
-) -> list[str]:
-    """Names of the columns in lower case."""
-    count = problems.count
-    _, line = next(lines, (0, ""))
-    if not line or problems.count > count:
-        raise UsageError(f"{path}: row 1: no header in UTF-8: {wanted}")
-    try:
-        header = split_row(line.lower())
-    except ValueError as error:
-        raise UsageError(f"{path}: row 1: {error}: {wanted}") from error
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise UsageError(f"{path}: row 1: two columns {shown(twice[0])}: {wanted}")
-    return header
-
-
 def _add_own(
-    source: Path, rows: Rows, header: Sequence[str], builder: PlacesBuilder, problems: Problems
+    source: Path,
+    rows: Rows,
+    header: Sequence[str],
+    builder: PlacesBuilder,
+    photos: Path,
+    problems: Problems,
 ) -> None:
     path, place = header.index("path"), header.index("place")
     box = header.index("box") if "box" in header else None
@@ -97,7 +84,7 @@ def _add_own(
             if not fields[place]:
                 raise ValueError("the place is empty")
             part = read_box(fields[box]) if box is not None and fields[box] else None
-            builder.add(photo_path(fields[path]), fields[place], row, part)
+            builder.add(photo_path(fields[path], photos), fields[place], row, part)
         except ValueError as error:
             problems.add(source, row, str(error))
 
@@ -162,12 +149,11 @@ def _read_boxes(files: Sequence[Path], problems: Problems) -> dict[str, Box]:
     """Boxes by photo id, as shares of width and height: x1, y1, x2, y2."""
     boxes: dict[str, Box] = {}
     for file in files:
-        lines = read_lines(file, problems)
-        header = _header(file, lines, problems, "boxes have the columns id,box")
+        header, rows = open_table(file, problems, "boxes have the columns id,box")
         if not {"id", "box"} <= set(header):
-            raise UsageError(f"{file}: row 1: boxes have the columns id,box, with commas")
+            raise UsageError(f"{file}: row 1: boxes have the columns id,box")
         name, box = header.index("id"), header.index("box")
-        for row, fields in read_table(file, lines, header, problems):
+        for row, fields in rows:
             try:
                 if fields[name] in boxes:
                     raise ValueError(f"a second box for {shown(fields[name])}")

@@ -29,7 +29,7 @@ def read_pairs(source: Path, photos: Path, problems: Problems) -> Places:
     parents = array("q")  # of each photo in the tree of its place
     for row, line in read_lines(source, problems):
         try:
-            names = _pair(line)
+            names = _pair(line, photos)
             for name in names:
                 name.encode()  # JSON can spell letters that no file name has
         except ValueError as error:
@@ -53,24 +53,24 @@ def read_pairs(source: Path, photos: Path, problems: Problems) -> Places:
     return builder.build(source, photos, pairs=table)
 
 
-def _pair(line: str) -> tuple[str, str]:
+def _pair(line: str, photos: Path) -> tuple[str, str]:
     try:
         item = parse_json(line)
     except ValueError as error:
         raise ValueError("not a line of JSON") from error
     if not isinstance(item, dict):
         raise ValueError("not an object with query and positive")
-    query, positive = _path(item, "query"), _path(item, "positive")
+    query, positive = _path(item, "query", photos), _path(item, "positive", photos)
     if query == positive:
         raise ValueError("a pair of a photo with itself")
     return query, positive
 
 
-def _path(item: dict[str, object], key: str) -> str:
+def _path(item: dict[str, object], key: str, photos: Path) -> str:
     value = item.get(key)
     if not isinstance(value, str):
         raise ValueError(f"no text {key!r}")
-    return photo_path(value)
+    return photo_path(value, photos)
 
 
 def _join(parents: array[int], first: int, second: int) -> None:

@@ -8,18 +8,23 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
+from solar.errors import UsageError
 from solar.files import printable, shown
 from solar.photos import Box
 
 MAX_LINE = 1 << 20
 """Bytes; the longest line of Google's train_clean.csv has some 200,000."""
 
+MOST_BYTES = 8 << 30
+
 KEPT = 10_000
 """Problems of which more than the number is kept."""
 
 _DRIVE = re.compile("[A-Za-z]:")
+_BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
 
 
 @dataclass(frozen=True)
@@ -105,26 +110,53 @@ def read_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
                 yield row, text
 
 
-def read_table(
-    path: Path, lines: Iterator[tuple[int, str]], header: Sequence[str], problems: Problems
-) -> Iterator[tuple[int, list[str]]]:
-    """The rows below the header of a CSV, as many fields as the header in each.
+def open_table(
+    path: Path, problems: Problems, wanted: str
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """A table of text, whose fields commas, semicolons or tabs part: its header says which.
 
     Args:
-        path: of the CSV.
-        lines: those below the header.
-        header: names of the columns.
-        problems: gets the other rows.
+        path: of the table, in UTF-8, a row per line.
+        problems: gets the rows with errors.
+        wanted: which columns it should have, for messages.
 
-    Yields:
-        Row number, and its fields without the spaces around them.
+    Returns:
+        The names of the columns in lower case, without the spaces around them; and the rows below,
+        as many fields as the header in each, with their numbers.
+
+    Raises:
+        UsageError: there is no header, or two columns have one name.
     """
+    lines, count = read_lines(path, problems), problems.count
+    name = printable(path)
+    _, line = next(lines, (0, ""))
+    if not line or problems.count > count:
+        raise UsageError(f"{name}: row 1: no header in UTF-8: {wanted}")
+    separator = max(",;\t", key=line.count)
+    try:
+        header = split_row(line.lower(), separator)
+    except ValueError as error:
+        raise UsageError(f"{name}: row 1: {error}: {wanted}") from error
+    if twice := sorted({column for column in header if header.count(column) > 1}):
+        raise UsageError(f"{name}: row 1: two columns {shown(twice[0])}: {wanted}")
+    return header, _rows(path, lines, header, separator, problems)
+
+
+def _rows(
+    path: Path,
+    lines: Iterator[tuple[int, str]],
+    header: Sequence[str],
+    separator: str,
+    problems: Problems,
+) -> Iterator[tuple[int, list[str]]]:
     for row, line in lines:
         try:
-            fields = split_row(line)
+            fields = split_row(line, separator)
         except ValueError as error:
             problems.add(path, row, str(error))
             continue
+        if header[-1] == "box" and len(fields) == len(header) + 3:  # its commas are not quoted
+            fields[-4:] = [" ".join(fields[-4:])]
         if len(fields) == len(header):
             yield row, fields
         else:
@@ -132,16 +164,16 @@ def read_table(
             problems.add(path, row, f"{count}, but the header has {len(header)}")
 
 
-def split_row(line: str) -> list[str]:
+def split_row(line: str, separator: str = ",") -> list[str]:
     """The fields of one line of a CSV, without the spaces around them.
 
     Raises:
         ValueError: the quotes are wrong; says how.
     """
     if '"' not in line:
-        return [text.strip() for text in line.split(",")]
+        return [text.strip() for text in line.split(separator)]
     try:
-        (fields,) = csv.reader([line], strict=True)
+        (fields,) = csv.reader([line], strict=True, delimiter=separator, skipinitialspace=True)
     except csv.Error as error:
         reason = str(error)
         if reason == "unexpected end of data":
@@ -150,17 +182,26 @@ def split_row(line: str) -> list[str]:
     return [text.strip() for text in fields]
 
 
-def photo_path(text: str) -> str:
+def photo_path(text: str, photos: Path) -> str:
     """A path of a list, made plain: forward slashes, no empty and no `.` parts.
 
+    Args:
+        text: a path below the photos' folder, or an absolute one that leads there.
+        photos: their folder.
+
     Raises:
-        ValueError: it is empty, absolute, or leads out of the photos' folder.
+        ValueError: it is empty, or leads out of the photos' folder.
     """
     if not text:
         raise ValueError("the path is empty")
     text = text.replace("\\", "/")
     if text[0] == "/" or _DRIVE.match(text):
-        raise ValueError(f"{shown(text)} is an absolute path: give it below the photos' folder")
+        roots = (root for root in _spellings(photos) if text.startswith(root))
+        if (root := next(roots, None)) is None:
+            raise ValueError(
+                f"{shown(text)} is an absolute path that is not below the photos' folder"
+            )
+        text = text[len(root) :]
     parts = text.split("/")
     if ".." in parts:
         raise ValueError(f"{shown(text)} leads out of the photos' folder: leave out the '..'")
@@ -171,14 +212,22 @@ def photo_path(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=8)
+def _spellings(photos: Path) -> tuple[str, ...]:
+    """How absolute paths into a folder may begin."""
+    return tuple(
+        f"{path.as_posix().rstrip('/')}/" for path in (photos.absolute(), photos.resolve())
+    )
+
+
 def read_box(text: str) -> Box:
-    """Four numbers with spaces between them, in order.
+    """Four numbers with spaces or commas between them, in order.
 
     Raises:
         ValueError: they are not four finite numbers, first < third and second < fourth.
     """
     try:
-        first, second, third, fourth = map(float, text.split())
+        first, second, third, fourth = map(float, _BETWEEN.split(text.strip(" []()")))
     except ValueError as error:
         raise ValueError(f"box {shown(text)}: expected four numbers, spaces between") from error
     if not (math.isfinite(first + second + third + fourth) and first < third and second < fourth):
