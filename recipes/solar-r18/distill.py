@@ -11,8 +11,9 @@ from teachers import teacher
 
 from solar.cli.console import out
 from solar.cli.training_progress import console_watcher
+from solar.errors import UsageError
+from solar.files import read_toml
 from solar.training.distillation.recipe import DistillationRecipe
-from solar.training.run.tables import read_toml
 from solar.training.train import read_recipe, train
 
 RECIPE = Path(__file__).with_name("recipe.toml")
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    tables = read_toml(options.recipe)
+    tables = read_toml(options.recipe, UsageError)
     tables.pop("finish", None)  # for finish.py
     if options.start:
         tables["distillation"]["start"] = str(options.start.resolve())

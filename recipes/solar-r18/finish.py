@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from solar.datasets import LabelledSet, open_folder
 from solar.datasets.places import open_places
+from solar.errors import UsageError
 from solar.extraction import collect, open_extractor
+from solar.files import read_toml
 from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
@@ -30,7 +32,6 @@ from solar.models.whitening import Whitening
 from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos, open_photo
 from solar.training.retrieval.validation import folder_map
-from solar.training.run.tables import read_toml
 from solar.whitening.learn import learn_from_places, without_whitening
 
 RECIPE = Path(__file__).with_name("recipe.toml")
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--learned", action="store_true", help="whitening from pairs, not PCA")
     options = parser.parse_args()
-    table = read_toml(options.recipe)["finish"]
+    table = read_toml(options.recipe, UsageError)["finish"]
     network = load(options.student)
     size, whitening = settings(network, table, options.photos, options.learned)
     provenance = Provenance(

@@ -11,6 +11,7 @@ import typer
 from solar.cli.console import out, print_json, table
 from solar.cli.options import AsJson
 from solar.errors import IndexDamaged
+from solar.files import printable
 
 Folder = Annotated[Path, typer.Argument(help="An index made by `solar index`.")]
 
@@ -62,7 +63,7 @@ def list_photos(index: Folder, as_json: AsJson = False) -> None:
             print_json({"index": str(index), "photos": [asdict(photo) for photo in photos]})
             return
         for photo in photos:
-            out.print(f"{photo.id}  {photo.path}")
+            typer.echo(f"{photo.id}\t{printable(photo.path)}")
 
 
 def verify(index: Folder, as_json: AsJson = False) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from solar.cli.console import err, out, print_json
 from solar.errors import UsageError
@@ -65,7 +64,7 @@ def train(
             if first and as_json:
                 print_json(vars(estimate))
             elif first:
-                out.print(_sentence(estimate), soft_wrap=True)
+                out.print(_sentence(estimate))
             return
         watchers: list[Watcher] = [console]
         if tensorboard:
@@ -78,7 +77,7 @@ def train(
     elif first:
         done = "already finished; " if report.already_finished else ""
         hint = _NEXT[report.task].format(report.model)
-        out.print(escape(f"{report.model}: {done}{hint}"), soft_wrap=True)
+        out.print(f"{report.model}: {done}{hint}")
 
 
 def _sentence(estimate: Estimate) -> str:

@@ -47,7 +47,8 @@ class ConsoleWatcher(Watcher):
             if not self._bar.disable or time.monotonic() - self._told < STEPS_EVERY:
                 return
             self._told = time.monotonic()
-        self._console.print(sentence(line), soft_wrap=True, markup=False)
+        for text in sentence(line).splitlines():
+            self._console.print(text)
 
 
 @contextmanager

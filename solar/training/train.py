@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from solar.errors import UsageError
+from solar.files import read_toml
 from solar.training.distillation.recipe import DistillationRecipe
 from solar.training.distillation.task import DistillationTask
 from solar.training.patches.recipe import PatchRecipe
@@ -18,7 +19,7 @@ from solar.training.retrieval.task import RetrievalTask
 from solar.training.run.folder import RunFolder
 from solar.training.run.processes import Processes, join_processes
 from solar.training.run.run import Run, told
-from solar.training.run.tables import read_table, read_toml
+from solar.training.run.tables import read_table
 from solar.training.run.task import Progress, Task, Watcher
 
 Recipe = RetrievalRecipe | PatchRecipe | DistillationRecipe
@@ -69,7 +70,7 @@ def read_recipe(source: str | Path | Mapping[str, Any], base: Path | None = None
         UsageError: an unknown task, table or key, or a value of a wrong type or out of range.
     """
     if isinstance(source, str | Path):
-        base, source = base or Path(source).parent, read_toml(source)
+        base, source = base or Path(source).parent, read_toml(source, UsageError)
     kind = source.get("task", "retrieval")
     if kind not in _KINDS:
         raise UsageError(f"recipe: task {kind!r}: use {' or '.join(map(repr, _KINDS))}")

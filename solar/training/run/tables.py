@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
-from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from solar.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from solar.files import shown
 
 Table = TypeVar("Table")
 RECIPE = "recipe"  # how messages name the file's own table
 Precision = Literal["auto", "float32", "bfloat16"]  # float16 would need losses to be scaled
 # Metadata of fields that no file has, and of those that change no result.
 OUTSIDE, FREE = {"outside": True}, {"free": True}
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        UsageError: no such file, or not TOML; names the file and the line.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        tables: dict[str, Any] = tomllib.loads(text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not TOML ({error})") from error
-    return tables
 
 
 def read_table(
@@ -108,13 +86,13 @@ def _value(hint: Any, value: object, where: str, name: str, default: object = No
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             choices = " or ".join(map(repr, get_args(hint)))
-            raise UsageError(f"{where} {name} {value!r}: use {choices}")
+            raise UsageError(f"{where} {name} {shown(value)}: use {choices}")
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
         names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-        raise UsageError(f"{where} {name} {value!r}: use {names[hint]}")
+        raise UsageError(f"{where} {name} {shown(value)}: use {names[hint]}")
     return value
 
 
@@ -125,7 +103,7 @@ def _values(kind: Any, value: object, where: str, name: str) -> tuple[Any, ...]:
         inner = f"[[{name}]] number" if where == RECIPE else f"{where} {name}, number"
         return tuple(read_table(kind, item, f"{inner} {n}") for n, item in enumerate(value, 1))  # type: ignore[arg-type]
     if not isinstance(value, list):
-        raise UsageError(f"{where} {name} {value!r}: use a list")
+        raise UsageError(f"{where} {name} {shown(value)}: use a list")
     return tuple(_value(kind, item, where, name) for item in value)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from solar.errors import UsageError
-from solar.training.run.tables import FREE, OUTSIDE, compared, read_table, read_toml
+from solar.training.run.tables import FREE, OUTSIDE, compared, read_table
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,3 @@ def test_tables_within_tables() -> None:
 def test_wrong_tables_within_tables(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_table(Whole, {**WHOLE, **changed})
-
-
-def test_files(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.toml"
-    with pytest.raises(UsageError, match=r"recipe\.toml: cannot be read \(No such file"):
-        read_toml(path)
-    path.write_text("[model\n")
-    with pytest.raises(UsageError, match=r"recipe\.toml: not TOML \(.*line 1"):
-        read_toml(path)
-    path.write_bytes(b"[model]\nstart = '\xff'")
-    with pytest.raises(UsageError, match="not TOML"):
-        read_toml(path)
-    path.write_text("[model]\nstart = 'x'")
-    assert read_toml(path) == {"model": {"start": "x"}}
