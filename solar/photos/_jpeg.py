@@ -18,6 +18,8 @@ _MAX_SEGMENTS = 2**14
 _MAX_METADATA = 2**24
 
 _MARKER = re.compile(rb"\xff([\x01-\xfe])")  # however many bytes 0xff fill up before it
+_NOISE = [random.Random(k).choices(range(1, 255), k=64) for k in range(9)]  # noqa: S311
+_FILLED = b"\xff" * 512
 _SCAN, _END, _EXIF, _ADOBE = 0xDA, 0xD9, 0xE1, 0xEE
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers that no length follows
 _TABLES = {*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD, 0xE0, _ADOBE}
@@ -40,13 +42,14 @@ def open_jpeg(data: bytes) -> Source:
     coefficients = 0.0
     if scans > 1:  # all of them are kept, two bytes each, also when the photo is reduced
         coefficients = 2 * sum(across * down for across, down in sampling) / max(blocks, 1)
-    complete = data.rstrip(b"\0").endswith(b"\xff\xd9")
+    each = 1 if photo.mode == "L" else 4
+    complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    kept = each if complete else 3 * each  # see `_without_end`
 
     def source(scale: int) -> Source:
         size = (-(-photo.width // scale), -(-photo.height // scale))
-        kept = 4.1 if complete else 16.4  # see `_without_end`
-        memory = max(coefficients + kept / scale**2, 2 * kept / scale**2)
-        memory = 2 * len(data) + round(pixels * (memory + 0.1))
+        peak = max(coefficients + kept / scale**2, (kept + 4) / scale**2)
+        memory = 2 * len(data) + round(pixels * (peak + 0.1))
         turn = orientation(photo.info)
         return Source(size, memory, lambda: _load(data, size, scale), turn, source)
 
@@ -69,7 +72,10 @@ def _essential(data: bytes) -> bytes:
         if marker in _ALONE:
             continue
         if marker == _SCAN:
-            return b"".join([*parts, memoryview(data)[found.start() :]])
+            rest: bytes | memoryview = memoryview(data)[found.start() :]
+            if data.find(_FILLED, at) >= 0:  # no table is filled up so far
+                rest = re.sub(_FILLED + b"+", _FILLED[:1], rest)
+            return b"".join([*parts, rest])
         length = int.from_bytes(data[at : at + 2], "big")
         if marker == _EXIF and data.startswith(_METADATA, at + 2):
             metadata += length
@@ -109,14 +115,16 @@ def _decoded(data: bytes, size: tuple[int, int], scale: int) -> Image.Image:
 def _without_end(data: bytes, size: tuple[int, int], scale: int, truncated: OSError) -> Image.Image:
     """A JPEG that lacks its last marker, if it has all pixels.
 
-    It has if what follows makes no difference: then none of it was needed. What follows begins
-    with noise, and goes on after each of the markers at which a decoder may wait to start again.
+    It has if what follows makes no difference: then none of it was needed. What follows is noise,
+    once with every bit turned over, and more of it after each of the markers at which a decoder
+    may wait to start again.
     """
-    noise = [bytes(random.Random(k).choices(range(255), k=64)) for k in range(9)]  # noqa: S311
     data = data.removesuffix(b"\xff")
-    more = noise[8] + b"".join(bytes([0xFF, 0xD0 + k]) + noise[k] for k in range(8))
     photo = _decoded(data + b"\xff\xd9", size, scale)
-    other = _decoded(data + more + b"\xff\xd9", size, scale)
-    if ImageChops.difference(photo, other).getbbox() is not None:
-        raise truncated
+    for flip in (0, 255):
+        noise = [bytes(byte ^ flip for byte in part) for part in _NOISE]
+        more = noise[8] + b"".join(bytes([0xFF, 0xD0 + k]) + noise[k] for k in range(8))
+        other = _decoded(data + more + b"\xff\xd9", size, scale)
+        if ImageChops.difference(photo, other).getbbox() is not None:
+            raise truncated
     return photo
