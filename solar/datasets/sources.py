@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import tarfile
 import zlib
@@ -12,12 +13,28 @@ from pathlib import Path, PurePosixPath
 from solar.datasets.ground_truth import GroundTruth, read
 from solar.datasets.photos import locate
 from solar.errors import SolarError, UsageError
-from solar.files.atomic import write_atomically
+from solar.files import cut, require_file, write_atomically
 from solar.files.downloads import download
 from solar.photos import SUFFIXES
 
 # An archive of photos that unpacks to more than this is not the one that was asked for.
 _MAX_UNPACKED = 16 * 2**30
+_MAX_MEMBERS = 200_000
+_MAX_HEADER = 1 << 20  # of a member's long name and the like, which are read at once
+
+
+class _Bounded(gzip.GzipFile):
+    """What an archive unpacks to, refused where it would take memory or days."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As asked for, within limits.
+
+        Raises:
+            tarfile.ReadError: too much at once, or in all.
+        """
+        if size is None or not 0 <= size <= _MAX_HEADER or self.tell() > _MAX_UNPACKED:
+            raise tarfile.ReadError("it unpacks to far more than it should")
+        return super().read(size)
 
 
 @dataclass(frozen=True)
@@ -141,8 +158,12 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     unpacked = 0
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
+        require_file(archive, _MAX_UNPACKED)
+        with _Bounded(archive) as unzipped, tarfile.open(fileobj=unzipped) as tar:
+            for count, member in enumerate(tar):
+                tar.members.clear()  # type: ignore[attr-defined] # it would keep all of them
+                if count > _MAX_MEMBERS:
+                    raise SolarError(f"{archive}: holds more than {_MAX_MEMBERS} files")
                 name = PurePosixPath(member.name.replace("\\", "/")).name
                 target = folder / name
                 unpacked += member.size
@@ -154,9 +175,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 if content is not None and not target.exists():
                     with write_atomically(target) as file:
                         shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         raise SolarError(
-            f"{archive}: damaged ({error}): delete it and run this command again"
+            f"{archive}: damaged ({cut(error)}): delete it and run this command again"
         ) from error
 
 

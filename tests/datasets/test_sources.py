@@ -1,8 +1,10 @@
+import gzip
 import hashlib
 import io
 import json
 import tarfile
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -151,6 +153,33 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
         archive.write_bytes(content)
         with pytest.raises(SolarError, match=r"t\.tgz: damaged .*delete it and run"):
             unpack(archive, tmp_path / "jpg")
+
+
+def header(kind: bytes, size: int, name: str = "a.png") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+HURTING = {
+    "a long name of 90 MB": header(tarfile.GNUTYPE_LONGNAME, 90 << 20) + bytes(90 << 20),
+    "extended attributes of 90 MB": header(tarfile.XHDTYPE, 90 << 20) + bytes(90 << 20),
+    "names of names": header(tarfile.GNUTYPE_LONGNAME, 512) * 20_000,
+    "a photo of a terabyte": header(tarfile.REGTYPE, 1 << 40),
+    "more than 200000 files": header(tarfile.REGTYPE, 0) * 200_002,
+}
+
+
+@pytest.mark.parametrize("name", HURTING)
+def test_archives_made_to_hurt_are_refused_in_little_memory(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "t.tgz"
+    archive.write_bytes(gzip.compress(HURTING[name], 1))
+    tracemalloc.start()
+    with pytest.raises(SolarError, match=r"t\.tgz: (damaged|unpacks to more|holds more)") as caught:
+        unpack(archive, tmp_path / "jpg")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 30 << 20 and str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["roxford5k", "rparis6k"])
