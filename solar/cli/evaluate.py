@@ -96,9 +96,10 @@ def revisited(
     """Measure mAP and mP@k by the protocols of Revisited Oxford and Paris, or the old ones."""
     from solar.datasets import open_dataset
 
+    labelled = open_dataset(dataset, root)  # before anything that takes time
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
     ways = _Ways(rerank, local, device, distractors, dimensions, crop)
-    _evaluate(open_dataset(dataset, root), extractor, to, ways, overwrite, as_json)
+    _evaluate(labelled, extractor, to, ways, overwrite, as_json)
 
 
 def folder(
@@ -123,9 +124,10 @@ def folder(
     """Measure mAP on any folder of places, each photo a query in turn, or on pairs of photos."""
     from solar.datasets import open_folder
 
+    labelled = open_folder(photos, pairs)  # before anything that takes time
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
     ways = _Ways(rerank, local, device, distractors, dimensions)
-    _evaluate(open_folder(photos, pairs), extractor, to, ways, overwrite, as_json)
+    _evaluate(labelled, extractor, to, ways, overwrite, as_json)
 
 
 def extract_distractors(

@@ -9,6 +9,7 @@ import typer
 
 from solar.cli.console import err, out, print_json
 from solar.errors import UsageError
+from solar.files import read_toml
 
 if TYPE_CHECKING:
     from solar.training.retrieval.dry_run import Estimate
@@ -47,6 +48,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Train a network; several GPUs or machines with torchrun -m solar train ..."""
+    tables = read_toml(recipe, UsageError)  # before torch is loaded
     from solar.cli.training_progress import console_watcher
     from solar.training import train as training
     from solar.training.retrieval.dry_run import dry_run as estimated
@@ -54,7 +56,7 @@ def train(
 
     if dry_run and (resume or tensorboard):
         raise UsageError("--dry-run keeps nothing: leave --resume and --tensorboard out")
-    read, to = training.read_recipe(recipe), to or Path("runs") / recipe.stem
+    read, to = training.read_recipe(tables, recipe.parent), to or Path("runs") / recipe.stem
     first = training.is_first_process()
     with console_watcher(err if as_json else out, first) as console:
         if dry_run:

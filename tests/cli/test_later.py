@@ -32,3 +32,28 @@ def test_no_command_is_loaded_for_the_list_of_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.rstrip().endswith("['solar.cli.console']"), done.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["train", "hurts.toml", "--to", "run"],
+        ["eval", "revisited", "--dataset", "roxford5k", "--root", "."],
+        ["eval", "folder", ".", "--pairs", "hurts.toml"],
+        ["describe", "hurts.toml", "--to", "hurts.toml"],
+        ["match", "a.png", "hurts.toml", "--to", "x.gif"],
+        ["attend", "a.png", "--at", "1,1", "--to", "missing/x.png"],
+        ["search", "my.index", "a.png", "--html", "missing/x.html"],
+    ],
+)
+def test_what_is_wrong_is_said_before_torch_is_loaded(call: list[str], tmp_path: Path) -> None:
+    (tmp_path / "hurts.toml").write_text(".".join("a" * 20_000) + " = 1\n")
+    (tmp_path / "gnd_roxford5k.pkl").write_bytes(b"\x80\x04})" + b"2\x86" * 60 + b"K\x01s.")
+    program = (
+        f"import sys; sys.argv = {['solar', *call]!r}; from solar.cli import main\n"
+        "try: main()\nexcept SystemExit as left: print(left.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout in ("1 False\n", "2 False\n") and done.stderr.count("\n") == 1, done.stderr
