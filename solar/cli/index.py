@@ -149,6 +149,13 @@ def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
         )
     for path, same in report.duplicates[:SHOWN]:
         out.print(f"  same bytes: {path} = {same}")
+    _print_missing(report, to)
+
+
+def _print_missing(report: AddReport, to: Path) -> None:
+    """What is not in the index, or not with all that belongs to it, and why."""
+    for line in report.left_out:
+        err.print(f"  {line}")
     for _, reason in report.failed[:SHOWN]:
         err.print(f"  skipped {reason}")
     for _, reason in report.without_features[:SHOWN]:

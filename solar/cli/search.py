@@ -49,6 +49,7 @@ def search(
 ) -> None:
     """Find photos of the place that a photo shows."""
     from solar.index import Index
+    from solar.photos import decode
 
     if html is not None:
         claim_output(html, inputs=[query], suffixes=(".html", ".htm"), overwrite=overwrite)
@@ -57,11 +58,12 @@ def search(
     if box is not None:
         x1, y1, x2, y2 = numbers(box, "--box", 4)
         region = (x1, y1, x2, y2)
-    hits = opened.search(query, top, region, rerank)
+    photo = decode(query)
+    hits = opened.search(photo, top, region, rerank)
     if html is not None:
         from solar.web import Search, write_page
 
-        write_page(html, [Search(query, hits, region)], title=f"Solar: {query.name}")
+        write_page(html, [Search(photo, hits, region)], title=f"Solar: {query.name}")
     if as_json:
         print_json({"query": str(query), "box": region, "hits": [_plain(hit) for hit in hits]})
         return

@@ -11,7 +11,7 @@ from solar.files.atomic import sha256
 from solar.index._entries import path_to_bytes, path_to_text
 from solar.index._roots import Roots
 from solar.index._snapshot import Snapshot
-from solar.photos import find_photos
+from solar.photos import look_for_photos
 from solar.typing import AnyPath
 
 _HASHED = 20
@@ -28,6 +28,7 @@ class Given:
         roots: of the index, with those that are new or have moved.
         moved: (old place, new place) of roots.
         added: places of new roots.
+        left_out: one line for each kind of file or folder that was not looked at.
     """
 
     roots: Roots
@@ -35,6 +36,7 @@ class Given:
     places: set[bytes] = field(default_factory=set)
     moved: list[tuple[str, str]] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def look(photos: AnyPath | Iterable[AnyPath], snapshot: Snapshot) -> Given:
@@ -44,7 +46,7 @@ def look(photos: AnyPath | Iterable[AnyPath], snapshot: Snapshot) -> Given:
     exist is taken for a photo.
 
     Raises:
-        PhotoError: a folder cannot be listed.
+        PhotoError: a folder given cannot be listed; those below are in `left_out`.
     """
     given = Given(snapshot.roots)
     found: dict[Path, None] = {}
@@ -53,7 +55,9 @@ def look(photos: AnyPath | Iterable[AnyPath], snapshot: Snapshot) -> Given:
         if item.is_dir():
             place = item.resolve()
             _root(given, path_to_bytes(place), snapshot)
-            found.update(dict.fromkeys(find_photos(place)))
+            seen = look_for_photos([place])
+            found.update(dict.fromkeys(seen.photos))
+            given.left_out += seen.notes()
         else:
             place = absolute_photo(item, folders)
             if given.roots.home(path_to_bytes(place)) is None and place.exists():

@@ -187,6 +187,7 @@ class Index(Reader):
                 )
                 addition.run(given.photos)
             addition.report.moved, addition.report.roots = given.moved, given.added
+            addition.report.left_out = given.left_out
             last = Snapshot.open(self.folder, snapshot)
             return _changing.finished(addition.report, last, given, addition.missing)
 

@@ -102,6 +102,7 @@ class AddReport:
             they can be found, but not verified.
         moved: (old place, new place) of roots that were found to have moved.
         roots: folders that are new roots.
+        left_out: one line for each kind of file or folder that was not looked at.
     """
 
     added: list[str] = field(default_factory=list)
@@ -114,3 +115,4 @@ class AddReport:
     without_features: list[tuple[str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
