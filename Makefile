@@ -1,6 +1,6 @@
 # make demo   the main job on photos, on a fresh machine; PHOTOS=~/Pictures for one's own
-# make test   the whole test suite
-# make check  linters, types, tests: what CI runs
+# make test   the quick test suite
+# make check  linters, types, contracts, all tests: what CI runs
 
 PYTHON ?= python3
 PHOTOS ?=
@@ -12,7 +12,7 @@ demo: .venv/installed
 	$(BIN)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: .venv/installed
 	$(BIN)/ruff check

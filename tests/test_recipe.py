@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from solar.models.checkpoints import load, save
@@ -50,6 +51,7 @@ def script(name: str, *flags: str, **options: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     paths = album(photos / "few", 12)
@@ -78,6 +80,7 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
     assert not torch.equal(first["whiten.weight"][:4], second["whiten.weight"][:4])
 
 
+@pytest.mark.slow
 def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
     tables = small_tables(tmp_path / "photos", Path("unused"))
     tables["optimiser"] |= {"epochs": 1}

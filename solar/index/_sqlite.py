@@ -156,3 +156,12 @@ def plain_errors(file: Path, *, writing: bool = False) -> Iterator[None]:
         raise IndexDamaged(
             f"cannot be read ({error}): restore it from a copy, or make the index anew", file
         ) from error
+    except (TypeError, ValueError) as error:
+        if writing:
+            raise
+        # after a flip SQLite hands out values of any type
+        raise IndexDamaged(
+            f"holds what was never written ({error}): restore it from a copy, or make the index "
+            "anew",
+            file,
+        ) from error

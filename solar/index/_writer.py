@@ -118,6 +118,7 @@ class Writer:
             self._feature_bytes.append(features)
             self._place += length
         self._changes[entry.id] = entry
+        self._next_id = max(self._next_id, entry.id + 1)  # a renewal takes over ids as they are
         return entry
 
     def vectors(self) -> Vectors:

@@ -85,9 +85,9 @@ def steps(folder: Path, photos: Path) -> None:
     }
     for name, call in calls.items():
         survived = False
-        step = -4
+        step = -2
         while not survived:
-            step += 5
+            step += 3
             copy = folder.with_name(f"{name}-{step}")
             shutil.copytree(folder, copy)
             child = os.fork()

@@ -96,6 +96,7 @@ def test_every_flipped_byte_of_data_is_found(folder: Path, name: str) -> None:
     assert told > 100 and not harmless
 
 
+@pytest.mark.slow
 def test_every_flip_in_the_catalogue_that_changes_an_answer_is_found(folder: Path) -> None:
     told, harmless = flipped(folder, CATALOGUE, range(0, (folder / CATALOGUE).stat().st_size, 53))
     assert told > 20 and harmless > 20  # Most of such a small file is empty.

@@ -191,7 +191,8 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
     assert process.returncode == 0
     lines = [json.loads(line) for line in output.splitlines()]
     killed = {name: [line for line in lines if line["call"] == name] for name in after}
-    assert all(len(each) > 10 for each in killed.values())
+    counts = {name: len(each) for name, each in killed.items()}
+    assert min(counts.values()) > 3, counts
     for line in lines:
         index = Index.open(line["folder"], BytesExtractor())
         assert index.verify() == []

@@ -38,6 +38,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_file_is_whitened_and_keeps_its_paths(file: Path, tmp_path: Path) -> None:
     whitening = learn_pca_from_file(file).whitening
+    (tmp_path / "new").mkdir()
     apply_to_file(whitening, file, tmp_path / "new" / "e.npz", 5)
     before, after = DescriptorsFile.load(file), DescriptorsFile.load(tmp_path / "new" / "e.npz")
     assert after.paths.tolist() == before.paths.tolist()

@@ -72,6 +72,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
 def test_a_killed_run_resumes_to_the_same_weights_and_log(photos: Path, tmp_path: Path) -> None:
     whole = distilled(tmp_path / "whole", photos)

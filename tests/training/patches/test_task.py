@@ -73,6 +73,7 @@ def steps(folder: Path) -> list[dict[str, Any]]:
     return [line for line in log_of(folder) if line["event"] == "step"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
 def test_a_killed_run_resumes_to_the_same_weights_and_log(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole")

@@ -150,6 +150,7 @@ def interrupted(
     patch.setattr(RunFolder, "save", save)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [(0, 2), (1, 0), (2, 0)])
 def test_a_run_stopped_anywhere_goes_on_exactly(
     tmp_path: Path, whole: Whole, monkeypatch: pytest.MonkeyPatch, at: tuple[int, int]
@@ -196,6 +197,7 @@ def test_the_best_epoch_is_kept(
     assert [line["best_epoch"] for line in epochs] == [1, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_validation_now_and_then_and_never(
     tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from tests.training.small import log_of, retrieval, small_tables, toml, trained
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun needs libuv there")
 def test_two_processes_are_as_good_as_one(tmp_path: Path, model_folder: Path) -> None:
     tables = small_tables(tmp_path, model_folder)

@@ -17,6 +17,7 @@ from tests.training.small import log_of
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun needs libuv there")
 def test_two_processes_step_as_one_does(tmp_path: Path) -> None:
     for name in ("photos", "one", "two"):
