@@ -15,7 +15,6 @@ from solar.errors import SolarError
 from solar.features.extraction import FeatureExtraction
 from solar.features.features import Features
 
-KEY_BYTES = 32
 _RECORD = struct.Struct("<32sI8s")  # Key, length and checksum of what follows.
 _SIZE = struct.Struct("<II")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,33 +12,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from solar.errors import IndexFolderError, IndexLocked
+from solar.files.lock import try_lock
 from solar.index._datafile import prove_same
 
 LOCK_NAME = "lock"
 _SECONDS_BETWEEN = 0.02  # Two tries.
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        # Windows keeps others from reading what is locked, so the locked byte is not the text.
-        os.lseek(descriptor, 1 << 20, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
 
 _held: set[int] = set()
 
@@ -101,7 +78,7 @@ def _locked(folder: Path, deadline: float) -> int:
         descriptor = os.open(folder / LOCK_NAME, flags, 0o666)
         _held.add(descriptor)
         try:
-            if _try_lock(descriptor):
+            if try_lock(descriptor):
                 prove_same(folder / LOCK_NAME, os.fstat(descriptor))
                 _sign(descriptor)
                 return descriptor

@@ -14,7 +14,6 @@ from solar.errors import SolarError
 from solar.files import MEGABYTE, cut, require_file
 from solar.typing import AnyPath
 
-SCENES = ("liberty", "notredame", "yosemite")
 PUBLISHED_PAIRS = "m50_100000_100000_0.txt"
 PATCH_SIZE = 64
 _PER_SIDE = 16
