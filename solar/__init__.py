@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from solar.models.whitening import Whitening
     from solar.photos import Photo, open_photo
     from solar.ranking import Ranking
+    from solar.training.losses import contrastive_loss, sos_loss, triplet_loss
     from solar.training.train import TrainReport, train
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _HOMES = {
     "Whitening": "solar.models.whitening",
     "attend": "solar.extraction.attend",
     "collect": "solar.extraction",
+    "contrastive_loss": "solar.training.losses",
     "evaluate": "solar.evaluation.retrieval",
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
@@ -71,7 +73,9 @@ _HOMES = {
     "open_folder": "solar.datasets",
     "open_photo": "solar.photos",
     "save": "solar.models.checkpoints",
+    "sos_loss": "solar.training.losses",
     "train": "solar.training.train",
+    "triplet_loss": "solar.training.losses",
 }
 _ROOMS = ("evaluation", "models", "training")
 
@@ -97,6 +101,7 @@ __all__ = [
     "Whitening",
     "attend",
     "collect",
+    "contrastive_loss",
     "evaluate",
     "load",
     "load_local",
@@ -107,7 +112,9 @@ __all__ = [
     "open_folder",
     "open_photo",
     "save",
+    "sos_loss",
     "train",
+    "triplet_loss",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from solar.files import read_toml
 if TYPE_CHECKING:
     from solar.training.retrieval.dry_run import Estimate
     from solar.training.run.task import Watcher
+    from solar.training.train import TrainReport
 
 _NEXT = {
     "retrieval": "solar index PHOTOS --to my.index --model {}",
@@ -31,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/own-photos.toml.")],
     to: Annotated[
-        Path | None, typer.Option(help="Folder of log, checkpoint and model [runs/RECIPE].")
+        Path | None, typer.Option(help="Folder of log, checkpoint and model. [runs/RECIPE]")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder, exactly.")
@@ -49,7 +51,7 @@ def train(
 ) -> None:
     """Train a network; several GPUs or machines with torchrun -m solar train ..."""
     tables = read_toml(recipe, UsageError)  # before torch is loaded
-    from solar.cli.training_progress import console_watcher
+    from solar.cli.training_progress import console_watcher, duration
     from solar.training import train as training
     from solar.training.retrieval.dry_run import dry_run as estimated
     from solar.training.retrieval.recipe import RetrievalRecipe
@@ -66,7 +68,7 @@ def train(
             if first and as_json:
                 print_json(vars(estimate))
             elif first:
-                out.print(_sentence(estimate))
+                out.print(_sentence(estimate, duration))
             return
         watchers: list[Watcher] = [console]
         if tensorboard:
@@ -77,15 +79,23 @@ def train(
     if first and as_json:
         print_json(report.to_json())
     elif first:
-        done = "already finished; " if report.already_finished else ""
-        hint = _NEXT[report.task].format(report.model)
-        out.print(f"{report.model}: {done}{hint}")
+        _print(report, to)
 
 
-def _sentence(estimate: Estimate) -> str:
+def _print(report: TrainReport, to: Path) -> None:
+    if report.already_finished:
+        out.print(f"{to}: already finished, nothing is left to do")
+    elif "map" in report.figures:
+        best = f"epoch {report.best_epoch} of {report.epochs}, the best one"
+        start = "the start: no epoch was better"
+        out.print(f"the weights kept are those of {best if report.best_epoch else start}")
+    out.print(f"{report.model}: {_NEXT[report.task].format(report.model)}")
+
+
+def _sentence(estimate: Estimate, duration: Callable[[float], str]) -> str:
     memory = "" if estimate.memory is None else f"{estimate.memory / 1e9:.1f} GB at the peak; "
     return (
         f"{estimate.mined_per_second:.1f} photos/s mined, "
         f"{estimate.images_per_second:.1f} images/s trained on, {memory}the whole recipe takes "
-        f"about {estimate.seconds / 3600:.1f} h and its validations"
+        f"about {duration(estimate.seconds / 60)} and its validations"
     )

@@ -62,7 +62,7 @@ class SecondOrderAttention(nn.Module):
         # rows in one piece, or torch falls back to a kernel that builds the N x N map
         f, g, h = (self._rows(m(x)) for m in (self.f, self.g, self.h))  # (B, 1, N, mid)
         z = self._attend(f, g, h)  # (B, 1, N, mid)
-        z = z.squeeze(1).mT.reshape(b, self.mid, height, width)
+        z = z.squeeze(1).transpose(1, 2).reshape(b, self.mid, height, width)
         # v(z) comes first for its memory format, channels last: the sum inherits it, as in the
         # published code, and the layers that follow are faster with it
         attended: Tensor = self.v(z) + x
@@ -79,7 +79,7 @@ class SecondOrderAttention(nn.Module):
 
     @staticmethod
     def _rows(maps: Tensor) -> Tensor:
-        return maps.flatten(2).mT.contiguous().unsqueeze(1)
+        return maps.flatten(2).transpose(1, 2).contiguous().unsqueeze(1)
 
     def attention_map(self, x: Tensor, row: int, column: int) -> Tensor:
         """Where one position attends: one row of the N x N map, the rest is never built.

@@ -1,12 +1,16 @@
 """Losses over tuples: triplet, contrastive, second-order similarity.
 
-A batch is made of tuples of equal size, one after the other: a query (label -1), its positive (1),
-its negatives (0). All losses take rows of unit length and return one number.
+Each takes rows of unit length in one of three forms, and returns one number:
+
+- `loss((queries, positives, negatives))` of shapes (T, D), (T, D) and (T, S, D);
+- `loss(descriptors, labels)` with tuples of equal size, one after the other: a query (label -1),
+  its positive (1), its negatives (0);
+- `loss(descriptors, labels)` with class ids, 0 or more, such as the numbers of places: each row
+  with each other of its class is a tuple whose negatives are all rows of other classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -15,46 +19,51 @@ from torch import Tensor
 from solar.errors import UsageError
 
 SosVariant = Literal["batch", "absolute", "query"]
+Rows = Tensor | tuple[Tensor, Tensor, Tensor]
 
 
-def triplet_loss(descriptors: Tensor, labels: Tensor, margin: float = 1.25) -> Tensor:
+def triplet_loss(descriptors: Rows, labels: Tensor | None = None, margin: float = 1.25) -> Tensor:
     """Sum over negatives of max(0, d²(q, p) − d²(q, n) + margin), mean over tuples.
 
     Args:
-        descriptors: (N, D), unit rows.
-        labels: (N,): -1 query, 1 positive, 0 negative.
+        descriptors: (N, D), or queries, positives and negatives; see the module.
+        labels: (N,), of tuples or class ids; None where the descriptors come in three.
         margin: in squared distances.
 
     Raises:
-        UsageError: the labels are not tuples of one size.
+        UsageError: shapes or labels of no tuples.
     """
-    queries, positives, negatives = split_tuples(descriptors, labels)
+    queries, positives, negatives, counted = split_tuples(descriptors, labels)
     attracted = (queries - positives).square().sum(-1)  # (T,)
     repelled = (queries[:, None] - negatives).square().sum(-1)  # (T, S)
-    return (attracted[:, None] - repelled + margin).clamp(min=0).sum() / len(queries)
+    excess = (attracted[:, None] - repelled + margin).clamp(min=0)
+    return _of(excess, counted).sum() / len(queries)
 
 
 def contrastive_loss(
-    descriptors: Tensor, labels: Tensor, margin: float = 0.7, epsilon: float = 1e-6
+    descriptors: Rows, labels: Tensor | None = None, margin: float = 0.7, epsilon: float = 1e-6
 ) -> Tensor:
     """Half the sum of d²(q, p) and of max(0, margin − d(q, n))² (Radenović et al., TPAMI 2019).
 
     Args:
-        descriptors: (N, D), unit rows.
+        descriptors: as for `triplet_loss`.
         labels: as for `triplet_loss`.
         margin: in distances.
         epsilon: added to each difference, so that the gradient exists at distance 0.
 
     Raises:
-        UsageError: the labels are not tuples of one size.
+        UsageError: shapes or labels of no tuples.
     """
-    queries, positives, negatives = split_tuples(descriptors, labels)
+    queries, positives, negatives, counted = split_tuples(descriptors, labels)
     attracted = (queries - positives + epsilon).square().sum(-1)
     distances = (queries[:, None] - negatives + epsilon).square().sum(-1).sqrt()
-    return 0.5 * (attracted.sum() + (margin - distances).clamp(min=0).square().sum())
+    repelled = _of((margin - distances).clamp(min=0).square(), counted)
+    return 0.5 * (attracted.sum() + repelled.sum())
 
 
-def sos_loss(descriptors: Tensor, labels: Tensor, variant: SosVariant = "batch") -> Tensor:
+def sos_loss(
+    descriptors: Rows, labels: Tensor | None = None, variant: SosVariant = "batch"
+) -> Tensor:
     """Second-order similarity: query and positive at equal distances from the negatives.
 
     With δ = d²(q, n) − d²(p, n) (Ng et al., ECCV 2020, eq. 7, after Tian et al., CVPR 2019), T
@@ -62,28 +71,55 @@ def sos_loss(descriptors: Tensor, labels: Tensor, variant: SosVariant = "batch")
     `absolute` is Σ |δ|; `query` is the sum over tuples of sqrt(Σ δ²).
 
     Args:
-        descriptors: (N, D), unit rows.
+        descriptors: as for `triplet_loss`.
         labels: as for `triplet_loss`.
         variant: one of the three.
 
     Raises:
-        UsageError: the labels are not tuples of one size, or an unknown variant.
+        UsageError: shapes or labels of no tuples, or an unknown variant.
     """
-    queries, positives, negatives = split_tuples(descriptors, labels)
+    if variant not in ("batch", "absolute", "query"):
+        raise UsageError(f"second-order similarity '{variant}': use batch, absolute or query")
+    queries, positives, negatives, counted = split_tuples(descriptors, labels)
     from_query = (queries[:, None] - negatives).square().sum(-1)
     from_positive = (positives[:, None] - negatives).square().sum(-1)
-    return _reduced(variant)(from_query - from_positive)
+    delta = _of(from_query - from_positive, counted)
+    if variant == "absolute":
+        return delta.abs().sum()
+    by_query: Tensor = delta.norm(dim=1).sum() if variant == "query" else delta.norm() / len(delta)
+    return by_query
 
 
-def split_tuples(descriptors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def split_tuples(
+    descriptors: Rows, labels: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """A batch's (T, D) queries, (T, D) positives and (T, S, D) negatives.
 
+    Returns:
+        With them (T, S) bool, which of the negatives count; None for all.
+
     Raises:
-        UsageError: the labels are not tuples of one size: -1, 1, then one or more 0.
+        UsageError: shapes or labels of no tuples.
     """
-    if descriptors.ndim != 2 or labels.shape != descriptors.shape[:1]:
-        shapes = f"{tuple(descriptors.shape)} and {tuple(labels.shape)}"
+    if isinstance(descriptors, tuple):
+        queries, positives, negatives = descriptors
+        fit = queries.ndim == 2 and negatives.ndim == 3 and positives.shape == queries.shape
+        if (
+            labels is not None
+            or not fit
+            or not negatives.numel()
+            or negatives.shape[::2] != queries.shape
+        ):
+            shapes = ", ".join(str(tuple(part.shape)) for part in descriptors)
+            raise UsageError(
+                f"three of shapes {shapes}: use (T, D), (T, D) and (T, S, D), without labels"
+            )
+        return queries, positives, negatives, None
+    if labels is None or descriptors.ndim != 2 or labels.shape != descriptors.shape[:1]:
+        shapes = f"{tuple(descriptors.shape)} and {None if labels is None else tuple(labels.shape)}"
         raise UsageError(f"descriptors and labels of shapes {shapes}: use (N, D) and (N,)")
+    if not (labels < 0).any():
+        return _of_classes(descriptors, labels)
     count = int((labels == -1).sum())
     size = len(labels) // count if count else 0
     wanted = torch.zeros(max(size, 3), dtype=labels.dtype, device=labels.device)
@@ -91,16 +127,19 @@ def split_tuples(descriptors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, T
     if not count or count * size != len(labels) or not torch.equal(labels, wanted.repeat(count)):
         raise UsageError("labels: use tuples of one size, each -1, 1, then one or more 0")
     tuples = descriptors.reshape(count, size, -1)
-    return tuples[:, 0], tuples[:, 1], tuples[:, 2:]
+    return tuples[:, 0], tuples[:, 1], tuples[:, 2:], None
 
 
-def _reduced(variant: str) -> Callable[[Tensor], Tensor]:
-    match variant:
-        case "batch":
-            return lambda delta: delta.norm() / len(delta)
-        case "absolute":
-            return lambda delta: delta.abs().sum()
-        case "query":
-            return lambda delta: delta.norm(dim=1).sum()
-        case _:
-            raise UsageError(f"second-order similarity '{variant}': use batch, absolute or query")
+def _of_classes(rows: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Every two rows of a class as query and positive; as negatives all rows, others' counted."""
+    same = classes[:, None] == classes
+    query, positive = (same & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)).nonzero(
+        as_tuple=True
+    )
+    if not len(query) or bool(same.all()):
+        raise UsageError("labels: class ids need two rows of a class, and one of another class")
+    return rows[query], rows[positive], rows.expand(len(query), -1, -1), ~same[query]
+
+
+def _of(values: Tensor, counted: Tensor | None) -> Tensor:
+    return values if counted is None else values.masked_fill(~counted, 0)

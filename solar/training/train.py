@@ -40,7 +40,7 @@ class TrainReport:
         model: folder of the finished network.
         task: "retrieval", "patches" or "distillation".
         epochs: of the recipe.
-        best_epoch: whose weights were kept, counted from 1.
+        best_epoch: whose weights were kept, counted from 1; 0 for those of the start.
         figures: of the validation after it, by name.
         minutes: that the training took, all of its calls together.
         already_finished: whether nothing was left to do.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,8 +63,14 @@ def home(tmp_path: Path, model_folder: Path) -> Path:
 def test_a_run_killed_within_an_epoch_is_resumed_exactly(home: Path) -> None:
     printed = succeed("train", "my.toml", "--device", "cpu", folder=home)
     assert "14 photos of 9 places, 1 of places of one photo: never queries" in printed
-    assert "epoch 1: 7 tuples mined among 14 photos" in printed
-    assert "epoch 2 done, validation mAP " in printed
+    assert "epoch 1 of 2: 7 tuples mined in a pool of 12 photos, 14 photos described in " in printed
+    assert re.search(
+        r"epoch 1 of 2, step 1 of 4: loss triplet [\d.]+, second_order [\d.]+", printed
+    )
+    closed = (
+        r"epoch 2 of 2 done, after \d+ s in all: loss triplet [\d.]+, .*, validation mAP [\d.]+"
+    )
+    assert re.search(closed, printed)
     assert printed.splitlines()[-1] == (
         "runs/my/model: solar index PHOTOS --to my.index --model runs/my/model"
     )
@@ -83,17 +90,17 @@ def test_a_run_killed_within_an_epoch_is_resumed_exactly(home: Path) -> None:
     printed = succeed("train", "my.toml", "--resume", "--json", folder=home)
     report = json.loads(printed)
     assert report["already_finished"] and report["model"] == "runs/my/model"
-    assert "my/model: already finished; solar" in succeed(
-        "train", "my.toml", "--resume", folder=home
-    )
+    printed = succeed("train", "my.toml", "--resume", folder=home)
+    assert printed.startswith("runs/my: already finished, nothing is left to do\n")
 
 
 def test_a_dry_run_prints_what_the_rest_takes(home: Path) -> None:
     before = sorted(home.iterdir())
     printed = succeed("train", "my.toml", "--dry-run", "--device", "cpu", folder=home)
     last = printed.splitlines()[-1]
-    for words in ("photos/s mined", "images/s trained on", "the whole recipe takes about 0.0 h"):
+    for words in ("photos/s mined", "images/s trained on", "the whole recipe takes about "):
         assert words in last
+    assert re.search(r"about \d+ s and its validations$", last)
     assert sorted(home.iterdir()) == before
 
 
@@ -134,6 +141,6 @@ def test_a_local_recipe_trains_a_local_network(home: Path) -> None:
     pytest.importorskip("cv2")
     (home / "my.toml").write_text(PATCHES)
     printed = succeed("train", "my.toml", "--device", "cpu", folder=home)
-    assert "epoch 1 done, validation matching AP " in printed
+    assert re.search(r"epoch 1 of 1 done, .*: loss triplet .*, validation matching AP ", printed)
     assert "runs/my/model: solar match A.jpg B.jpg --descriptor runs/my/model" in printed
     assert (home / "runs/my/model/model.safetensors").exists()

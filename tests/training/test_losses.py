@@ -1,5 +1,7 @@
 """Losses: the published code's values and gradients, by hand, wrong input."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,43 @@ def test_labels_that_are_no_tuples_are_refused(labels: list[int]) -> None:
 def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(UsageError, match="'mean'"):
         sos_loss(*batch(1, 1), "mean")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", [triplet_loss, contrastive_loss, sos_loss])
+def test_tuples_can_be_given_as_three(loss: Callable[..., Tensor]) -> None:
+    x, labels = batch(3, 2)
+    q, p, *n = x.reshape(3, 4, 8).unbind(1)
+    assert torch.equal(loss((q, p, torch.stack(n, 1))), loss(x, labels))
+    for wrong in ((q, p, q), (q, p[:2], torch.stack(n, 1)), (q, p, torch.empty(3, 0, 8))):
+        with pytest.raises(UsageError, match=r"\(T, S, D\)"):
+            loss(wrong)
+    with pytest.raises(UsageError, match="without labels"):
+        loss((q, p, torch.stack(n, 1)), labels)
+
+
+@pytest.mark.parametrize("loss", [triplet_loss, contrastive_loss, sos_loss])
+def test_class_ids_make_tuples_of_every_two_of_a_class(loss: Callable[..., Tensor]) -> None:
+    x, _ = batch(2, 2)
+    x.requires_grad_()
+    classes = torch.tensor([7, 3, 7, 3, 0, 7, 3, 3])  # three of 7, four of 3, one alone
+    tuples = [
+        (x[[i]], x[[j]], x[classes != classes[i]][None])
+        for i in range(8)
+        for j in range(8)
+        if i != j and classes[i] == classes[j]
+    ]
+    found, each = loss(x, classes), torch.stack([loss(part) for part in tuples])
+    if loss is triplet_loss:
+        torch.testing.assert_close(found, each.mean())
+    elif loss is contrastive_loss:
+        torch.testing.assert_close(found, each.sum())
+    else:
+        torch.testing.assert_close(found, each.square().sum().sqrt() / len(tuples))
+    torch.autograd.backward(found)
+    assert x.grad is not None and bool(x.grad.isfinite().all()) and bool(x.grad.any())
+
+
+@pytest.mark.parametrize("classes", [[0, 0, 0], [0, 1, 2], [5]])
+def test_class_ids_without_pairs_or_others_are_refused(classes: list[int]) -> None:
+    with pytest.raises(UsageError, match="class ids"):
+        triplet_loss(torch.randn(len(classes), 4), torch.tensor(classes))

@@ -103,7 +103,7 @@ class PatchTask(Task):
         self.processes.sum_gradients(self.model.parameters())
         return {name: loss.item() for name, loss in losses.items()}
 
-    def close_epoch(self, epoch: int) -> Line:
+    def close_epoch(self, epoch: int, last: bool) -> Line:
         """Tell the points of photos apart that are not trained on."""
         return validate(self.model, self.held_out, self.settings.validation_points)
 

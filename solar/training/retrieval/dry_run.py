@@ -76,9 +76,12 @@ def _estimate(
     per_photo = mined.seconds / mined.photos
     photos = len(np.unique(np.concatenate([drawn.queries, drawn.positives, drawn.pool])))
     epoch = photos * per_photo + len(drawn.queries) * size * per_image
-    return Estimate(
-        1 / per_photo, 1 / per_image, _peak_memory(processes), epoch * recipe.optimiser.epochs
-    )
+    epochs: float = recipe.optimiser.epochs
+    if recipe.optimiser.max_steps is not None:
+        epochs = min(
+            epochs, recipe.optimiser.max_steps * recipe.optimiser.tuples / len(drawn.queries)
+        )
+    return Estimate(1 / per_photo, 1 / per_image, _peak_memory(processes), epoch * epochs)
 
 
 def _few(drawn: Draw, queries: int) -> Draw:

@@ -28,12 +28,14 @@ class Mined:
 
     Attributes:
         tuples: of the epoch.
-        photos: that were described.
+        pool: photos among which negatives were looked for.
+        photos: that were described: the pool, the queries and their positives, each once.
         unreadable: one line for each photo that could not be.
         seconds: that it took.
     """
 
     tuples: Tuples
+    pool: int
     photos: int
     unreadable: Sequence[str]
     seconds: float
@@ -83,7 +85,8 @@ def mine(
     )
     negatives = processes.gather(pool[rows], len(query))
     tuples = torch.cat([query[:, None], positive[:, None], negatives], 1).cpu().numpy()
-    return Mined(Tuples(numbers[tuples]), len(numbers), unreadable, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Mined(Tuples(numbers[tuples]), len(pool), len(numbers), unreadable, seconds)
 
 
 def _describe(

@@ -39,7 +39,8 @@ class Source:
         photos: folder that the labels' paths refer to; None for that of the labels.
         boxes: further files with boxes.
         queries: tuples drawn for an epoch.
-        pool: photos drawn for an epoch, among which negatives are looked for.
+        pool: photos, not places, drawn for an epoch, among which negatives are looked for; all
+            there are where they are fewer. Queries and positives are not counted.
     """
 
     places: str | None = None
@@ -106,6 +107,7 @@ class Optimisation:
 
     Attributes:
         epochs: how many.
+        max_steps: of all epochs together, after which training ends; None for no limit.
         tuples: in a step, over all processes.
         learning_rate: of every weight but the pooling's p, which gets 100 times as much.
         decay: of the rate.
@@ -120,6 +122,7 @@ class Optimisation:
     """
 
     epochs: int = 100
+    max_steps: int | None = None
     tuples: int = 8
     learning_rate: float = 1e-6
     decay: float = 0.01
@@ -132,8 +135,12 @@ class Optimisation:
     workers: int = field(default=2, metadata=FREE)
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.tuples, self.chunk) < 1 or min(self.workers, self.seed) < 0:
-            raise UsageError("epochs, tuples and chunk start at 1, workers and seed at 0")
+        limit = 1 if self.max_steps is None else self.max_steps
+        counts = (self.epochs, self.tuples, self.chunk, limit)
+        if min(counts) < 1 or min(self.workers, self.seed) < 0:
+            raise UsageError(
+                "epochs, tuples and chunk start at 1, as max_steps does; workers and seed at 0"
+            )
         rates = (self.learning_rate, self.decay, self.weight_decay, self.attention_rate)
         if not all(0 <= rate < math.inf for rate in (*rates, *self.rates.values())):
             raise UsageError("rates and decays must not be negative")

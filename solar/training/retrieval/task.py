@@ -49,7 +49,7 @@ class RetrievalTask(Task):
         self.model = starting_model(recipe).to(processes.device)
         self.modules = self.model.to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, recipe.optimiser)
-        self.epochs = recipe.optimiser.epochs
+        self.epochs, self.max_steps = recipe.optimiser.epochs, recipe.optimiser.max_steps
         self.best_by = "map" if recipe.validation else None
         self.criterion = tuple_loss(recipe.loss)
         self.epoch, self.tuples = 0, Tuples(np.zeros((0, 2), np.int64))
@@ -62,8 +62,9 @@ class RetrievalTask(Task):
     def open_epoch(self, epoch: int) -> Line:
         """Draw queries, positives and a pool; mine."""
         mined = self.take(self.draw(epoch), epoch)
-        line = {"event": "mined", "tuples": len(mined.tuples), "photos": mined.photos}
-        return {**line, "seconds": mined.seconds, "unreadable": list(mined.unreadable)}
+        line = {"event": "mined", "tuples": len(mined.tuples), "pool": mined.pool}
+        line |= {"photos": mined.photos, "seconds": mined.seconds}
+        return {**line, "unreadable": list(mined.unreadable)}
 
     def draw(self, epoch: int) -> Draw:
         """Queries, positives and pool of an epoch, the same whenever it is drawn."""
@@ -126,10 +127,9 @@ class RetrievalTask(Task):
         values = [p.detach().mean().item() for p in self.model.pool.parameters()]
         return {"p": values[0] if values else None}
 
-    def close_epoch(self, epoch: int) -> Line:
+    def close_epoch(self, epoch: int, last: bool) -> Line:
         """Validate after the last epoch, and as often as the recipe says."""
         settings = self.recipe.validation
-        last = epoch + 1 == self.epochs
         return self._validated() if settings and (last or not (epoch + 1) % settings.every) else {}
 
     def samples(self) -> Iterator[Picture]:

@@ -6,12 +6,13 @@ import json
 import os
 import pickle
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from solar.errors import CheckpointError, UsageError
+from solar.errors import CheckpointError, SolarError, UsageError
 from solar.files.atomic import write_atomically
 from solar.training.run.tables import compared
 from solar.training.run.task import Line, State
@@ -52,15 +53,38 @@ class RunFolder:
         """Whether nothing is left to do."""
         return self.model.exists()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say of a disk that is full, or takes no more for another reason, what is kept.
+
+        Raises:
+            SolarError: instead of what the disk and torch say.
+        """
+        try:
+            yield
+        except (OSError, RuntimeError, SolarError) as error:
+            cause: BaseException | None = error  # torch hides it behind an error of its own
+            while cause is not None and not isinstance(cause, OSError):
+                cause = cause.__cause__ or cause.__context__
+            if cause is None:
+                raise
+            reason = f"cannot be written ({cause.strerror or cause}): make room, then"
+            kept = "start anew: no checkpoint was written yet"
+            if self.state:
+                at = self.state["epoch"] + 1, self.state["step"]
+                kept = "go on with --resume, from epoch {}, step {}".format(*at)
+            raise SolarError(f"{reason} {kept}", self.path) from error
+
     def open(self) -> None:
         """Make the folder; take lines out of the log that the checkpoint does not know yet."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "log.jsonl").open("ab") as log:
-            log.truncate(min(self.state["log"] if self.state else 0, log.tell()))
+        with self.writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            with (self.path / "log.jsonl").open("ab") as log:
+                log.truncate(min(self.state["log"] if self.state else 0, log.tell()))
 
     def log(self, line: Line) -> None:
         """Add a line to the log."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as log:
+        with self.writing(), (self.path / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
 
     def save(self, state: State) -> None:
@@ -69,18 +93,20 @@ class RunFolder:
         Args:
             state: with `best_epoch`, whose weights are kept; those of other epochs are removed.
         """
-        with (self.path / "log.jsonl").open("ab") as log:
-            size = log.tell()
-            os.fsync(log.fileno())
-        with write_atomically(self.path / "state.pt") as file:
-            torch.save({**state, "recipe": self._recipe, "log": size}, file)
+        with self.writing():
+            with (self.path / "log.jsonl").open("ab") as log:
+                size = log.tell()
+                os.fsync(log.fileno())
+            with write_atomically(self.path / "state.pt") as file:
+                torch.save({**state, "recipe": self._recipe, "log": size}, file)
+        self.state = {"epoch": state["epoch"], "step": state["step"]}
         for weights in self.path.glob("best-*.pt"):
             if weights != self._best(state["best_epoch"]):
                 weights.unlink()
 
     def save_best(self, epoch: int, weights: Mapping[str, Tensor]) -> None:
         """Write the best weights so far; those before stay until the checkpoint names these."""
-        with write_atomically(self._best(epoch)) as file:
+        with self.writing(), write_atomically(self._best(epoch)) as file:
             torch.save(dict(weights), file)
 
     def best(self, epoch: int) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from solar.errors import SolarError
@@ -28,7 +29,7 @@ class Run:
     Attributes:
         epoch: how many are done.
         step: how many are done of the epoch that has begun.
-        best_epoch: whose weights are kept, counted from 1; 0 before the first.
+        best_epoch: whose weights are kept, counted from 1; 0 is the start.
         figures: of the validation that chose them.
         minutes: that the run took up to its last line of the log.
     """
@@ -40,7 +41,7 @@ class Run:
         self.watchers = tuple(watchers) if processes.first else ()
         self.epoch, self.step, self.done, self.opened = 0, 0, 0, False
         self.best_epoch, self.best, self.figures = 0, -math.inf, dict[str, Any]()
-        self.minutes = 0.0
+        self.minutes, self.sums = 0.0, dict[str, float]()
         if folder.state:
             self._restore(folder.state)
         self._started = time.monotonic() - 60 * self.minutes
@@ -52,7 +53,7 @@ class Run:
             SolarError: the loss is no longer finite, or photos cannot be used.
         """
         self._begin()
-        while self.epoch < self.task.epochs:
+        while not self._last(self.epoch):
             self._open_epoch()
             for _ in self.steps():
                 pass
@@ -64,7 +65,9 @@ class Run:
         if self.processes.first:
             self.folder.open()
             if self.folder.state is None:
-                self._log({"event": "start", **self.task.begin()})
+                line = self.task.begin()
+                self._judge(line)
+                self._log({"event": "start", **line})
         if self.folder.state is None:
             self.processes.copy(self.task.modules)
 
@@ -82,8 +85,11 @@ class Run:
         """The steps of an open epoch from where it stands; yields what each has logged."""
         of = self.task.steps(self.epoch)
         later = sum(self.task.steps(epoch) for epoch in range(self.epoch + 1, self.task.epochs))
+        if self.task.max_steps is not None:
+            limit = self.step + self.task.max_steps - self.done
+            of, later = min(of, limit), min(later, max(0, limit - of))
         first, started, saved = self.step, time.monotonic(), time.monotonic()
-        for batch in self.task.batches(self.epoch, self.step):
+        for batch in islice(self.task.batches(self.epoch, self.step), of - self.step):
             line = self._step(batch)
             seconds = (time.monotonic() - started) / (self.step - first)
             left = (of - self.step + later) * seconds / 60
@@ -106,24 +112,35 @@ class Run:
             raise SolarError(f"{where}: the loss is no longer finite: {losses}; lower the rate")
         optimizer.step()
         self.step, self.done = self.step + 1, self.done + 1
+        self.sums = {name: self.sums.get(name, 0.0) + loss for name, loss in losses.items()}
         return {"done": self.done, **losses, "rate": rate, **task.figures()}
 
     def _close_epoch(self) -> None:
-        self.epoch, self.step, self.opened = self.epoch + 1, 0, False
+        losses = {name: total / self.step for name, total in self.sums.items()}
+        self.epoch, self.step, self.opened, self.sums = self.epoch + 1, 0, False, {}
         if self.processes.first:
-            figures = dict(self.task.close_epoch(self.epoch - 1))
-            by = self.task.best_by
-            score = figures.get(by) if by else math.inf  # without validation the last is the best
-            if score is not None and score >= self.best:
-                self.best_epoch, self.best, self.figures = self.epoch, score, figures
-                if by:
-                    self.folder.save_best(self.epoch, self.task.modules.state_dict())
-            line = {"event": "epoch", "epoch": self.epoch, **figures}
+            figures = dict(self.task.close_epoch(self.epoch - 1, self._last(self.epoch)))
+            self._judge(figures)
+            line = {"event": "epoch", "epoch": self.epoch, "losses": losses, **figures}
             self._log({**line, "best_epoch": self.best_epoch})
         for watcher in self.watchers:
             watcher.pictures(self.epoch, self.task.views())
         self._save()
         self.processes.wait()  # the first one validates alone
+
+    def _last(self, epoch: int) -> bool:
+        """Whether nothing follows after so many epochs."""
+        limit = self.task.max_steps
+        return epoch >= self.task.epochs or (limit is not None and self.done >= limit)
+
+    def _judge(self, figures: Line) -> None:
+        """Keep the weights if they are the best so far; without validation the last are."""
+        by = self.task.best_by
+        score = figures.get(by) if by else math.inf
+        if score is not None and score >= self.best:
+            self.best_epoch, self.best, self.figures = self.epoch, score, dict(figures)
+            if by:
+                self.folder.save_best(self.epoch, self.task.modules.state_dict())
 
     def _write(self) -> None:
         if self.processes.first and not self.folder.finished:
@@ -131,12 +148,13 @@ class Run:
                 self.task.modules.load_state_dict(self.folder.best(self.best_epoch))
             model = self.task.result()
             model.name = self.folder.path.name
-            save(model, self.folder.model, self.task.dtype)
+            with self.folder.writing():
+                save(model, self.folder.model, self.task.dtype)
         self.processes.wait()
 
     def _log(self, line: Line) -> Line:
         self.minutes = (time.monotonic() - self._started) / 60
-        line = {**line, "minutes": self.minutes}
+        line = {**line, "epochs": self.task.epochs, "minutes": self.minutes}
         if self.processes.first:
             self.folder.log(line)
             for watcher in self.watchers:
@@ -173,4 +191,6 @@ def told(watchers: Sequence[Watcher], processes: Processes) -> Progress:
     return progress
 
 
-_PLACE = ("epoch", "step", "done", "opened", "best_epoch", "best", "figures", "minutes")
+_PLACE = (
+    "epoch", "step", "done", "opened", "best_epoch", "best", "figures", "minutes", "sums"
+)  # fmt: skip

@@ -31,14 +31,16 @@ class Task(Protocol):
         modules: all that is trained or counted, on its device: what a checkpoint keeps.
         optimizer: its groups may have a "factor" on the rate.
         epochs: how many.
+        max_steps: of all epochs together, after which the run ends; None for no limit.
         best_by: figure of `close_epoch` whose greatest value chooses the weights that are kept;
-            None keeps the last.
+            None keeps the last. The start, if `begin` measures it, is epoch 0.
         dtype: of the weights in the finished folder.
     """
 
     modules: nn.Module
     optimizer: torch.optim.Optimizer
     epochs: int
+    max_steps: int | None = None
     best_by: str | None = None
     dtype: torch.dtype = torch.float32
 
@@ -90,8 +92,12 @@ class Task(Protocol):
         """What else the log says of a step."""
         return {}
 
-    def close_epoch(self, epoch: int) -> Line:
+    def close_epoch(self, epoch: int, last: bool) -> Line:
         """Validate, in the first process.
+
+        Args:
+            epoch: that is done.
+            last: no other follows.
 
         Returns:
             Figures, for the log.

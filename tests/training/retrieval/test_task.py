@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
 
 from solar.errors import CheckpointError, SolarError, UsageError
+from solar.files import write_atomically
 from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
@@ -57,7 +62,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Whole
 def test_what_is_frozen_stays_to_the_bit(whole: Whole) -> None:
     recipe, run, watcher = whole
     before = starting_model(recipe).state_dict()
-    after = load(run / "model").state_dict()
+    after = torch.load(run / "state.pt", weights_only=True)["modules"]
     for name, weights in before.items():
         statistic = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
         assert torch.equal(after[name], weights) == (name.startswith(FROZEN) or statistic), name
@@ -183,7 +188,7 @@ def test_the_best_epoch_is_kept(
     tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small_recipe(tmp_path, model_folder, optimiser={"epochs": 4, "tuples": 100})
-    states, scores = [], iter([0.9, 0.2, 0.7, 0.3, 0.4])  # before training, then by epoch
+    states, scores = [], iter([0.1, 0.2, 0.7, 0.3, 0.4])  # before training, then by epoch
 
     def validate(model: torch.nn.Module, *_: Any) -> float:
         states.append({name: weights.clone() for name, weights in model.state_dict().items()})
@@ -195,6 +200,56 @@ def test_the_best_epoch_is_kept(
     assert equal == [False, False, True, False, False]
     epochs = [line for line in log_of(tmp_path / "run") if line["event"] == "epoch"]
     assert [line["best_epoch"] for line in epochs] == [1, 2, 2, 2]
+    scores = iter([0.9, 0.2, 0.7, 0.3, 0.4])  # a training that only hurts
+    report = train(recipe, tmp_path / "hurt", device="cpu")
+    kept = load(report.model).state_dict()
+    assert all(torch.equal(states[0][name], kept[name]) for name in kept)
+    assert (report.best_epoch, report.figures["map"]) == (0, 0.9)
+
+
+def test_max_steps_end_a_run_within_an_epoch(tmp_path: Path, model_folder: Path) -> None:
+    recipe = small_recipe(tmp_path, model_folder, optimiser={"max_steps": 5, "epochs": 9})
+    train(recipe, tmp_path / "run", device="cpu")
+    log = log_of(tmp_path / "run")
+    steps = [(line["epoch"], line["step"], line["of"]) for line in log if line["event"] == "step"]
+    assert steps == [(1, 1, 4), (1, 2, 4), (1, 3, 4), (1, 4, 4), (2, 1, 1)]
+    epochs = [line for line in log if line["event"] == "epoch"]
+    assert [line["epoch"] for line in epochs] == [1, 2] and "map" in epochs[-1]
+    first = [line["triplet"] for line in log if line["event"] == "step"][:4]
+    assert epochs[0]["losses"]["triplet"] == pytest.approx(sum(first) / 4)
+
+
+def test_a_full_disk_is_one_line_that_says_what_is_kept(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, room, writes = small_recipe(tmp_path, model_folder), 0, iter(range(99))
+
+    class Full(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    @contextmanager
+    def full(path: Path) -> Iterator[IO[bytes]]:
+        with write_atomically(path) as file:
+            yield file if next(writes) < room else Full()
+
+    monkeypatch.setattr("solar.training.run.folder.write_atomically", full)
+    monkeypatch.setattr("solar.training.run.run.SAVE_EVERY", 0.0)
+    for count, kept in (
+        (0, "start anew"),
+        (1, "start anew"),
+        (3, "--resume, from epoch 1, step 1"),
+    ):
+        room, writes = count, iter(range(99))
+        with pytest.raises(SolarError, match="No space left on device") as refused:
+            train(recipe, tmp_path / "run", device="cpu")
+        assert str(refused.value).startswith(f"{tmp_path / 'run'}: cannot be written")
+        assert kept in str(refused.value) and "\n" not in str(refused.value)
+        assert not list((tmp_path / "run").glob("*partial"))
+    monkeypatch.undo()
+    report = train(recipe, tmp_path / "run", device="cpu", resume=True)
+    assert report.model.exists()
+    assert log_of(tmp_path / "run")[-1]["event"] == "epoch"
 
 
 @pytest.mark.slow
