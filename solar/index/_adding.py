@@ -17,18 +17,27 @@ from solar.errors import SolarError
 from solar.extraction import Extractor, Failed
 from solar.files.atomic import sha256
 from solar.index._content import WatchedPhoto, as_photos
-from solar.index._entries import Descriptor, Entry, descriptor_sum, path_to_bytes, stamp_of
+from solar.index._entries import (
+    Descriptor,
+    Entry,
+    descriptor_sum,
+    is_gone,
+    path_to_bytes,
+    stamp_of,
+)
 from solar.index._features import FeatureMaker
 from solar.index._roots import Roots
 from solar.index._snapshot import LENGTH_TOLERANCE, Snapshot
 from solar.index._writer import Writer
 from solar.index.results import AddReport
+from solar.photos import decoder_came
 from solar.typing import Progress
 
 # What a killed run has to do again, at most.
 _PHOTOS_PER_COMMIT = 256
 _SECONDS_PER_COMMIT = 10.0
 _PHOTOS_PER_ROUND = 4096  # Enough for extraction to form its batches.
+_UNFINISHED = 4  # Places that are named, at most.
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,10 @@ class Addition:
         extractor: Callable[[], Extractor],
         features: FeatureMaker | None,
         *,
-        retry_failed: bool,
-        progress: Progress | None,
+        retry_failed: bool = False,
+        check_content: bool = False,
+        moving: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Prepare.
 
@@ -81,6 +92,8 @@ class Addition:
             extractor: called once there is a photo to describe.
             features: makes them; None if the index keeps none.
             retry_failed: try photos again that failed before and have not changed.
+            check_content: read files whose size and times have not changed, too.
+            moving: a photo whose file is gone may be one that is found elsewhere now.
             progress: called with the number of photos dealt with, and of all.
         """
         self.report = AddReport()
@@ -90,6 +103,8 @@ class Addition:
         self._extractor = extractor
         self._features = features
         self._retry_failed = retry_failed
+        self._check_content = check_content
+        self._moving = moving
         self._progress = progress
         self.missing: set[bytes] = set()
         self._changing: set[int] = set()
@@ -99,20 +114,29 @@ class Addition:
         self._done = 0
         self._total = 0
 
-    def run(self, paths: Sequence[Path]) -> None:
+    def run(self, paths: Sequence[Path], places: Sequence[str] = ()) -> None:
         """Add photos, committing as it goes.
 
         Args:
             paths: absolute, each once.
+            places: that they are in; until all is done, the index says that they are unfinished.
 
         Raises:
             SolarError: the index cannot be written, or the model not be used. Like an
                 interruption, this leaves the photos that are done in the index.
         """
         self._total = len(paths)
+        if self._progress is not None:
+            self._progress(0, self._total)
+        before = self._writer.unfinished
+        self._writer.unfinished = tuple(dict.fromkeys((*before, *places)))[:_UNFINISHED]
         try:
             for start in range(0, len(paths), _PHOTOS_PER_ROUND):
+                if start:
+                    self._commit()
                 self._round(paths[start : start + _PHOTOS_PER_ROUND])
+            self._put(with_features=True)
+            self._writer.unfinished = tuple(place for place in before if place not in places)
         finally:
             self._put(with_features=False)
             self._writer.commit()
@@ -130,7 +154,6 @@ class Addition:
         unseen = [item for item in groups.items() if not self._copied(*item)]
         while unseen:
             unseen = self._describe(unseen)
-        self._commit()
 
     def _look(self, path: Path) -> _Candidate | None:
         """Tell from size and times alone whether a photo is known: then there is no candidate."""
@@ -152,7 +175,8 @@ class Addition:
         except OSError as error:
             self._unreadable(_Candidate(-1, *home, path, known, (-1, -1, -1)), error)
             return None
-        if known is not None and known.stamp == stamp_of(found) and not self._to_retry(known):
+        same = known is not None and known.stamp == stamp_of(found) and not self._check_content
+        if same and known is not None and not self._to_retry(known):
             self._known(known, path)
             return None
         # Numbered here, so that ids do not depend on the order in which descriptors arrive.
@@ -160,7 +184,7 @@ class Addition:
         return _Candidate(number, *home, path, known, stamp_of(found))
 
     def _to_retry(self, known: Entry) -> bool:
-        return known.row is None and self._retry_failed
+        return known.row is None and (self._retry_failed or decoder_came(known.reason or ""))
 
     def _restated(self, candidate: _Candidate, content: bytes) -> bool:
         """Note only the new times of a file that was written again with the same content."""
@@ -168,18 +192,22 @@ class Addition:
         if known is None or known.sha256 != content or self._to_retry(known):
             return False
         size, mtime_ns, ctime_ns = candidate.stamp
-        known = known._replace(size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
-        self._writer.put(known)
+        if known.stamp != candidate.stamp:
+            known = known._replace(size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
+            self._writer.put(known)
         self._known(known, candidate.file)
         return True
 
     def _copied(self, content: bytes, group: list[_Candidate]) -> bool:
-        """Give photos the descriptor of one that the index has, if their bytes are the same."""
+        """Let photos be those that the index has with the same bytes, moved, or copies of one."""
         generation = self._writer.commit_read.generation
         same = self._snapshot.catalogue.with_content(content, generation)
-        original = next((entry for entry in same if entry.id not in self._changing), None)
-        if original is None or original.row is None:
-            return False
+        same = [entry for entry in same if entry.id not in self._changing]
+        while group and self._moving and (left := self._left(same, group[0].file)) is not None:
+            same[left] = self._moved(same[left], group.pop(0))
+        original = next(iter(same), None)
+        if not group or original is None or original.row is None:
+            return not group
         if original.row >= len(self._vectors):  # Of this very call.
             self._vectors = self._writer.vectors()
         descriptor = self._vectors.read(np.array([original.row]))[0]
@@ -190,6 +218,28 @@ class Addition:
             self._described(candidate, entry, descriptor)
             self._duplicate(candidate, self._roots.text(original.root, original.path))
         return True
+
+    def _left(self, same: Sequence[Entry], file: Path) -> int | None:
+        """Which of some photos is not where it was, or there by a link to a file that is given."""
+        for place, entry in enumerate(same):
+            path = Path(self._text(entry))
+            if path.is_absolute() and (
+                is_gone(path)
+                or (path.is_symlink() and not file.is_symlink() and path.samefile(file))
+            ):
+                return place
+        return None
+
+    def _moved(self, entry: Entry, candidate: _Candidate) -> Entry:
+        """Keep a photo at its new place, instead of what was known there."""
+        moved = Entry(entry.id, candidate.root, candidate.path, entry.sha256, *candidate.stamp)
+        moved = Entry(*moved[:7], *entry[7:])
+        self._writer.put(moved)
+        if candidate.known is not None:
+            self._writer.remove(candidate.id)
+        self.report.moved.append((self._text(entry), self._text(moved)))
+        self._known(moved, candidate.file)
+        return moved
 
     def _describe(
         self, groups: list[tuple[bytes, list[_Candidate]]]
@@ -288,7 +338,7 @@ class Addition:
 
     def _known(self, entry: Entry, file: Path) -> None:
         if entry.row is None:
-            self.report.failed.append((str(file), entry.reason or ""))
+            self.report.still_failed.append((str(file), entry.reason or ""))
         else:
             self.report.unchanged.append(str(file))
             if self._features is not None and entry.features_at is None and entry.sha256:

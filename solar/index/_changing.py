@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from solar.errors import UsageError
-from solar.index._entries import Entry, path_to_bytes, path_to_text
+from solar.index._entries import Entry, is_gone, path_to_bytes, path_to_text
 from solar.index._given import Given
 from solar.index._roots import NAMELESS, Roots
 from solar.index._snapshot import Snapshot
@@ -54,7 +54,7 @@ def finished(report: AddReport, last: Snapshot, given: Given, missing: set[bytes
     for place in given.places:
         for entry in last.below(place):
             whole = last.roots.whole(entry.root, entry.path)
-            if whole not in gone and _is_gone(whole):
+            if whole not in gone and is_gone(Path(path_to_text(whole))):
                 gone[whole] = entry.root
                 accounted.add(place)
     lost, missing_roots = Counter(gone.values()), set(last.roots.missing())
@@ -68,16 +68,6 @@ def finished(report: AddReport, last: Snapshot, given: Given, missing: set[bytes
     for part in vars(report).values():
         part.sort()
     return report
-
-
-def _is_gone(path: bytes) -> bool:
-    try:
-        Path(path_to_text(path)).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:  # Out of reach for now, which is not gone.
-        return False
-    return False
 
 
 def add_rows(

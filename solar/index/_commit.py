@@ -14,7 +14,7 @@ from solar.features.extraction import FeatureExtraction
 from solar.index._entries import checksum
 
 FORMAT = 1
-LARGEST_DOCUMENT = 1 << 16
+LARGEST_DOCUMENT = 1 << 17
 _MOST = 1 << 48  # Of bytes, rows or ids: products with a row's size stay below 2^63.
 _DIGESTS = 1 << 64
 _COUNTS = (
@@ -41,6 +41,7 @@ class Commit:
         failed: photos without one.
         digest: the sum of the checksums of all entries, so that none can come, go or change alone.
         roots: checksum of the table of roots.
+        unfinished: the first places of which adding was begun and has not ended.
     """
 
     extraction: Extraction
@@ -56,6 +57,7 @@ class Commit:
     failed: int = 0
     digest: int = 0
     roots: str = ""
+    unfinished: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """JSON that ends with a checksum of all that comes before."""
@@ -75,11 +77,12 @@ class Commit:
             given = content.pop("checksum")
             if content.pop("format") != FORMAT:
                 raise IndexDamaged("was written by another version of Solar: make it anew", file)
-            values = {name: _count(content, name, file) for name in _COUNTS}
+            values: dict[str, Any] = {name: _count(content, name, file) for name in _COUNTS}
             values["digest"] = _count(content, "digest", file, _DIGESTS)
             features = content["features"]
             made = FeatureExtraction.from_json(features, file) if features is not None else None
             extraction = Extraction.from_json(content["extraction"], file)
+            values["unfinished"] = tuple(map(str, content["unfinished"]))
             commit = cls(extraction, made, str(content["kind"]), roots=content["roots"], **values)
         except IndexDamaged:
             raise

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from solar.photos import Photo
+from solar.files.atomic import sha256
+from solar.photos import Photo, name_of
 
 
 class WatchedPhoto:
@@ -30,6 +31,15 @@ class WatchedPhoto:
             data = file.read(size)
         self.sha256 = hashlib.sha256(data).digest()
         return data
+
+
+def content_of(photo: Photo | int) -> bytes:
+    """SHA-256 of a photo's file; empty where it is none."""
+    if isinstance(photo, bytes):
+        return hashlib.sha256(photo).digest()
+    if isinstance(photo, int) or not Path(name_of(photo)).is_file():
+        return b""
+    return bytes.fromhex(sha256(Path(name_of(photo))))
 
 
 def as_photos(watched: Sequence[WatchedPhoto]) -> Sequence[Photo]:

@@ -87,6 +87,17 @@ def _kept(value: int) -> int:
     return min(max(value, -_LARGEST), _LARGEST)
 
 
+def is_gone(path: Path) -> bool:
+    """Whether a file is no longer there; one that is out of reach for now is not gone."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def path_to_bytes(path: Path) -> bytes:
     """A path as the index stores it: with forward slashes, in the file system's own bytes."""
     return os.fsencode(path.as_posix())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from solar.files.atomic import sha256
 from solar.index._entries import path_to_bytes, path_to_text
 from solar.index._roots import Roots
 from solar.index._snapshot import Snapshot
-from solar.photos import look_for_photos
+from solar.photos import EXCLUDED, look_for_photos
 from solar.typing import AnyPath
 
 _HASHED = 20
@@ -39,11 +39,18 @@ class Given:
     left_out: list[str] = field(default_factory=list)
 
 
-def look(photos: AnyPath | Iterable[AnyPath], snapshot: Snapshot) -> Given:
+def look(
+    photos: AnyPath | Iterable[AnyPath], snapshot: Snapshot, exclude: Sequence[str] = ()
+) -> Given:
     """All photos in folders and lists, and the roots that they belong to.
 
     A folder that is in no root yet is another root, or one that has moved here. What does not
-    exist is taken for a photo.
+    exist is taken for a photo. A link to a photo that is there itself is left out.
+
+    Args:
+        photos: folders and photos.
+        snapshot: of the index.
+        exclude: patterns of what to leave out, beside the usual ones.
 
     Raises:
         PhotoError: a folder given cannot be listed; those below are in `left_out`.
@@ -51,21 +58,39 @@ def look(photos: AnyPath | Iterable[AnyPath], snapshot: Snapshot) -> Given:
     given = Given(snapshot.roots)
     found: dict[Path, None] = {}
     folders: dict[Path, Path] = {}
+    links: list[Path] = []
     for item in map(Path, as_list(photos)):
         if item.is_dir():
             place = item.resolve()
             _root(given, path_to_bytes(place), snapshot)
-            seen = look_for_photos([place])
+            seen = look_for_photos([place], (*exclude, *EXCLUDED))
             found.update(dict.fromkeys(seen.photos))
+            links += seen.linked
             given.left_out += seen.notes()
         else:
             place = absolute_photo(item, folders)
             if given.roots.home(path_to_bytes(place)) is None and place.exists():
                 _root(given, path_to_bytes(place.parent), snapshot)
             found[place] = None
+            links += [place] if place.is_symlink() else []
         given.places.add(path_to_bytes(place).rstrip(b"/"))
-    given.photos = list(found)
+    repeated = _repeated(links, found, snapshot)
+    given.photos = [path for path in found if path not in repeated]
+    if repeated:
+        given.left_out.append(f"links to photos that are in already: {len(repeated):,}")
     return given
+
+
+def _repeated(links: Iterable[Path], found: Mapping[Path, None], snapshot: Snapshot) -> set[Path]:
+    """Those of some links to photos whose photo is in the index, or given, itself."""
+    targets = {link: Path(os.path.realpath(link)) for link in links if link in found}
+    repeated: set[Path] = set()
+    taken = found.keys() - targets.keys()
+    for link, target in targets.items():
+        if target != link and (target in taken or snapshot.at(path_to_bytes(target)) is not None):
+            repeated.add(link)
+        taken.add(target)
+    return repeated
 
 
 def as_list(photos: AnyPath | Iterable[AnyPath]) -> Iterable[AnyPath]:

@@ -219,6 +219,8 @@ def summary(snapshot: Snapshot) -> IndexInfo:
             (snapshot.text(entry), entry.reason or "")
             for entry in catalogue.failed(commit.generation)
         ],
+        copies=[list(map(snapshot.text, group)) for group in catalogue.copies(commit.generation)],
+        unfinished=commit.unfinished,
         size=sum(file.stat().st_size for file in files if file.exists()),
         reclaimable=unused + commit.features_bytes - feature_bytes + dead * _VERSION_BYTES,
     )

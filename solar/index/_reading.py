@@ -15,6 +15,7 @@ from solar.extraction import Extraction, Failed, describe_one
 from solar.features.extraction import FeatureExtraction
 from solar.features.extractor import features_of_one
 from solar.features.features import Features
+from solar.index._content import content_of
 from solar.index._entries import Entry, path_to_bytes, path_to_text
 from solar.index._given import absolute_photo
 from solar.index._models import Models
@@ -92,6 +93,11 @@ class Reader:
         return self._snapshot.commit.generation
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Places that `add` has not come to the end of: interrupted, or under way."""
+        return self._snapshot.commit.unfinished
+
+    @property
     def extraction(self) -> Extraction:
         """What the descriptors depend on."""
         return self._snapshot.commit.extraction
@@ -143,7 +149,13 @@ class Reader:
         return find_problems(self.folder)
 
     def search(
-        self, photo: Photo | int, top: int = 10, box: Box | None = None, rerank: str = "default"
+        self,
+        photo: Photo | int,
+        top: int = 10,
+        box: Box | None = None,
+        rerank: str = "default",
+        *,
+        distinct: bool = False,
     ) -> list[Hit]:
         """Find photos of the same place.
 
@@ -153,6 +165,8 @@ class Reader:
             box: x1, y1, x2, y2 in pixels of the photo: the part of it to search for.
             rerank: `none`; ways to look again at what was found, with commas between; or
                 `default`: geometric where the index keeps features, else none.
+            distinct: of photos that are the same byte for byte find one, and none that is the
+                query itself.
 
         Returns:
             The best first; fewer than `top` if the index holds fewer.
@@ -167,8 +181,8 @@ class Reader:
         snapshot = self._snapshot
         chain = _chain(rerank, snapshot, top)
         made = snapshot.commit.features if any(way.needs_features for way in chain) else None
-        view = self._view(snapshot, photo, box, made)
-        (ranking,) = rank(snapshot, view.descriptor[None], max(top, reach(chain)))
+        view = self._view(snapshot, photo, box, made, content_of(photo) if distinct else None)
+        ranking = view.search(view.descriptor, max(top, reach(chain)))
         return _hits(snapshot, look_again(ranking, view, chain).top(top))
 
     def search_descriptors(
@@ -241,21 +255,26 @@ class Reader:
         photo: Photo | int,
         box: Box | None,
         made: FeatureExtraction | None,
+        without: bytes | None,
     ) -> IndexView:
         """A query, from a photo or from the index itself; with features if they are made."""
         if isinstance(photo, int):
             entry = snapshot.entry(photo)
+            without = without if without is None else entry.sha256 or b""
             if box is None:
                 (descriptor,) = snapshot.descriptors([photo])
                 kept = kept_features(snapshot, [photo])
-                return IndexView(snapshot, descriptor, lambda: kept[0])
+                return IndexView(snapshot, descriptor, lambda: kept[0], without)
             photo = snapshot.text(entry)
         extractor = self._models.extractor(snapshot.commit.extraction)
         if made is None:
-            return IndexView(snapshot, describe_one(extractor, photo, box), lambda: None)
+            described = describe_one(extractor, photo, box)
+            return IndexView(snapshot, described, lambda: None, without)
         opened, maker = decode(photo), self._models.feature_extractor
         descriptor = describe_one(extractor, opened, box)
-        return IndexView(snapshot, descriptor, lambda: features_of_one(maker(made), opened, box))
+        return IndexView(
+            snapshot, descriptor, lambda: features_of_one(maker(made), opened, box), without
+        )
 
     @staticmethod
     def _meant(snapshot: Snapshot, photo: AnyPath) -> Iterator[Entry]:

@@ -62,7 +62,6 @@ def renew(
             old.roots,
             lambda: extractor,
             None,
-            retry_failed=False,
             progress=progress,
         )
         entries = old.catalogue.all(old.commit.generation)

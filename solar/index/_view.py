@@ -25,6 +25,7 @@ class IndexView:
         snapshot: Snapshot,
         descriptor: Descriptor,
         features: Callable[[], Features | None],
+        without: bytes | None = None,
     ) -> None:
         """Look at a snapshot.
 
@@ -32,10 +33,13 @@ class IndexView:
             snapshot: of the index.
             descriptor: (D,) of the query.
             features: makes those of the query, asked once.
+            without: SHA-256 of photos that are not found, and then of those with the same bytes
+                only the first is; empty for that alone.
         """
         self.descriptor = descriptor
         self._snapshot = snapshot
         self._make = features
+        self._without = without
         self._made = False
         self._features: Features | None = None
 
@@ -56,8 +60,24 @@ class IndexView:
 
     def search(self, descriptor: Descriptor, top: int) -> Ranking:
         """The photos whose descriptors are nearest to one."""
-        (ranking,) = rank(self._snapshot, descriptor[None], top)
-        return ranking
+        reach = top
+        while True:
+            (ranking,) = rank(self._snapshot, descriptor[None], reach)
+            if self._without is None:
+                return ranking
+            kept = self._distinct(ranking.ids.tolist())
+            if len(kept) >= top or len(ranking) < reach:
+                return Ranking.of(ranking.ids[kept[:top]], ranking.scores[kept[:top]])
+            reach *= 2
+
+    def _distinct(self, ids: Sequence[int]) -> list[int]:
+        """Positions of photos, the first of each content."""
+        entries = self._snapshot.find(ids)
+        first: dict[bytes | int, int] = {}
+        for position, number in enumerate(ids):
+            first.setdefault(entries[number].sha256 or number, position)
+        first.pop(self._without or b"", None)
+        return list(first.values())
 
 
 def rank(snapshot: Snapshot, queries: Descriptors, top: int) -> list[Ranking]:

@@ -39,7 +39,13 @@ def features_file(folder: Path, number: int) -> Path:
 
 
 class Writer:
-    """Changes an index on top of its last commit. Whoever makes one holds the lock."""
+    """Changes an index on top of its last commit. Whoever makes one holds the lock.
+
+    Attributes:
+        file: of the catalogue.
+        commit_read: the last commit.
+        unfinished: see `Commit`; what the next commit will say.
+    """
 
     def __init__(self, file: Path, lock: WriterLock) -> None:
         """Open the files.
@@ -67,6 +73,7 @@ class Writer:
                 refuse_other_schema(self._connection, file)
                 self.commit_read = read_commit(self._connection, file)
             made = self.commit_read
+            self.unfinished = made.unfinished
             self._next_id, self._row, self._place = made.next_id, made.rows, made.features_bytes
             kind = kind_named(made.kind)
             self._vectors = kind.write(file.parent, made.files, made.extraction.dimensions)
@@ -153,11 +160,12 @@ class Writer:
         """
         settings = self._settings
         nothing = not self._changes and self._roots is None and settings is None
-        if nothing and self._generation is None:
+        same = self.unfinished == self.commit_read.unfinished
+        if nothing and same and self._generation is None:
             return
         with self.exclusive() as connection:
             self._write_data()
-            commit = self._write_entries(connection)
+            commit = replace(self._write_entries(connection), unfinished=self.unfinished)
             if settings is not None:
                 made = settings.extraction, settings.features
                 commit = replace(commit, extraction=made[0], features=made[1])

@@ -161,6 +161,15 @@ class Catalogue:
             (at, sha256),
         )
 
+    def copies(self, at: int) -> list[list[Entry]]:
+        """Photos with a descriptor whose files had the same bytes, in groups, by id."""
+        same = (
+            "SELECT sha256 FROM photos WHERE row IS NOT NULL AND died IS NULL "
+            "AND sha256 IS NOT NULL GROUP BY sha256 HAVING count(*) > 1"
+        )
+        groups = [self.with_content(sha256, at) for (sha256,) in self._ask(same)]  # type: ignore[arg-type]
+        return sorted(group for group in groups if len(group) > 1)
+
     def all(self, at: int) -> Iterator[Entry]:
         """All photos by ascending id."""
         last = -1

@@ -17,7 +17,7 @@ from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.index import _changing, _maintenance
 from solar.index._adding import Addition
 from solar.index._commit import Commit
-from solar.index._entries import Entry
+from solar.index._entries import Entry, path_to_text
 from solar.index._features import FeatureMaker
 from solar.index._given import as_list, look
 from solar.index._lock import WriterLock, writer_lock
@@ -141,7 +141,9 @@ class Index(Reader):
         photos: AnyPath | Iterable[AnyPath],
         progress: Progress | None = None,
         *,
+        exclude: Sequence[str] = (),
         retry_failed: bool = False,
+        check_content: bool = False,
         timeout: float = PATIENCE,
     ) -> AddReport:
         """Add photos that are new, and describe those again that have changed.
@@ -149,13 +151,17 @@ class Index(Reader):
         A photo is known by its path below the folder that was added, its root, and has changed if
         its file's size or times and then its content are another. A folder in no root yet is
         another root, or one that was moved: if a root is gone, at least half of its photos lie at
-        the same paths in the new folder with the same sizes, and the bytes of 20 agree. Commits as
-        it goes: after an interruption, the same call goes on where that came.
+        the same paths in the new folder with the same sizes, and the bytes of 20 agree. A photo
+        whose file is gone and whose bytes are found elsewhere has moved there. Commits as it goes:
+        after an interruption, the same call goes on where that came.
 
         Args:
             photos: a folder, with all folders in it, a photo, or a list of these.
             progress: called with the number of photos dealt with, and of all.
+            exclude: patterns of names of files and folders to leave out, beside the usual
+                `solar.photos.EXCLUDED`; one with a slash is for the path below its folder.
             retry_failed: also try photos again that failed before and have not changed.
+            check_content: read all files, also those whose size and times have not changed.
             timeout: seconds to wait for another writer.
 
         Returns:
@@ -170,7 +176,7 @@ class Index(Reader):
         """
         items = list(as_list(photos))
         with self._writing(timeout) as (snapshot, lock):
-            given = look(items, snapshot)
+            given = look(items, snapshot, exclude)
             _changing.refuse_nothing(given, snapshot)
             with Writer(snapshot.catalogue.file, lock) as writer:
                 _changing.put_roots(writer, snapshot, given.roots)
@@ -183,10 +189,13 @@ class Index(Reader):
                     lambda: self._models.extractor(snapshot.commit.extraction),
                     self._feature_maker(snapshot.commit),
                     retry_failed=retry_failed,
+                    check_content=check_content,
+                    moving=True,
                     progress=progress,
                 )
-                addition.run(given.photos)
-            addition.report.moved, addition.report.roots = given.moved, given.added
+                addition.run(given.photos, [path_to_text(place) for place in given.places])
+            addition.report.moved += given.moved
+            addition.report.roots = given.added
             addition.report.left_out = given.left_out
             last = Snapshot.open(self.folder, snapshot)
             return _changing.finished(addition.report, last, given, addition.missing)

@@ -66,6 +66,8 @@ class IndexInfo:
         with_features: how many of these have features.
         roots: the folders that its photos are kept relative to, where they are now.
         failed: (path, reason) of photos that could not be used.
+        copies: paths of photos that are the same byte for byte, group by group.
+        unfinished: places of which adding was begun and has not ended.
         size: of all files, in bytes.
         reclaimable: how many of these bytes `Index.compact` would free, about.
     """
@@ -79,6 +81,8 @@ class IndexInfo:
     with_features: int
     roots: list[str]
     failed: list[tuple[str, str]]
+    copies: list[list[str]]
+    unfinished: tuple[str, ...]
     size: int
     reclaimable: int
 
@@ -96,11 +100,11 @@ class AddReport:
             photos, as when a drive is away: look before you remove them.
         duplicates: of the added and changed, those that are byte for byte the same as another
             photo: (path, that other photo's path).
-        failed: (path, reason) of photos that could not be used, now or earlier; the reason
-            names the file.
+        failed: (path, reason) of photos that could not be used; the reason names the file.
+        still_failed: likewise, in an earlier call; these were not tried again.
         without_features: (path, reason) of photos that have none, in an index that keeps them;
             they can be found, but not verified.
-        moved: (old place, new place) of roots that were found to have moved.
+        moved: (old place, new place) of roots and photos that were found to have moved.
         roots: folders that are new roots.
         left_out: one line for each kind of file or folder that was not looked at.
     """
@@ -112,6 +116,7 @@ class AddReport:
     unreachable: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    still_failed: list[tuple[str, str]] = field(default_factory=list)
     without_features: list[tuple[str, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)

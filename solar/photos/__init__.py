@@ -1,6 +1,7 @@
 """Photos: found, decoded from hostile bytes, prepared for networks, augmented."""
 
 from solar.photos._budget import MAX_MEMORY
+from solar.photos._sniff import decoder_came
 from solar.photos.decode import MAX_ASPECT, MIN_SIDE, decode_photo
 from solar.photos.find import EXCLUDED, SUFFIXES, Found, find_photos, look_for_photos
 from solar.photos.photo import (
@@ -27,6 +28,7 @@ __all__ = [
     "decode",
     "decode_each",
     "decode_photo",
+    "decoder_came",
     "find_photos",
     "look_for_photos",
     "name_of",

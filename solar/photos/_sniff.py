@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 from PIL import Image
 
@@ -108,6 +109,17 @@ def why_unsupported(data: bytes) -> str:
     elif not known and all(c.isprintable() or c.isspace() for c in text.rstrip("\ufffd")):
         looks = "text"
     return f"not a supported format, it looks like {looks}: save it as JPEG or PNG"
+
+
+def decoder_came(reason: str) -> bool:
+    """Whether what `DecoderMissing` said of a photo is done by now."""
+    return any(
+        f"{called} needs a decoder" in reason and find_spec(module) is not None
+        for module, called, _ in _DECODERS.values()
+    ) or any(
+        f"{kind} needs Pillow" in reason and suffix in Image.registered_extensions()
+        for kind, suffix in _PLUGINS.items()
+    )
 
 
 def need_decoder(kind: str) -> None:

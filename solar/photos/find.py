@@ -45,6 +45,7 @@ class Found:
 
     Attributes:
         photos: sorted paths that start with a root.
+        linked: of these, links, and photos in folders that were entered by a link.
         unreadable: one error for each folder that could not be listed; its photos are missing.
         excluded: by pattern, how many files and folders it left out.
         other: by suffix in lower case, how many files are no photos by their name.
@@ -52,6 +53,7 @@ class Found:
     """
 
     photos: list[Path]
+    linked: list[Path]
     unreadable: list[PhotoError]
     excluded: Counter[str]
     other: Counter[str]
@@ -106,15 +108,15 @@ def look_for_photos(roots: Iterable[str | Path], exclude: Sequence[str] = EXCLUD
         PhotoError: a root cannot be listed.
     """
     photos: set[Path] = set()
-    found = Found([], [], Counter(), Counter(), 0)
-    folders: deque[tuple[Path, Path]] = deque()  # and the root of each
-    links: deque[tuple[Path, Path]] = deque()
+    found = Found([], [], [], Counter(), Counter(), 0)
+    folders: deque[tuple[Path, Path, bool]] = deque()  # the root of each; whether by a link
+    links: deque[tuple[Path, Path, bool]] = deque()
     for root in map(Path, roots):
-        folders.append((root, root)) if _is_folder(root) else photos.add(root)
+        folders.append((root, root, False)) if _is_folder(root) else photos.add(root)
     seen: set[object] = set()
     repeated = 0
     while folders or links:
-        folder, root = (folders or links).popleft()
+        folder, root, linked = (folders or links).popleft()
         try:
             if (identity := _identity(folder)) in seen:
                 repeated += folder.is_symlink()
@@ -130,14 +132,17 @@ def look_for_photos(roots: Iterable[str | Path], exclude: Sequence[str] = EXCLUD
             continue
         for entry in _kept(entries, folder.relative_to(root).as_posix(), exclude, found.excluded):
             path = folder / entry.name
+            link = linked or _answers(entry.is_symlink)
             if _answers(entry.is_dir):
-                (links if _answers(entry.is_symlink) else folders).append((path, root))
+                (links if _answers(entry.is_symlink) else folders).append((path, root, link))
             elif (suffix := path.suffix.lower()) in SUFFIXES:
                 photos.add(path)
+                found.linked.extend([path] * link)
             else:
                 found.other[suffix] += 1
     unreadable = sorted(found.unreadable, key=str)
-    return Found(sorted(photos), unreadable, found.excluded, found.other, repeated)
+    linked_photos = sorted(found.linked)
+    return Found(sorted(photos), linked_photos, unreadable, found.excluded, found.other, repeated)
 
 
 def _kept(

@@ -73,19 +73,43 @@ class Changes(RuleBasedStateMachine):
             with pytest.raises(UsageError, match="no such file"):
                 self.index.add(self.photos / below)
             return
+        moved = self.expected_moves(before, present)
         report = self.index.add(self.photos / below, retry_failed=retry)
+        report.failed = sorted(report.failed + report.still_failed)
         report.vanished = sorted(report.vanished + report.unreachable)
         known = {path: content for path, (_, content) in before.items()}
         good = {path for path, content in present.items() if not content.startswith(NOT_A_PHOTO)}
         was_good = {p for p, content in known.items() if not content.startswith(NOT_A_PHOTO)}
-        assert report.vanished == sorted(path for path in inside if path in known.keys() - present)
-        assert report.added == sorted(good - was_good)
-        assert report.unchanged == sorted(p for p in good if known.get(p) == present[p])
-        assert report.changed == sorted(p for p in good & was_good if known[p] != present[p])
+        gone = known.keys() - present - set(moved.values())
+        assert report.vanished == sorted(path for path in inside if path in gone)
+        assert report.moved == sorted((old, new) for new, old in moved.items())
+        assert report.added == sorted(good - was_good - moved.keys())
+        same = {p for p in good if known.get(p) == present[p]}
+        assert report.unchanged == sorted(same | moved.keys())
+        assert report.changed == sorted((good & was_good) - same - moved.keys())
         missing = {self.path(below)} - present.keys() - known.keys() if below in NAMES else set()
         assert [path for path, _ in report.failed] == sorted({*(present.keys() - good), *missing})
-        self.check_described(report, present, known, good, retry)
-        self.take_over(present)
+        self.check_described(report, present, known, good, retry, moved)
+        self.take_over(present, moved)
+
+    def expected_moves(
+        self, held: dict[str, tuple[int, bytes]], present: dict[str, bytes]
+    ) -> dict[str, str]:
+        """By new path, the old one of each photo whose file is gone and whose bytes are there."""
+        fresh = [p for p, content in sorted(present.items()) if held.get(p, (0, b""))[1] != content]
+        changing = held.keys() & set(fresh)
+        moved: dict[str, str] = {}
+        for path in fresh:
+            content = present[path]
+            left = [
+                (number, old)
+                for old, (number, other) in held.items()
+                if other == content and not content.startswith(NOT_A_PHOTO)
+                if old not in changing and old not in moved.values() and not Path(old).exists()
+            ]
+            if left:
+                moved[path] = min(left)[1]
+        return moved
 
     def check_described(
         self,
@@ -94,6 +118,7 @@ class Changes(RuleBasedStateMachine):
         known: dict[str, bytes],
         good: set[str],
         retry: bool,
+        moved: dict[str, str],
     ) -> None:
         """Each new content was described once; every other photo of it is told as a duplicate."""
         fresh = {
@@ -112,11 +137,16 @@ class Changes(RuleBasedStateMachine):
         now = {**known, **present}
         assert all(now[copy] == now[same] and copy != same for copy, same in copies.items())
         firsts = {path.as_posix() for path in self.describer.described}
-        assert copies.keys() == {path for path in fresh if path in good} - firsts
+        assert copies.keys() == {path for path in fresh if path in good} - firsts - moved.keys()
 
-    def take_over(self, present: dict[str, bytes]) -> None:
+    def take_over(self, present: dict[str, bytes], moved: dict[str, str]) -> None:
         """Learn the ids of new photos; they must never have been used."""
         for path, content in sorted(present.items()):
+            if path in moved:
+                if path not in self.held:
+                    self.used.add(max(self.used, default=-1) + 1)
+                self.held[path] = self.held.pop(moved[path])
+                continue
             if path in self.held:
                 self.held[path] = (self.held[path][0], content)
             else:
