@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import out, print_json, ready, table
+from solar.files import claim_output
 
 
 def register(app: typer.Typer) -> None:
@@ -38,11 +39,27 @@ def models(
 
 def convert(
     source: Annotated[str, typer.Argument(help="Named model, model folder or .pth file.")],
-    target: Annotated[Path, typer.Argument(help="A new folder, or a file that ends in .pth.")],
+    target: Annotated[
+        Path, typer.Argument(help="A new folder, or a file that ends in .pth, or .npz (whitening).")
+    ],
+    single_scale: Annotated[
+        bool, typer.Option("--single-scale", help="The whitening for descriptors of one scale.")
+    ] = False,
 ) -> None:
-    """Turn a published .pth file into a folder of safetensors and JSON, or back."""
-    from solar.models.checkpoints import load_any, save
+    """Turn a published .pth file into a folder of safetensors and JSON, or back.
 
+    To a .pth file that SOLAR's code opens, or Radenović's if the network has no attention. To an
+    .npz file: the whitening that a published file comes with, for `--whiten`.
+    """
+    from solar.models.checkpoints import load_any, load_whitening, save
+
+    if target.suffix == ".npz":
+        claim_output(target, inputs=[Path(source)], suffixes=(".npz",))
+        whitening = load_whitening(Path(source), multi_scale=not single_scale)
+        whitening.save(target)
+        kept, width = whitening.projection.shape
+        out.print(f"{target}: whitening, {width}-D to {kept}-D")
+        return
     model = load_any(ready(source))
     save(model, target)
     out.print(f"{target}: {model.summary}")

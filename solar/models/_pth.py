@@ -13,6 +13,7 @@ import torch
 
 from solar.errors import CheckpointError
 from solar.files import require_file
+from solar.models._numpy import stand_ins
 
 _LARGEST = 16 << 30  # bytes
 
@@ -39,14 +40,14 @@ def read_tensors(path: str | Path) -> dict[str, Any]:
         path: of the .pth file.
 
     Returns:
-        Tensors and plain values.
+        Tensors, plain values and `StoredArray`.
 
     Raises:
         CheckpointError: unreadable, or anything but tensors and plain values inside.
     """
     require_file(path, _LARGEST, CheckpointError)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), stand_ins():
             warnings.simplefilter("ignore")  # about pickle protocols
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -10,12 +11,18 @@ from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
 from solar.models._folder import read_folder, write_folder
-from solar.models._published import is_published, read_published, write_published
+from solar.models._published import (
+    is_published,
+    read_published,
+    read_whitening,
+    write_published,
+)
 from solar.models._state import fill, weights_of
 from solar.models.config import LocalConfig
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.local_descriptor import LocalDescriptor
 from solar.models.registry import GLOBAL, LOCAL, fetch, is_named, named
+from solar.models.whitening import Whitening
 
 AnyDescriptor = GlobalDescriptor | LocalDescriptor
 
@@ -30,10 +37,10 @@ def load(model: str | Path) -> GlobalDescriptor:
 
     Args:
         model: a name that `solar models` lists, a folder of `config.json` and
-            `model.safetensors`, or a published `.pth` file, as a checkpoint of the published code
-            too (`.pth.tar`). A name comes before a folder of that
-            name: that is `./name`. A named model that is not on this machine is downloaded;
-            `solar.models.registry.fetch` shows progress.
+            `model.safetensors`, or a `.pth` file or checkpoint (`.pth.tar`) of SOLAR's or
+            Radenović's code. A name comes before a folder of that name: that is `./name`. A named
+            model that is not on this machine is downloaded; `solar.models.registry.fetch` shows
+            progress.
 
     Returns:
         The network in evaluation mode, float32, on the CPU.
@@ -48,8 +55,8 @@ def load_local(model: str | Path) -> LocalDescriptor:
     """A local network, ready to describe patches.
 
     Args:
-        model: a name, a folder, or a published `.pth` file of SOLAR's or SOSNet's network, such
-            as `local-solar-345-liberty.pth`; see `load`.
+        model: a name, a folder, or a published `.pth` file of SOLAR's, SOSNet's or HardNet's
+            network, kornia's too, such as `local-solar-345-liberty.pth`; see `load`.
 
     Returns:
         The network in evaluation mode, float32, on the CPU.
@@ -86,16 +93,36 @@ def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> Any
     return network.eval()
 
 
+def load_whitening(path: Path, *, multi_scale: bool = True) -> Whitening:
+    """The whitening that the published code learned, and left in a file of its own or a network's.
+
+    That of a network applies to descriptors of this network alone.
+
+    Args:
+        path: a .pth file of `{"m", "P"}`, or of a network with `Lw` in its meta.
+        multi_scale: of a network's two, the one for descriptors of several scales.
+
+    Raises:
+        CheckpointError: there is none, or the network cannot be loaded.
+    """
+    whitening = read_whitening(path, multi_scale=multi_scale)
+    if not whitening.settings:
+        return whitening
+    learned_from = {"fingerprint": load(path).fingerprint, "whitening": None}
+    return replace(whitening, settings={**whitening.settings, "extraction": learned_from})
+
+
 def save(model: AnyDescriptor, target: str | Path, dtype: torch.dtype = torch.float32) -> None:
     """Write a model that `load` or `load_local` reads; appears whole or not at all.
 
     Args:
         model: any global or local network.
-        target: a folder, or a file that ends in .pth, in SOLAR's published layout. Must not exist.
+        target: a folder, or a file that ends in .pth, which SOLAR's code opens, or Radenović's if
+            the network has no attention. Must not exist.
         dtype: of the stored weights; `torch.float16` halves the file.
 
     Raises:
-        UsageError: it exists, or the network is not of the kind that the layout holds.
+        UsageError: it exists, or the published code cannot open such a network.
     """
     target = Path(target)
     if target.exists():

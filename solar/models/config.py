@@ -12,6 +12,7 @@ from solar.photos import require_sizes
 RGB = tuple[float, float, float]
 
 POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac")
+CONTRASTS = ("variance", "deviation")
 # Channels inside the patch network's attention after a layer (Ng et al., section 4.2).
 LOCAL_MIDS = {3: 16, 4: 16, 5: 64, 6: 64}
 
@@ -24,7 +25,7 @@ class GlobalConfig:
         backbone: a name in `solar.models.backbones.named.BACKBONES`.
         attention: names of the backbone's stages that second-order attention follows.
         pooling: one of `POOLINGS`.
-        regional: pool by regions.
+        regional: pool by regions, each of them whitened by a layer.
         whitening: output dimensions of the whitening layer; None for no such layer.
         mean: per channel, of RGB in 0-1; None for what the backbone wants.
         std: likewise.
@@ -86,18 +87,24 @@ class LocalConfig:
 
     Attributes:
         attention: layers followed by second-order attention, of 3, 4, 5 and 6.
+        contrast: what a patch's grey, its mean taken away, is divided by: "variance" is the root
+            of the variance + 1e-5, as in SOSNet; "deviation" that of the unbiased one, as in
+            HardNet.
     """
 
     attention: tuple[int, ...] = (3, 4, 5)
+    contrast: str = "variance"
 
     def __post_init__(self) -> None:
+        if self.contrast not in CONTRASTS:
+            raise UsageError(f"contrast '{self.contrast}': use {' or '.join(CONTRASTS)}")
         if not set(self.attention) <= LOCAL_MIDS.keys():
             raise UsageError(f"attention after layers {self.attention}: use 3, 4, 5 and 6 only")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LocalConfig:
         """Read what `dataclasses.asdict` and JSON made; raises as `GlobalConfig.from_json`."""
-        return cls(tuple(int(layer) for layer in values["attention"]))
+        return cls(tuple(int(layer) for layer in values["attention"]), str(values["contrast"]))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from solar.models.attention import SecondOrderAttention
 from solar.models.backbones.named import build_backbone
 from solar.models.config import RGB, GlobalConfig, Provenance
 from solar.models.device import autocast, choose_precision, evaluating
-from solar.models.pooling import at_least_float32, build_pooling
+from solar.models.pooling import at_least_float32, build_pooling, linear
 from solar.photos import Box, Photo, decode, normalise
 
 
@@ -91,18 +91,16 @@ class GlobalDescriptor(nn.Module):
         """
         maps = self.features(images)  # (B, C, h, w)
         pooled = F.normalize(self.pool(maps), dim=1, eps=1e-6)  # (B, C)
-        with torch.autocast(images.device.type, enabled=False):
-            return F.normalize(self._whitened(at_least_float32(pooled)), dim=1, eps=1e-6)  # (B, D)
-
-    def _whitened(self, pooled: Tensor) -> Tensor:
-        """(B, C) -> (B, D), with the layer's weights in the type of the input."""
-        if not isinstance(self.whiten, nn.Linear):
-            return pooled
-        weight, bias = (p.to(pooled.dtype) for p in (self.whiten.weight, self.whiten.bias))
-        return F.linear(pooled, weight, bias)
+        pooled = at_least_float32(pooled)
+        if isinstance(self.whiten, nn.Linear):
+            pooled = linear(self.whiten, pooled)  # (B, D)
+        return F.normalize(pooled, dim=1, eps=1e-6)
 
     def multi_scale(self, images: Tensor, scales: Sequence[float] | None = None) -> Tensor:
         """Mean of the unit descriptors at several scales, unit again.
+
+        As published: networks of GeM alone, without attention, regions or whitening, take the
+        generalised mean instead, with the pooling's p (Radenović et al., TPAMI 2019).
 
         Args:
             images: (B, 3, H, W), normalised.
@@ -111,15 +109,23 @@ class GlobalDescriptor(nn.Module):
         Returns:
             (B, D) float32, unit rows; float64 of float64.
         """
+        used = scales or self.config.scales
+        power = self._scale_power() if len(used) > 1 else 1.0
         total = torch.zeros((), device=images.device)
-        for scale in scales or self.config.scales:
+        for scale in used:
             resized = images  # (B, 3, scale * H, scale * W)
             if scale != 1:
                 resized = F.interpolate(
                     images, scale_factor=scale, mode="bilinear", align_corners=False
                 )
-            total = total + self(resized)  # (B, D)
-        return F.normalize(total, dim=1, eps=1e-6)
+            total = total + self(resized).pow(power)  # (B, D)
+        return F.normalize(total.pow(1 / power), dim=1, eps=1e-6)
+
+    def _scale_power(self) -> Tensor | float:
+        c = self.config
+        if c.pooling != "gem" or c.regional or c.attention or c.whitening:
+            return 1.0
+        return at_least_float32(self.pool.get_parameter("p"))
 
     @property
     def device(self) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,7 +43,7 @@ class LocalDescriptor(nn.Module):
         self.config = config or LocalConfig()
         self.provenance = provenance or Provenance()
         self.name = name
-        self.normalise = nn.InstanceNorm2d(1)
+        self.normalise = nn.InstanceNorm2d(1) if self.config.contrast == "variance" else _Standard()
         before = (1, *_CHANNELS)
         self.layers = nn.ModuleList(
             _layer(before[i], channels, stride=2 if i in (2, 4) else 1)
@@ -73,7 +74,8 @@ class LocalDescriptor(nn.Module):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the architecture and every weight: equal if and only if descriptors are."""
-        return fingerprint(self, tuple(self.attention))
+        plain = self.config.contrast == "variance"
+        return fingerprint(self, tuple(self.attention) if plain else self.config)
 
     @property
     def summary(self) -> str:
@@ -102,6 +104,14 @@ class LocalDescriptor(nn.Module):
                 x = self.attention[str(number)](x)
         x = self.describe(self.dropout(x)).flatten(1)  # (B, 128)
         return F.normalize(at_least_float32(x), dim=1)
+
+
+class _Standard(nn.Module):
+    """Patches to mean 0 and deviation 1 (Mishchuk et al., HardNet, NeurIPS 2017)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        deviation, mean = torch.std_mean(x, (-3, -2, -1), keepdim=True)
+        return (x - mean) / (deviation + 1e-6)
 
 
 def _layer(before: int, after: int, stride: int) -> nn.Sequential:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -62,18 +63,34 @@ class Regional(nn.Module):
 
     Args:
         pool: what pools one region.
+        whiten: for so many channels, a layer that whitens each region's vector, which is then
+            normalised again; it starts as the identity. None for no such layer.
         levels: square sizes of the grid (Tolias et al., ICLR 2016: 3).
     """
 
-    def __init__(self, pool: nn.Module, levels: int = 3) -> None:
+    def __init__(self, pool: nn.Module, whiten: int | None = None, levels: int = 3) -> None:
         super().__init__()
         self.pool, self.levels = pool, levels
+        self.whiten = None if whiten is None else nn.Linear(whiten, whiten)
+        if self.whiten is not None:
+            nn.init.eye_(self.whiten.weight)
+            nn.init.zeros_(self.whiten.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
         regions = [(0, 0, *x.shape[-2:]), *grid(x.shape[-2], x.shape[-1], self.levels)]
         crops = (x[..., top : top + h, left : left + w] for top, left, h, w in regions)
-        return torch.stack([F.normalize(self.pool(c), dim=1, eps=EPSILON) for c in crops]).sum(0)
+        pooled = torch.stack([self.pool(crop) for crop in crops])  # (R, B, C)
+        pooled = F.normalize(pooled, dim=-1, eps=EPSILON)
+        if self.whiten is not None:
+            pooled = F.normalize(linear(self.whiten, pooled), dim=-1, eps=EPSILON)
+        return pooled.sum(0)
+
+
+def linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A layer applied in the type of its input, whatever autocast says."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
 def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]]:
@@ -86,12 +103,10 @@ def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]
         (top, left, height, width) of each region, in positions; the whole map is not among them.
     """
     short, long = min(height, width), max(height, width)
-
-    def distance_from_40_percent(extra: int) -> float:
-        stride = (long - short) / extra
-        return abs((short - stride) / short - 0.4)
-
-    extra = min(range(1, 7), key=distance_from_40_percent) if long > short else 0
+    # in float32, as published: where two numbers of squares are as near to 40 %, rounding decides
+    strides = (long - short) / np.arange(1, 7, dtype=np.float32)
+    distances = abs((short**2 - short * strides) / short**2 - np.float32(0.4))
+    extra = int(distances.argmin()) + 1 if long > short else 0
     extra_rows, extra_columns = (extra, 0) if height > width else (0, extra)
     regions = []
     for level in range(1, levels + 1):
@@ -109,10 +124,11 @@ def _starts(length: int, side: int, count: int) -> list[int]:
     """First positions of `count` evenly spread windows of one side along a length."""
     if count == 1:
         return [0]
-    stride = (length - side) / (count - 1)
-    # the published code places centres, not corners, on whole positions
+    # the published code places centres, not corners, on whole positions, in float32
     half = math.floor(side / 2 - 1)
-    return [math.floor(half + i * stride) - half for i in range(count)]
+    steps = np.arange(count, dtype=np.float32) * np.float32((length - side) / (count - 1))
+    starts: list[int] = (np.floor(half + steps).astype(int) - half).tolist()
+    return starts
 
 
 def build_pooling(name: str, channels: int, regional: bool) -> nn.Module:
@@ -121,14 +137,15 @@ def build_pooling(name: str, channels: int, regional: bool) -> nn.Module:
     Args:
         name: one of `solar.models.config.POOLINGS`.
         channels: of the feature map.
-        regional: pool each of R-MAC's regions, normalise, sum; "rmac" is regional MAC.
+        regional: pool each of R-MAC's regions, whiten by a layer, normalise, sum; "rmac" is
+            regional MAC without that layer.
     """
     kinds: dict[str, Callable[[], nn.Module]] = {
         "gem": GeM,
         "gem-channel": lambda: GeM(channels),
         "mac": MAC,
-        "rmac": MAC,
+        "rmac": lambda: Regional(MAC()),
         "spoc": SPoC,
     }
     pool = kinds[name]()
-    return Regional(pool) if regional or name == "rmac" else pool
+    return Regional(pool, whiten=channels) if regional else pool

@@ -51,24 +51,28 @@ class NamedModel:
         return cache_folder() / "models" / f"{self.name}.pth"
 
 
+_BOX = "https://imperialcollegelondon.box.com/shared/static"
 _CMP = "http://cmp.felk.cvut.cz/cnnimageretrieval/data/networks"
+_SFM = "retrieval-SfM-120k"
 _CMP_LICENCE = "not stated (code: MIT)"
 
 
 def _radenovic(training: str, backbone: str, suffix: str) -> NamedModel:
     folder, photos = {
         "gl18": ("gl18", "Google Landmarks 2018"),
-        "rSfM120k": ("retrieval-SfM-120k", "retrieval-SfM-120k"),
+        "rSfM120k": (_SFM, _SFM),
     }[training]
-    name = f"{training}-tl-{backbone}-gem-w"
-    return NamedModel(
-        name,
-        f"{backbone}, GeM, whitening (Radenović et al., TPAMI 2019)",
-        2048,
-        _CMP_LICENCE,
-        photos,
-        (f"{_CMP}/{folder}/{name}-{suffix}.pth",),
+    return _of_cmp(
+        f"{training}-tl-{backbone}-gem-w", suffix, folder, f"{backbone}, GeM, whitening", photos
     )
+
+
+def _of_cmp(
+    name: str, suffix: str, folder: str, what: str, photos: str, dimensions: int = 2048
+) -> NamedModel:
+    about = f"{what} (Radenović et al., TPAMI 2019)"
+    address = f"{_CMP}/{folder}/{name}-{suffix}.pth"
+    return NamedModel(name, about, dimensions, _CMP_LICENCE, photos, (address,))
 
 
 MODELS = (
@@ -93,10 +97,16 @@ MODELS = (
         2048,
         "MIT",
         "Google Landmarks 2018",
-        (
-            "https://imperialcollegelondon.box.com/shared/static/"
-            "fznpeayct6btel2og2wjjgvqw0ziqnk4.pth",
-        ),
+        (f"{_BOX}/fznpeayct6btel2og2wjjgvqw0ziqnk4.pth",),
+    ),
+    NamedModel(
+        "local-solar-345-liberty",
+        "SOLAR's patch network, attention after 3, 4 and 5 (Ng et al., ECCV 2020)",
+        128,
+        "MIT",
+        "PhotoTour, liberty",
+        (f"{_BOX}/4djweum6gs30os243zqzplhafxlys31z.pth",),
+        kind=LOCAL,
     ),
     _radenovic("gl18", "resnet50", "83fdc30"),
     _radenovic("gl18", "resnet101", "a4d43db"),
@@ -104,6 +114,8 @@ MODELS = (
     _radenovic("rSfM120k", "resnet50", "97bf910"),
     _radenovic("rSfM120k", "resnet101", "a155e54"),
     _radenovic("rSfM120k", "resnet152", "f39cada"),
+    _of_cmp("retrievalSfM120k-vgg16-gem", "b4dcdc6", _SFM, "vgg16, GeM", _SFM, 512),
+    _of_cmp("retrievalSfM120k-resnet101-gem", "b80fb85", _SFM, "resnet101, GeM", _SFM),
 )
 
 

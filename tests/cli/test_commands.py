@@ -274,13 +274,13 @@ def test_attend_draws_over_the_photo(home: Path, model_folder: Path) -> None:
     assert done.returncode == 2 and not (home / "c.png").exists()
 
 
-def test_models_lists_and_convert_goes_both_ways(home: Path, model_folder: Path) -> None:
+def test_models_lists_and_convert_goes_both_ways(home: Path) -> None:
     rows = json.loads(succeed("models", "--json", folder=home))["models"]
     assert {"solar-r18", "gl18-tl-resnet101-gem-w"} <= {row["name"] for row in rows}
     assert "solar-r18" in succeed("models", folder=home)
-    succeed("convert", model_folder, "m.pth", folder=home)
-    succeed("convert", "m.pth", "back", folder=home)
-    first, second = ((p / "model.safetensors").read_bytes() for p in (model_folder, home / "back"))
+    for source, target in (("solar-r18", "whole"), ("whole", "m.pth"), ("m.pth", "back")):
+        succeed("convert", source, target, folder=home)
+    first, second = ((home / p / "model.safetensors").read_bytes() for p in ("whole", "back"))
     assert first == second
     assert solar("convert", "m.pth", "back", folder=home).returncode == 2
 

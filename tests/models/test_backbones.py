@@ -33,7 +33,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> GlobalDescriptor:
     return made.eval()
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "tiny"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "vgg16", "tiny"])
 @torch.inference_mode()
 def test_stages_have_the_channels_and_strides_that_they_say(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -89,7 +89,7 @@ def test_saved_and_loaded(network: GlobalDescriptor, tmp_path: Path) -> None:
     assert (again.config, again.fingerprint) == (network.config, network.fingerprint)
     images = torch.rand(2, 3, 16, 24)
     assert torch.equal(again(images), network(images))
-    with pytest.raises(UsageError, match=r"m\.pth: the published layout holds ResNets"):
+    with pytest.raises(UsageError, match=r"m\.pth: SOLAR's code has no backbone tiny"):
         save(network, tmp_path / "m.pth")
     del BACKBONES["tiny"]
     with pytest.raises(CheckpointError, match=r"config\.json: unknown backbone 'tiny': use one"):

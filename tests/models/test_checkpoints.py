@@ -57,37 +57,9 @@ def test_half_precision_halves_the_file(
     assert float((again(inputs) @ network(inputs).T).detach()) > 0.9999
 
 
-@pytest.mark.parametrize("pooling", ["gem", "gem-channel", "mac", "spoc", "rmac"])
-@pytest.mark.parametrize("regional", [False, True])
-def test_the_published_layout_and_back(tmp_path: Path, pooling: str, regional: bool) -> None:
-    model = GlobalDescriptor(GlobalConfig("resnet18", ("conv5_x",), pooling, regional)).eval()
-    save(model, tmp_path / "m.pth")
-    again = load(tmp_path / "m.pth")
-    assert again.fingerprint == model.fingerprint
-    keys = torch.load(tmp_path / "m.pth", weights_only=True)["state_dict"]
-    assert {"features.conv1.0.weight", "features.soa5.v.weight"} <= keys.keys()
-
-
-def test_radenovics_layout_loads(tmp_path: Path) -> None:
-    model = GlobalDescriptor(GlobalConfig("resnet50", (), whitening=2048)).eval()
-    state = {}
-    for key, tensor in model.state_dict().items():
-        for ours, theirs in (("conv1.", ""), ("conv2_x.1.", "4."), ("conv3_x.", "5."),
-                             ("conv4_x.", "6."), ("conv5_x.", "7.")):  # fmt: skip
-            key = key.replace(f"stages.{ours}", f"features.{theirs}")
-        state[key] = tensor
-    meta = {"architecture": "resnet50", "pooling": "gem", "whitening": True, "outputdim": 2048}
-    torch.save({"meta": meta, "state_dict": state}, tmp_path / "gl18.pth")
-    again = load(tmp_path / "gl18.pth")
-    images = torch.randn(1, 3, 64, 64)
-    torch.testing.assert_close(again(images), model(images))
-    assert again.summary == "resnet50, 2048-D; no second-order attention"
-
-
 @pytest.mark.parametrize("name", ["model_best.pth.tar", "parallel.pth"])
-def test_checkpoints_of_the_published_code_load(
-    model: GlobalDescriptor, tmp_path: Path, name: str
-) -> None:
+def test_checkpoints_of_the_published_code_load(tmp_path: Path, name: str) -> None:
+    model = GlobalDescriptor(GlobalConfig("resnet18", whitening=512))
     save(model, tmp_path / "m.pth")
     content = torch.load(tmp_path / "m.pth", weights_only=True)
     content["state_dict"] = {f"module.{key}": t for key, t in content["state_dict"].items()}
@@ -129,7 +101,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["meta"].update(architecture="vgg16"), "unknown backbone 'vgg16'"),
+        (lambda c: c["meta"].update(architecture="vgg9"), "unknown backbone 'vgg9'"),
         (lambda c: c["meta"].update(pooling="crow"), "pooling 'crow'"),
         (lambda c: c["meta"].update(mean=[1, 2]), "not enough values"),
         (lambda c: c["state_dict"].pop("pool.p"), r"lacks 'pool\.p'"),

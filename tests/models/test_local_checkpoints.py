@@ -46,7 +46,7 @@ def test_a_folder_gives_back_the_same_model(tmp_path: Path, attention: tuple[int
     assert torch.equal(again(PATCHES), model(PATCHES))
     document = json.loads((tmp_path / "m/config.json").read_text())
     assert document["kind"] == "local"
-    assert document["architecture"] == {"attention": list(attention)}
+    assert document["architecture"] == {"attention": list(attention), "contrast": "variance"}
 
 
 def test_the_fingerprint_tells_weights_and_attention_apart() -> None:

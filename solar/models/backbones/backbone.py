@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from solar.errors import UsageError
 from solar.models.config import RGB
@@ -42,9 +43,10 @@ class Backbone(nn.ModuleDict):
         mean: per channel, of RGB in 0-1, by which photos are normalised.
         std: likewise.
         multiple: the sides of photos must be a multiple of so many pixels.
+        least: photos of fewer pixels on a side are enlarged to so many.
 
     Shape:
-        (B, 3, H, W) -> (B, C, H / stride, W / stride) of the last stage, rounded up.
+        (B, 3, H, W) -> (B, C, H / stride, W / stride) of the last stage; most round up.
     """
 
     def __init__(
@@ -53,10 +55,11 @@ class Backbone(nn.ModuleDict):
         mean: RGB = IMAGENET_MEAN,
         std: RGB = IMAGENET_STD,
         multiple: int = 1,
+        least: int = 1,
     ) -> None:
         super().__init__({stage.name: module for stage, module in stages.items()})
         self.stages = tuple(stages)
-        self.mean, self.std, self.multiple = mean, std, multiple
+        self.mean, self.std, self.multiple, self.least = mean, std, multiple, least
 
     def forward(
         self, images: Tensor, attention: nn.ModuleDict | None = None, until: str | None = None
@@ -78,6 +81,8 @@ class Backbone(nn.ModuleDict):
             sides = "x".join(map(str, images.shape[:-3:-1]))
             raise UsageError(f"photos of {sides} pixels: use sides that {self.multiple} divides")
         x = images  # (B, 3, H, W)
+        if (short := min(images.shape[-2:])) < self.least:
+            x = F.interpolate(images, scale_factor=self.least / short, mode="bilinear")
         for stage in self.stages:
             x = self[stage.name](x)  # (B, C, h, w)
             if stage.name == until:

@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 from solar.errors import UsageError
 from solar.models.backbones.backbone import Backbone
+from solar.models.backbones.plain import PLAIN, plain
 from solar.models.backbones.resnet import RESNETS, resnet
 
-BACKBONES: dict[str, Callable[[str], Backbone]] = dict.fromkeys(RESNETS, resnet)
+BACKBONES: dict[str, Callable[[str], Backbone]] = {
+    **dict.fromkeys(RESNETS, resnet),
+    **dict.fromkeys(PLAIN, plain),
+}
 """By name, what builds it, given that name; a backbone of one's own is one more entry."""
 
 
