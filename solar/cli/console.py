@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,12 +75,13 @@ def _is_number(cell: str) -> bool:
 
 @contextmanager
 def progress(title: str) -> Iterator[Show]:
-    """On a terminal a bar with rate and remaining time; elsewhere a line now and then."""
+    """On a terminal a bar with rate and remaining time; elsewhere a line every ten seconds."""
     if not err.is_terminal:
-        yield _lines(title)
+        with _lines(title) as show:
+            yield show
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TaskProgressColumn(show_speed=True),
@@ -90,21 +92,38 @@ def progress(title: str) -> Iterator[Show]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _lines(title: str) -> Show:
-    started = told = time.monotonic()
+@contextmanager
+def _lines(title: str) -> Iterator[Show]:
+    """A line every ten seconds, also while nothing is done yet, or one thing takes long."""
+    started, ended = time.monotonic(), threading.Event()
+    counts: tuple[int, int | None] = (0, None)
 
     def show(done: int, total: int | None) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told < LINE_EVERY or done == total:
-            return
-        told = now
-        left = "" if total is None else f" of {total:,}"
-        if total and done:
-            left += f", about {(now - started) * (total - done) / done / 60:.0f} min left"
-        err.print(f"{title}: {done:,}{left}")
+        nonlocal counts
+        counts = done, total
 
-    return show
+    def tell() -> None:
+        while not ended.wait(LINE_EVERY):
+            done, total = counts
+            left, seconds = "" if total is None else f" of {total:,}", time.monotonic() - started
+            if total and done:
+                left += f", {_time_left(seconds * (total - done) / done)}"
+            err.print(f"{title}: {done:,}{left}" if left or done else f"{title}: {seconds:.0f} s")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 90:
+        return "about a minute left"
+    hours = seconds >= 7200
+    return f"about {seconds / (3600 if hours else 60):.0f} {'h' if hours else 'min'} left"
 
 
 @contextmanager

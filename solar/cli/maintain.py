@@ -1,4 +1,4 @@
-"""solar info, verify, compact, remove: looking after an index."""
+"""solar info, list, verify, compact, remove: looking after an index."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from solar.cli.console import out, print_json, table
-from solar.cli.options import AsJson
+from solar.cli.console import err, out, print_json, table
+from solar.cli.options import AsJson, Overwrite
 from solar.errors import IndexDamaged
-from solar.files import printable
+from solar.files import claim_output, printable
+
+SHOWN = 20
 
 Folder = Annotated[Path, typer.Argument(help="An index made by `solar index`.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Also say what only experts need.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,39 +28,72 @@ def register(app: typer.Typer) -> None:
     app.command("remove", epilog="Example: solar remove my.index old/photo.jpg")(remove)
 
 
-def info(index: Folder, as_json: AsJson = False) -> None:
-    """What an index holds, how it was made, and which photos were skipped and why."""
+def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> None:
+    """What an index holds, how it was made, which photos were skipped and why, which are copies."""
     from solar.index import Index
 
     found = Index.open(index).info()
     if as_json:
         print_json({**asdict(found), "folder": str(found.folder)})
         return
-    made = found.extraction
+    made, size = found.extraction, f"{found.size / 1e6:.1f} MB"
+    if found.reclaimable >= 1e5:
+        size += f", of which `solar compact {index}` frees {found.reclaimable / 1e6:.1f} MB"
     rows = [
-        ("photos", str(found.photos)),
-        ("skipped", str(len(found.failed))),
+        ("photos", f"{found.photos:,}"),
+        ("skipped", f"{len(found.failed):,}"),
+        ("copies", f"{sum(len(group) - 1 for group in found.copies):,}"),
         *(("folder", root) for root in found.roots),
-        ("model", f"{made.model} ({made.dimensions}-D)"),
-        ("fingerprint", made.fingerprint[:16]),
-        ("image size", f"{made.image_size} px"),
-        ("scales", ", ".join(f"{scale:.4g}" for scale in made.scales)),
-        ("on disk", f"{found.size / 1e6:.1f} MB"),
-        ("compact frees", f"{found.reclaimable / 1e6:.1f} MB"),
+        *(("not finished", place) for place in found.unfinished),
+        ("model", made.model),
+        ("photo size", f"{made.image_size} pixels at most"),
+        ("on disk", size),
     ]
     if found.features is not None:
-        rows.append(("local descriptors", f"of {found.with_features} photos"))
-        rows.append(("made by", f"{found.features}, {found.features.keypoints} each"))
+        rows.append(
+            ("keypoints", f"of {found.with_features:,} photos, by {found.features.descriptor}")
+        )
+    if verbose:
+        rows += [
+            ("descriptors", f"{made.dimensions} numbers a photo, in {found.kind} search"),
+            ("scales", ", ".join(f"{scale:.4g}" for scale in made.scales)),
+            ("fingerprint", made.fingerprint),
+            ("commits", f"{found.generation:,}"),
+        ]
+        if found.features is not None:
+            rows.append(("keypoints", f"at most {found.features.keypoints} a photo"))
     table(rows)
     for _, reason in found.failed:
         out.print(f"skipped {reason}")
+    for group in found.copies[:SHOWN]:
+        out.print(f"the same: {'  =  '.join(group)}")
+    if len(found.copies) > SHOWN:
+        out.print(f"… {len(found.copies):,} groups of copies in all; all of them: --json")
 
 
-def list_photos(index: Folder, as_json: AsJson = False) -> None:
-    """Every photo of an index by its number, and where it is."""
+def list_photos(
+    index: Folder,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write paths and descriptors into this .npz file, as `solar describe` does. [none]"
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Every photo of an index by its number, and where it is; also those that were skipped."""
+    from solar.extraction.descriptors import is_descriptors_file
     from solar.index import Index
 
+    if to is not None:
+        claim_output(to, suffixes=(".npz",), overwrite=overwrite, made_by=is_descriptors_file)
     with Index.open(index) as opened:
+        if to is not None:
+            rows = opened.descriptors_file()
+            rows.save(to)
+            out.print(f"{to}: {len(rows.paths):,} photos, {rows.descriptors.shape[1]} numbers each")
+            return
         photos = opened.photos()
         if as_json:
             print_json({"index": str(index), "photos": [asdict(photo) for photo in photos]})
@@ -85,16 +121,24 @@ def compact(index: Folder) -> None:
 
     opened = Index.open(index)
     opened.compact()
-    out.print(f"{index}: {len(opened)} photos, compact")
+    out.print(f"{index}: {len(opened):,} photos, no space unused")
 
 
 def remove(
     index: Folder,
     photos: Annotated[list[str], typer.Argument(help="Photos and folders to drop, by path.")],
 ) -> None:
-    """Drop photos from an index; the files themselves are not touched."""
+    """Drop photos from an index; the files themselves are not touched.
+
+    The next `solar index` of their folder takes them in again, unless --exclude leaves them out.
+    """
     from solar.index import Index
 
     opened = Index.open(index)
     count = opened.remove(photos)
-    out.print(f"{index}: {count} dropped, {len(opened)} photos left")
+    out.print(f"{index}: {count:,} dropped, {len(opened):,} photos left")
+    if any(Path(photo).exists() for photo in photos):
+        err.print(
+            "  their files are still there: `solar index` of their folder takes them in again, "
+            "unless --exclude leaves them out"
+        )

@@ -291,8 +291,12 @@ class Addition:
         is_new = candidate.known is None or candidate.known.row is None
         report = self.report.added if is_new else self.report.changed
         report.append(self._text(entry))
-        self._ready.append(_Outcome(entry, candidate.file, descriptor.astype("<f4")))
-        self._step()
+        self._keep(_Outcome(entry, candidate.file, descriptor.astype("<f4")))
+
+    def _keep(self, outcome: _Outcome) -> None:
+        self._ready.append(outcome)
+        if self._features is None:  # Else a photo is done once these are made.
+            self._step()
         self._commit_if_due()
 
     def _failed(self, group: list[_Candidate], content: bytes | None, reason: str) -> None:
@@ -321,9 +325,15 @@ class Addition:
         lacking = [outcome for outcome in self._ready if outcome.entry.features_at is None]
         found: dict[bytes, bytes | str] = {}
         if self._features is not None and with_features and lacking:
-            files = {outcome.entry.sha256: outcome.file for outcome in reversed(lacking)}
-            found = self._features.make({key: file for key, file in files.items() if key})
+            files = {
+                outcome.entry.sha256: outcome.file
+                for outcome in reversed(lacking)
+                if outcome.entry.sha256
+            }
+            found = self._features.make(files, self._step)
         ready, self._ready = self._ready, []
+        for _ in range(len(ready) - len(found) if self._features else 0):
+            self._step()
         placed: dict[bytes, Entry] = {}
         for entry, file, descriptor in ready:
             key = entry.sha256 or b""
@@ -342,8 +352,8 @@ class Addition:
         else:
             self.report.unchanged.append(str(file))
             if self._features is not None and entry.features_at is None and entry.sha256:
-                self._ready.append(_Outcome(entry, file))
-                self._commit_if_due()
+                self._keep(_Outcome(entry, file))
+                return
         self._step()
 
     def _unreadable(self, candidate: _Candidate, error: OSError) -> None:

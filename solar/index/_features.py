@@ -20,11 +20,14 @@ class FeatureMaker:
         """Use an extractor, asked for once there is a photo."""
         self._extractor = extractor
 
-    def make(self, files: Mapping[bytes, Path]) -> dict[bytes, bytes | str]:
+    def make(
+        self, files: Mapping[bytes, Path], step: Callable[[], None]
+    ) -> dict[bytes, bytes | str]:
         """Describe photos.
 
         Args:
             files: one for each SHA-256 that it must have.
+            step: called for each once it is done.
 
         Returns:
             For each SHA-256 the features, or one line that says why there are none.
@@ -33,6 +36,7 @@ class FeatureMaker:
         keys = list(files)
         made: dict[bytes, bytes | str] = {}
         for result in self._extractor().describe(as_photos(watched)):
+            step()
             key, photo = keys[result.position], watched[result.position]
             if not isinstance(result, FeaturesOf):
                 made[key] = str(result.error)

@@ -10,16 +10,17 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from solar.errors import UsageError
+from solar.errors import IndexDamaged, UsageError
 from solar.extraction import Extraction, Failed, describe_one
+from solar.extraction.descriptors import DescriptorsFile
 from solar.features.extraction import FeatureExtraction
 from solar.features.extractor import features_of_one
 from solar.features.features import Features
 from solar.index._content import content_of
-from solar.index._entries import Entry, path_to_bytes, path_to_text
+from solar.index._entries import Entry, descriptor_sum, path_to_bytes, path_to_text
 from solar.index._given import absolute_photo
 from solar.index._models import Models
-from solar.index._snapshot import Snapshot
+from solar.index._snapshot import Snapshot, damaged
 from solar.index._verify import find_problems
 from solar.index._view import IndexView, kept_features, rank, unit
 from solar.index.results import Hit, IndexedPhoto, IndexInfo
@@ -240,6 +241,21 @@ class Reader:
             UsageError: the index has no descriptor of one of them.
         """
         return self._snapshot.descriptors(list(ids))
+
+    def descriptors_file(self) -> DescriptorsFile:
+        """Paths and descriptors of all photos that can be found, as `solar describe` writes them.
+
+        Raises:
+            IndexDamaged: a descriptor is damaged.
+        """
+        snapshot = self._snapshot
+        entries = [entry for entry in _all(snapshot) if entry.row is not None]
+        rows = snapshot.descriptors([entry.id for entry in entries])
+        for entry, row in zip(entries, rows, strict=True):
+            if descriptor_sum(row) != entry.descriptor_sum:
+                raise IndexDamaged(damaged(snapshot.text(entry), "descriptor"), self.folder)
+        paths = np.array([snapshot.text(entry) for entry in entries], np.str_)
+        return DescriptorsFile(paths, rows, snapshot.commit.extraction)
 
     def features(self, ids: Iterable[int]) -> list[Features | None]:
         """The features of photos in the index, None for those that have none.

@@ -4,6 +4,8 @@ import io
 import os
 import subprocess
 import sys
+import time
+from itertools import count
 
 import pytest
 
@@ -49,18 +51,20 @@ def test_columns_are_aligned_and_numbers_stand_right(capsys: pytest.CaptureFixtu
 def test_progress_is_a_line_now_and_then_where_no_terminal_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter(range(0, 1000, 4))
+    monkeypatch.setattr("solar.cli.console.LINE_EVERY", 0.05)
+    clock = count(0, 60)
     monkeypatch.setattr("solar.cli.console.time.monotonic", lambda: next(clock))
-    with progress("describing") as show:
-        for done in range(1, 11):
-            show(done, 10_000)
-        show(10_000, 10_000)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [f"describing: {n} of 10,000, about 666 min left" for n in (3, 6, 9)]
+    with progress("indexing") as show:
+        time.sleep(0.1)
+        show(5, 10_000)
+        time.sleep(0.3)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "indexing: 60 s"
+    assert all(line.startswith("indexing: 5 of 10,000, about ") for line in told[2:]) and told[2:]
     with progress("fetching") as show:
-        for done in range(4):
-            show(done, None)
-    assert capsys.readouterr().err == "fetching: 2\n"
+        show(4, None)
+        time.sleep(0.3)
+    assert set(capsys.readouterr().err.splitlines()) == {"fetching: 4"}
 
 
 def test_what_is_kept_is_told_with_the_interrupt() -> None:
