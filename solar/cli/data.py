@@ -58,7 +58,7 @@ def check(
         typer.Argument(
             help="A folder whose sub-folders are places; a .csv with path,place[,box]; Google "
             "Landmarks' train.csv or train_clean.csv; a .jsonl of pairs (query, positive); "
-            "retrieval-SfM-120k.pkl.",
+            "retrieval-SfM-120k.pkl or -whiten.pkl.",
         ),
     ],
     photos: Annotated[
@@ -119,6 +119,7 @@ def _document(
         **asdict(found),
         "single": found.by_size.get(1, 0),
         "repeated": problems.repeated,
+        "unlabelled": problems.unlabelled,
         "row_errors": listed(problems),
         "missing": listed(looked.missing),
         "unreadable": listed(looked.unreadable) if decoded else None,
@@ -138,6 +139,7 @@ def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -
         ("photos with a box", str(found.boxes)),
         ("rows with errors", str(problems.count)),
         ("repeated rows", str(problems.repeated)),
+        ("rows without a landmark, left out", str(problems.unlabelled)),
         ("missing photos", str(looked.missing.count)),
         ("unreadable photos", str(looked.unreadable.count) if decoded else "see with --open"),
     ]

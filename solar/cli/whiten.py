@@ -52,6 +52,13 @@ def fit(
             help="Learn from matching pairs: PHOTOS is a folder of places or a list of labels.",
         ),
     ] = False,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="With --learned: all pairs and no shrinkage, as Radenović's code learns it.",
+        ),
+    ] = False,
     dimensions: Dimensions = None,
     image_size: ImageSize = None,
     scales: Scales = None,
@@ -83,6 +90,7 @@ def fit(
             source,
             model=model,
             learned=learned,
+            published=published,
             dimensions=dimensions,
             image_size=image_size,
             scales=parse_scales(scales),

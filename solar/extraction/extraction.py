@@ -9,6 +9,7 @@ from solar.extraction.settings import Settings
 from solar.photos import require_sizes
 
 MOST_DIMENSIONS = 1 << 16
+DECODINGS = ("upright", "stored")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Extraction(Settings):
         scales: at which descriptors are averaged.
         precision: a class within which descriptors agree to a cosine of 0.9999: `full` is float32,
             bfloat16 and float16.
-        decoding: how files become pixels: `upright` turns photos by their EXIF orientation.
+        decoding: how files become pixels: `upright` turns photos by their EXIF orientation,
+            `stored` leaves them, as published protocols do, whose boxes count stored pixels.
+        own_whitening: dimensions to which the network's own layer whitens; None without one.
         whitening: SHA-256 of a whitening applied after the network; None for none.
     """
 
@@ -34,11 +37,14 @@ class Extraction(Settings):
     scales: tuple[float, ...]
     precision: str = "full"
     decoding: str = "upright"
+    own_whitening: int | None = None
     whitening: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "scales", tuple(map(float, self.scales)))
         require_sizes(self.image_size, self.scales)
+        if self.decoding not in DECODINGS:
+            raise UsageError(f"decoding {self.decoding:.60}: use {' or '.join(DECODINGS)}")
         if not 1 <= self.dimensions <= MOST_DIMENSIONS:
             raise UsageError(f"{self.dimensions} dimensions: use 1 to {MOST_DIMENSIONS}")

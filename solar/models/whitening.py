@@ -196,9 +196,8 @@ def _shrunk(covariance: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArr
 
 
 def _inverse_cholesky(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of the Cholesky factor; a singular matrix gets the least diagonal that helps."""
-    scale = np.trace(covariance) / len(covariance) or 1.0
-    for ridge in (0.0, *(scale * 10.0**e for e in range(-12, 1))):
+    """Inverse of the Cholesky factor; a singular matrix gets the published diagonal that helps."""
+    for ridge in (0.0, *(10.0**e for e in range(-10, 21))):
         try:
             factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
         except np.linalg.LinAlgError:

@@ -68,7 +68,7 @@ def decode_photo(data: bytes, name: str) -> Image.Image:
 
 
 def decode_within(
-    data: bytes, name: str, wanted: int | None
+    data: bytes, name: str, wanted: int | None, *, turned: bool = True
 ) -> tuple[Image.Image, tuple[int, int]]:
     """See `decode_photo`; and the size of the photo, which may be larger than what comes back.
 
@@ -79,6 +79,7 @@ def decode_within(
             decoded at a half, a quarter or an eighth of its size, but to this side at least. One
             that fits is decoded whole, whatever is wanted: its pixels depend on nothing else, so
             the extraction of descriptors need not tell one way from the other.
+        turned: by the EXIF orientation; else the pixels stay as they are stored.
     """
     kind = kind_of(data)
     if kind is None:
@@ -89,22 +90,24 @@ def decode_within(
         whole = opener(data) if opener else with_pillow(data, kind)
         _check_sides(*whole.size)
         source = _fitting(whole, wanted)
+        turn = source.turn if turned else 1
         with BUDGET.share(source.memory):
-            photo = upright(rgb(source.load()), source.turn)
+            photo = upright(rgb(source.load()), turn)
             photo.info.clear()
         BUDGET.hold(photo)
         if source is whole:
             return photo, photo.size
         width, height = whole.size
-        return photo, (height, width) if source.turn > 4 else (width, height)
+        return photo, (height, width) if turn > 4 else (width, height)
 
 
-def finish_image(photo: Image.Image, name: str) -> Image.Image:
+def finish_image(photo: Image.Image, name: str, *, turned: bool = True) -> Image.Image:
     """An image of Pillow's, opened or made by somebody else, as `decode_photo` gives it.
 
     Args:
         photo: of any mode; it is left as it is, though its pixels are loaded.
         name: what to call the photo in an error.
+        turned: see `decode_within`.
 
     Raises:
         PhotoError: one line with the name, the reason and the way out.
@@ -112,7 +115,7 @@ def finish_image(photo: Image.Image, name: str) -> Image.Image:
     with _plain_errors(name, photo.format or "image"):
         _check_sides(*photo.size)
         photo.load()
-        plain = upright(rgb(photo), orientation(photo.info))
+        plain = upright(rgb(photo), orientation(photo.info) if turned else 1)
         plain.info.clear()
         return plain
 

@@ -73,7 +73,9 @@ def name_of(photo: Photo, position: int = 0, count: int = 1) -> str:
     return f"photo {position + 1} of {count}" if count > 1 else "photo"
 
 
-def decode(photo: Photo, name: str | None = None, wanted: int | None = None) -> DecodedPhoto:
+def decode(
+    photo: Photo, name: str | None = None, wanted: int | None = None, *, turned: bool = True
+) -> DecodedPhoto:
     """Decode a photo, whatever it comes as; one that is decoded comes back as it is.
 
     Args:
@@ -81,6 +83,8 @@ def decode(photo: Photo, name: str | None = None, wanted: int | None = None) -> 
         name: what errors call it; None for `name_of`.
         wanted: the longest side that is needed, if less than the whole photo is. It matters for a
             JPEG alone that is too large to be decoded whole: it comes back smaller.
+        turned: by its EXIF orientation; else the pixels stay as they are stored, to which boxes of
+            published data sets refer.
 
     Raises:
         DecoderMissing: a decoder must be installed.
@@ -91,7 +95,7 @@ def decode(photo: Photo, name: str | None = None, wanted: int | None = None) -> 
         return photo
     called = name_of(photo) if name is None else name
     if isinstance(photo, Image.Image):
-        return DecodedPhoto(called, finish_image(photo, called))
+        return DecodedPhoto(called, finish_image(photo, called, turned=turned))
     if isinstance(photo, np.ndarray):
         return DecodedPhoto(called, finish_image(_from_array(photo, called), called))
     if isinstance(photo, str | os.PathLike):
@@ -103,7 +107,7 @@ def decode(photo: Photo, name: str | None = None, wanted: int | None = None) -> 
     else:
         kinds = "a path, bytes, a binary file, a PIL image or a uint8 array"
         raise UsageError(f"a {type(photo).__name__} is no photo: give {kinds}", called)
-    image, size = decode_within(data, called, wanted)
+    image, size = decode_within(data, called, wanted, turned=turned)
     return DecodedPhoto(called, image, None if size == image.size else size)
 
 
@@ -123,14 +127,17 @@ def open_photo(photo: Photo) -> Image.Image:
     return decode(photo).image
 
 
-def decode_each(photos: Sequence[Photo], position: int, wanted: int | None = None) -> DecodedPhoto:
-    """One of many photos, named by its position where it has no name; `wanted` as for `decode`.
+def decode_each(
+    photos: Sequence[Photo], position: int, wanted: int | None = None, *, turned: bool = True
+) -> DecodedPhoto:
+    """One of many photos, named by its position where it has no name; the rest as for `decode`.
 
     Raises:
         PhotoError: as `decode`.
         UsageError: as `decode`.
     """
-    return decode(photos[position], name_of(photos[position], position, len(photos)), wanted)
+    name = name_of(photos[position], position, len(photos))
+    return decode(photos[position], name, wanted, turned=turned)
 
 
 def read_photo(path: Path) -> bytes:

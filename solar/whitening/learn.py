@@ -21,7 +21,7 @@ from solar.models.whitening import Whitening, require_power
 from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos
 from solar.typing import Progress
-from solar.whitening.pairs import matching_pairs
+from solar.whitening.pairs import all_pairs, matching_pairs
 
 if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
@@ -49,6 +49,7 @@ def fit(
     *,
     model: str | Path | None = None,
     learned: bool = False,
+    published: bool = False,
     dimensions: int | None = None,
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
@@ -64,6 +65,7 @@ def fit(
             places or a list of labels.
         model: what `solar.load` takes; None for the bundled one.
         learned: from matching pairs instead of PCA.
+        published: learn from all pairs and without shrinkage, as the published code does.
         dimensions: to keep; None for all.
         image_size: see `open_extractor`; so `scales`, `device` and `precision`.
         scales: see there.
@@ -85,6 +87,8 @@ def fit(
         return learn_pca_from_file(source, dimensions, 1.0 if power is None else power)
     if learned and power is not None:
         raise UsageError("--power is for PCA: leave it out, or leave --learned out")
+    if published and not learned:
+        raise UsageError("--published is for pairs: give --learned too")
     found = open_places(source) if learned else find_photos(source)
     if not len(found):
         raise UsageError(f"{source}: holds no photos")
@@ -96,7 +100,7 @@ def fit(
     bare = without_whitening(network, image_size=image_size, scales=scales, **settings)
     if isinstance(found, list):
         return learn_pca(bare, found, dimensions, progress, 1.0 if power is None else power)
-    return learn_from_places(bare, found, dimensions, progress)
+    return learn_from_places(bare, found, dimensions, progress, published=published)
 
 
 def without_whitening(
@@ -169,26 +173,31 @@ def learn_from_places(
     places: Places,
     dimensions: int | None = None,
     progress: Progress | None = None,
+    *,
+    published: bool = False,
 ) -> Learned:
     """Whitening learned from matching pairs of photos, with shrinkage.
 
-    `matching_pairs` says which pairs; only their photos are described.
+    `matching_pairs` says which pairs; only their photos are described. As published: all pairs,
+    all photos for the principal axes, and no shrinkage.
 
     Args:
         extractor: see `without_whitening`.
         places: photos with labels.
         dimensions: to keep; None for all.
         progress: called with photos done and in all.
+        published: as the published code does it.
 
     Raises:
         UsageError: no place has two photos, or the model has fewer dimensions.
         SolarError: no photo could be described.
     """
-    pairs = matching_pairs(places)
+    pairs = all_pairs(places) if published else matching_pairs(places)
     if not len(pairs):
         raise UsageError(f"{places.source}: no place has two photos to learn from")
     _require_dimensions(dimensions, extractor.extraction.dimensions)
-    numbers, boxes, unsized = _boxes(places, np.unique(pairs))
+    used = np.arange(len(places)) if published else np.unique(pairs)
+    numbers, boxes, unsized = _boxes(places, used)
     paths = [places.path(number) for number in numbers]
     found = _describe(extractor, paths, boxes, progress)
     rows = np.full(len(places), -1)
@@ -197,8 +206,9 @@ def learn_from_places(
     matched = matched[(matched >= 0).all(1)]
     if not len(matched):
         raise SolarError(f"{places.source}: no pair is left of photos that can be used")
-    whitening = Whitening.learned(found.descriptors, *matched.T, shrink=True)
+    whitening = Whitening.learned(found.descriptors, *matched.T, shrink=not published)
     how = {"method": "learned", "photos": len(found.descriptors), "pairs": len(matched)}
+    how["shrinkage"] = not published
     settings = {**how, "extraction": extractor.extraction.to_json()}
     return Learned(
         replace(whitening.reduced(dimensions), settings=settings),

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 PAIRS_PER_PLACE = 100
 
 
+def all_pairs(places: Places) -> NDArray[np.int64]:
+    """(K, 2) numbers of photos: the pairs that the places name, else any two photos of a place."""
+    if places.pairs is not None:
+        return places.pairs
+    same = [np.flatnonzero(places.places == place) for place in range(len(places.names))]
+    return np.concatenate([members[np.argwhere(np.tri(len(members), k=-1))] for members in same])
+
+
 def matching_pairs(places: Places) -> NDArray[np.int64]:
     """At most `PAIRS_PER_PLACE` pairs of each place, always the same.
 

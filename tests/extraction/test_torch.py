@@ -80,6 +80,25 @@ def test_the_precisions_of_one_class_agree(photos: list[Path]) -> None:
         assert ((collect(other, photos[:6]).descriptors * expected).sum(1) >= 0.9999).all()
 
 
+def test_stored_pixels_are_not_turned(model: GlobalDescriptor, tmp_path: Path) -> None:
+    plain, exif = scene(5, (120, 90)), Image.Exif()
+    exif[274] = 6  # to be turned to the right
+    plain.save(tmp_path / "plain.png")
+    plain.save(tmp_path / "turned.png", exif=exif)
+    stored, upright = (
+        open_extractor(model, precision="float32", decoding=decoding)
+        for decoding in ("stored", "upright")
+    )
+    turned = tmp_path / "turned.png"
+    for box in (None, (5.0, 10.0, 115.0, 60.0)):
+        expected = describe_one(upright, tmp_path / "plain.png", box)
+        for photo in (turned, turned.read_bytes(), Image.open(turned)):
+            assert np.array_equal(describe_one(stored, photo, box), expected)
+    assert describe_one(upright, turned) @ describe_one(stored, turned) < 0.999
+    assert stored.extraction.differences(upright.extraction) == ["decoding stored, not upright"]
+    assert stored.extraction.own_whitening == model.config.whitening
+
+
 def test_boxes_crop_before_describing(model: GlobalDescriptor, photos: list[Path]) -> None:
     box = (10.0, 20.0, 90.0, 110.0)
     boxes = [box if i % 2 else None for i in range(6)]

@@ -18,6 +18,7 @@ from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.whitening.learn import (
+    fit,
     learn_from_places,
     learn_pca,
     learn_pca_from_file,
@@ -107,6 +108,31 @@ def test_learned_from_places_is_that_of_their_pairs(
     same_up_to_signs(learned.whitening, expected.reduced(6))
     assert learned.whitening.settings["method"] == "learned"
     assert learned.whitening.settings["pairs"] == 11
+
+
+def test_as_the_published_code_learns_it(
+    model: GlobalDescriptor, photos: Path, described: Path
+) -> None:
+    """All pairs, every photo for the axes, no shrinkage: its formulas, written anew."""
+    learned = learn_from_places(bare(model), open_places(photos), published=True)
+    file = DescriptorsFile.load(described)
+    place = [Path(path).parent.name for path in file.paths]
+    x = file.descriptors.T.astype(float)
+    pairs = np.array([(i, j) for i in range(13) for j in range(i) if place[i] == place[j]])
+    assert (learned.photos, learned.pairs) == (13, len(pairs))
+    mean = x[:, pairs[:, 0]].mean(1, keepdims=True)
+    apart = x[:, pairs[:, 0]] - x[:, pairs[:, 1]]
+    covariance = apart @ apart.T / len(pairs) + 1e-10 * np.eye(512)  # singular without
+    within = np.linalg.inv(np.linalg.cholesky(covariance))
+    spread = within @ (x - mean)
+    _, axes = np.linalg.eigh(spread @ spread.T)
+    wanted = axes.T @ spread
+    wanted /= np.linalg.norm(wanted, axis=0)
+    found = learned.whitening.apply(file.descriptors)
+    np.testing.assert_allclose(found @ found.T, wanted.T @ wanted, atol=1e-4)
+    assert learned.whitening.settings["shrinkage"] is False
+    with pytest.raises(UsageError, match="--published is for pairs"):
+        fit(photos, published=True)
 
 
 def test_boxes_of_a_list_are_cut_out(model: GlobalDescriptor, tmp_path: Path) -> None:

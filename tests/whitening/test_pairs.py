@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from solar.datasets.places.places import Places
-from solar.whitening.pairs import PAIRS_PER_PLACE, matching_pairs
+from solar.whitening.pairs import PAIRS_PER_PLACE, all_pairs, matching_pairs
 
 
 def places_of(numbers: NDArray[np.int32], pairs: NDArray[np.int64] | None = None) -> Places:
@@ -59,3 +59,14 @@ def test_pairs_that_the_places_name_are_taken_up_to_the_bound() -> None:
 
 def test_places_of_one_photo_give_none() -> None:
     assert matching_pairs(places_of(np.arange(5, dtype=np.int32))).shape == (0, 2)
+
+
+def test_all_pairs_are_those_named_or_any_two_of_a_place() -> None:
+    places = np.array([0, 1, 0, 0, 2, 1], np.int32)
+    pairs = all_pairs(places_of(places))
+    assert {frozenset(pair) for pair in pairs.tolist()} == {
+        frozenset(pair) for pair in ((0, 2), (0, 3), (2, 3), (1, 5))
+    }
+    assert len(pairs) == 4
+    named = np.array([[0, 2], [0, 2]])
+    assert np.array_equal(all_pairs(places_of(places, named)), named)

@@ -31,7 +31,8 @@ def read_csv(source: Path, photos: Path, boxes: Sequence[Path], problems: Proble
 
     - `path,place[,box]`: one's own. The box is `x1 y1 x2 y2` in pixels, empty for a whole photo;
       paths are below the photos' folder, or absolute.
-    - `id,url,landmark_id`: `train.csv` of Google Landmarks v1 and v2.
+    - `id,url,landmark_id`: `train.csv` of Google Landmarks v1 and v2; rows whose landmark is
+      `None` are left out and counted.
     - `landmark_id,images`: `train_clean.csv` of Google Landmarks v2, ids with spaces between.
 
     A photo of Google Landmarks is `ID.jpg`, or `I/D/0/ID0….jpg` where the photos' folder has
@@ -101,6 +102,9 @@ def _add_google(
     column, landmark, nested = header.index("id"), header.index("landmark_id"), _nested(photos)
     for row, fields in rows:
         name = fields[column]
+        if fields[landmark].lower() == "none":
+            problems.unlabelled += 1
+            continue
         try:
             place = _landmark(fields[landmark])
             builder.add(_google_path(name, nested), place, row, boxes.get(name))

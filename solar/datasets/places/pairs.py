@@ -26,7 +26,6 @@ def read_pairs(source: Path, photos: Path, problems: Problems) -> Places:
     """
     numbers: dict[str, int] = {}
     pairs, rows, first_rows = array("q"), array("q"), array("q")
-    parents = array("q")  # of each photo in the tree of its place
     for row, line in read_lines(source, problems):
         try:
             names = _pair(line, photos)
@@ -37,19 +36,16 @@ def read_pairs(source: Path, photos: Path, problems: Problems) -> Places:
             continue
         for name in names:
             if name not in numbers:
-                parents.append(len(numbers))
                 first_rows.append(row)
                 numbers[name] = len(numbers)
-        query, positive = (numbers[name] for name in names)
-        _join(parents, query, positive)
-        pairs.extend((query, positive))
+        pairs.extend(numbers[name] for name in names)
         rows.append(row)
     table = np.frombuffer(pairs, np.int64).reshape(-1, 2)
     repeated = _repeated(table, np.frombuffer(rows, np.int64), len(numbers))
     problems.add_repeated(source, repeated, "pair")
-    builder, names_by_number = PlacesBuilder(), list(numbers)
-    for number, name in enumerate(names_by_number):
-        builder.add(name, names_by_number[_root(parents, number)], first_rows[number])
+    builder, paths = PlacesBuilder(), list(numbers)
+    for number, first in enumerate(joined(len(paths), table)):
+        builder.add(paths[number], paths[first], first_rows[number])
     return builder.build(source, photos, pairs=table)
 
 
@@ -71,6 +67,14 @@ def _path(item: dict[str, object], key: str, photos: Path) -> str:
     if not isinstance(value, str):
         raise ValueError(f"no text {key!r}")
     return photo_path(value, photos)
+
+
+def joined(count: int, pairs: NDArray[np.int64]) -> list[int]:
+    """For each of so many photos, the first of those that pairs join it to; else itself."""
+    parents = array("q", range(count))
+    for first, second in pairs.tolist():
+        _join(parents, first, second)
+    return [_root(parents, number) for number in range(count)]
 
 
 def _join(parents: array[int], first: int, second: int) -> None:

@@ -18,7 +18,7 @@ __all__ = ["Part", "Places", "Problems", "open_places", "read_places"]
 
 _KINDS = (
     f"a folder whose sub-folders are places, a .csv with the columns {COLUMNS}, a .jsonl of "
-    "pairs (query, positive), or retrieval-SfM-120k.pkl"
+    "pairs (query, positive), or retrieval-SfM-120k.pkl or -whiten.pkl"
 )
 
 
@@ -34,7 +34,8 @@ def open_places(
     Args:
         source: a folder whose sub-folders are places; a CSV `path,place[,box]`; `train.csv` of
             Google Landmarks v1 or v2, or `train_clean.csv` of v2; pairs as JSON lines; or
-            `retrieval-SfM-120k.pkl`. `place_csv`, `place_pairs` and `place_sfm` say more.
+            `retrieval-SfM-120k.pkl` or its `-whiten.pkl`. `read_csv`, `read_pairs` and `read_sfm`
+            say more.
         photos: folder that paths and ids in the list refer to; None: the list's own folder, of
             SfM-120k the folder `ims` beside it.
         boxes: files `id,box` of Google Landmarks v1.

@@ -53,11 +53,13 @@ class Problems:
     Attributes:
         count: of all problems.
         repeated: how many of them are rows that say what an earlier one says.
+        unlabelled: rows that name no place and were left out; no problem.
         kept: the first of them.
     """
 
     count: int = 0
     repeated: int = 0
+    unlabelled: int = 0
     kept: list[Problem] = field(default_factory=list)
 
     def add(self, file: Path, row: int | None, reason: str) -> None:

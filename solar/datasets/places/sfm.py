@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.datasets.places.pairs import joined
 from solar.datasets.places.table import Places, PlacesBuilder
 from solar.errors import SolarError, UsageError
 from solar.files.pickles import load_plain
@@ -21,11 +22,12 @@ _AGAIN = "fetch the file again, or choose another"
 
 
 def read_sfm(source: Path, photos: Path, part: Part) -> Places:
-    """Read `retrieval-SfM-120k.pkl`, without running what a pickle may ask for.
+    """Read `retrieval-SfM-120k.pkl`, or its `-whiten.pkl`, without running what a pickle asks for.
 
     Each part has `cids`, the photos' names; `cluster`, the reconstruction of each, taken for its
     place; and `qidxs` with `pidxs`, pairs that share enough 3-D points. Photos of one cluster need
-    not match otherwise, but photos of two never do.
+    not match otherwise, but photos of two never do. The list for whitening has no parts and no
+    clusters: places are the photos that its pairs join.
 
     Args:
         source: the pickle.
@@ -39,10 +41,15 @@ def read_sfm(source: Path, photos: Path, part: Part) -> Places:
         document = load_plain(source)
     except SolarError as error:
         raise UsageError(str(error)) from error
-    lists = document.get(part) if isinstance(document, dict) else None
+    flat = isinstance(document, dict) and "cids" in document and part == "train"
+    lists = document if flat else document.get(part) if isinstance(document, dict) else None
     if not isinstance(lists, dict):
         raise UsageError(f"{source}: holds no part {part!r}: {_AGAIN}")
-    names, clusters = _list(source, part, lists, "cids"), _list(source, part, lists, "cluster")
+    names, queries, positives = (
+        _list(source, part, lists, key) for key in ("cids", "qidxs", "pidxs")
+    )
+    pairs = _pairs(source, part, queries, positives, len(names))
+    clusters = joined(len(names), pairs) if flat else _list(source, part, lists, "cluster")
     if len(names) != len(clusters):
         raise UsageError(f"{source}: {part}: cids and cluster differ in length: {_AGAIN}")
     builder = PlacesBuilder()
@@ -54,8 +61,14 @@ def read_sfm(source: Path, photos: Path, part: Part) -> Places:
             )
         builder.add(f"{name[-2:]}/{name[-4:-2]}/{name[-6:-4]}/{name}", f"cluster {cluster}")
     places = builder.build(source, photos, rows=False)
-    queries, positives = (_list(source, part, lists, key) for key in ("qidxs", "pidxs"))
-    pairs = _pairs(source, part, queries, positives, places.places)
+    wrong = (pairs[:, 0] == pairs[:, 1]) | (
+        places.places[pairs[:, 0]] != places.places[pairs[:, 1]]
+    )
+    if wrong.any():
+        raise UsageError(
+            f"{source}: {part}: pair {int(wrong.argmax())} is of one photo, or of two clusters: "
+            f"{_AGAIN}"
+        )
     return replace(places, pairs=pairs)
 
 
@@ -72,19 +85,13 @@ def _list(source: Path, part: str, lists: dict[Any, Any], key: str) -> list[Any]
 
 
 def _pairs(
-    source: Path, part: str, queries: list[Any], positives: list[Any], places: NDArray[np.int32]
+    source: Path, part: str, queries: list[Any], positives: list[Any], count: int
 ) -> NDArray[np.int64]:
-    """(K, 2), checked."""
+    """(K, 2) numbers of photos."""
     if len(queries) != len(positives):
         raise UsageError(f"{source}: {part}: qidxs and pidxs differ in length: {_AGAIN}")
     for number, pair in enumerate(zip(queries, positives, strict=True)):
-        if not all(isinstance(photo, int) and 0 <= photo < len(places) for photo in pair):
+        if not all(isinstance(photo, int) and 0 <= photo < count for photo in pair):
             raise UsageError(f"{source}: {part}: pair {number} names no two photos: {_AGAIN}")
     pairs: NDArray[np.int64] = np.array([queries, positives], np.int64).T
-    wrong = (pairs[:, 0] == pairs[:, 1]) | (places[pairs[:, 0]] != places[pairs[:, 1]])
-    if wrong.any():
-        raise UsageError(
-            f"{source}: {part}: pair {int(wrong.argmax())} is of one photo, or of two clusters: "
-            f"{_AGAIN}"
-        )
     return pairs

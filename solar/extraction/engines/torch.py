@@ -43,6 +43,7 @@ class TorchExtractor:
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
         precision: str = "auto",
+        decoding: str = "upright",
         whitening: Whitening | None = None,
         name: str | None = None,
     ) -> None:
@@ -53,6 +54,7 @@ class TorchExtractor:
             image_size: limit of the longest side in pixels; None for the model's own.
             scales: None for the model's own.
             precision: see `choose_precision`.
+            decoding: see `open_extractor`.
             whitening: applied after the model.
             name: what the extraction calls the model; None for its own name.
 
@@ -62,7 +64,7 @@ class TorchExtractor:
         self.model = model
         self._name = name or model.name
         self._dtype = choose_precision(precision, model.device)
-        self._whitening = whitening
+        self._decoding, self._whitening = decoding, whitening
         self._image_size = model.config.image_size if image_size is None else image_size
         self._scales = tuple(model.config.scales if scales is None else scales)
         require_sizes(self._image_size, self._scales)
@@ -76,6 +78,7 @@ class TorchExtractor:
         precision: str = "auto",
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
+        decoding: str = "upright",
         whitening: Whitening | None = None,
     ) -> TorchExtractor:
         """See `open_extractor`. A loaded network stays where it is if the device is `auto`."""
@@ -94,6 +97,7 @@ class TorchExtractor:
             image_size=image_size,
             scales=scales,
             precision=precision,
+            decoding=decoding,
             whitening=whitening,
             name=name,
         )
@@ -112,6 +116,8 @@ class TorchExtractor:
             dimensions=self.model.dimensions,
             image_size=self._image_size,
             scales=self._scales,
+            decoding=self._decoding,
+            own_whitening=self.model.config.whitening,
         )
         return bare if whitening is None else whitened(bare, whitening)
 
@@ -145,7 +151,7 @@ class TorchExtractor:
 
         def prepared(position: int) -> tuple[int, Image | SolarError]:
             try:
-                photo = decode_each(photos, position, wanted=size)
+                photo = decode_each(photos, position, size, turned=self._decoding == "upright")
                 return position, photo.prepared(size, boxes[position] if boxes else None)
             except (PhotoError, UsageError) as error:
                 return position, error

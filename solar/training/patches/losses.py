@@ -44,23 +44,33 @@ def hardest_triplet_loss(first: Tensor, second: Tensor, margin: float = 1.0) -> 
     return excess.clamp(min=0).square().mean()
 
 
-def neighbour_sos_loss(first: Tensor, second: Tensor, neighbours: int = 8) -> Tensor:
+def neighbour_sos_loss(
+    first: Tensor, second: Tensor, neighbours: int = 8, graph: str = "paper"
+) -> Tensor:
     """Mean over points i of sqrt(Σ_j (d(i, j) − d(i', j'))²): second-order similarity.
 
     j runs over the points among the nearest neighbours of i in the first view or of i' in the
-    second (Tian et al., SOSNet, CVPR 2019, eq. 4-6).
+    second (Tian et al., SOSNet, CVPR 2019, eq. 4-6). In its author's release also over those
+    nearest to i across the views, either way, and over all points whose neighbour i is.
 
     Args:
         first: (N, D), unit rows.
         second: (N, D), unit rows.
         neighbours: how many in each view; all others where there are fewer.
+        graph: which neighbours: "paper" or "release".
 
     Raises:
-        UsageError: as `hardest_triplet_loss`.
+        UsageError: as `hardest_triplet_loss`, or an unknown graph.
     """
     _check(first, second)
     in_first, in_second = distances(first, first), distances(second, second)
     near = _nearest(in_first, neighbours) | _nearest(in_second, neighbours)
+    if graph == "release":
+        across = distances(first, second)
+        near |= _nearest(across, neighbours) | _nearest(across.T, neighbours).T
+        near |= near.T.clone()
+    elif graph != "paper":
+        raise UsageError(f"neighbours of '{graph}': use paper or release")
     squares = (in_first - in_second).square() * near
     return squares.sum(1).clamp(min=_TINY**2).sqrt().mean()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from solar.errors import UsageError
 from solar.models.config import LocalConfig, Provenance
@@ -64,6 +65,8 @@ class PatchTraining:
         margin: of the triplets, in distances.
         sos: weight of the second-order similarity.
         neighbours: of a point in the second-order similarity.
+        graph: which neighbours: the "paper"'s or its author's "release"'s, see
+            `neighbour_sos_loss`.
         turned: mirror and turn both patches of a pair alike, at random.
         precision: "auto" is bfloat16 where the device is fast at it.
         seed: of everything random.
@@ -78,6 +81,7 @@ class PatchTraining:
     margin: float = 1.0
     sos: float = 1.0
     neighbours: int = 8
+    graph: Literal["paper", "release"] = "paper"
     turned: bool = True
     precision: Precision = "auto"
     seed: int = 0

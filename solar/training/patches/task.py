@@ -97,7 +97,9 @@ class PatchTask(Task):
         pairs = self.processes.gather(described.unflatten(0, (-1, 2)), settings.points)
         losses = {
             "triplet": hardest_triplet_loss(pairs[:, 0], pairs[:, 1], settings.margin),
-            "sos": neighbour_sos_loss(pairs[:, 0], pairs[:, 1], settings.neighbours),
+            "sos": neighbour_sos_loss(
+                pairs[:, 0], pairs[:, 1], settings.neighbours, settings.graph
+            ),
         }
         torch.autograd.backward(losses["triplet"] + settings.sos * losses["sos"])
         self.processes.sum_gradients(self.model.parameters())

@@ -222,9 +222,9 @@ def _draw(photos: Places | Sequence[Path], source: Source, random: np.random.Gen
 
 
 def _square(image: Image.Image, side: int, random: np.random.Generator) -> Image.Image:
-    """A random square of the short side, resized."""
+    """A random square of the short side, resized bilinearly, as released."""
     short = min(image.size)
     left = int(random.integers(image.width - short + 1))
     top = int(random.integers(image.height - short + 1))
     box = (left, top, left + short, top + short)
-    return image.resize((side, side), Image.Resampling.BICUBIC, box)
+    return image.crop(box).resize((side, side), Image.Resampling.BILINEAR)

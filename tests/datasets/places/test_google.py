@@ -37,6 +37,16 @@ def test_train_csv(folder: Path) -> None:
     assert nested.path(1) == folder / "images" / "6" / "5" / "0" / f"{IDS[1]}.jpg"
 
 
+def test_rows_without_a_landmark_are_left_out_and_counted(folder: Path) -> None:
+    rows = f'"{"1" * 16}","http://x/","None"\n"{"2" * 16}","None","None"\n'
+    (folder / "train.csv").write_text(TRAIN + rows)
+    places, problems = read_places(folder / "train.csv")
+    assert (len(places), problems.count, problems.unlabelled) == (3, 0, 2)
+    assert open_places(folder / "train.csv").names == ("6347", "12519")
+    (folder / "train.csv").write_text(TRAIN + f'"{"1" * 16}","http://x/","no"\n')
+    assert read_places(folder / "train.csv")[1].count == 1
+
+
 def test_boxes_become_pixels_of_the_upright_photo(folder: Path) -> None:
     boxes = [folder / "boxes_split1.csv", folder / "boxes_split2.csv"]
     places = open_places(folder / "train.csv", boxes=boxes)

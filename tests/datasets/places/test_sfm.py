@@ -46,6 +46,25 @@ def test_arrays_are_lists_too(tmp_path: Path) -> None:
     assert places.pairs is not None and places.pairs.tolist() == [[0, 1], [2, 3], [3, 4]]
 
 
+def test_the_list_for_whitening_opens(tmp_path: Path) -> None:
+    path = tmp_path / "retrieval-SfM-120k-whiten.pkl"
+    flat = {"cids": CIDS, "qidxs": np.array([3, 1, 3]), "pidxs": np.array([1, 4, 1])}
+    path.write_bytes(pickle.dumps(flat, 2))
+    places = open_places(path)
+    assert places.path(0) == tmp_path / "ims" / "8f" / "7e" / "6d" / CIDS[0]
+    assert places.pairs is not None and places.pairs.tolist() == [[3, 1], [1, 4], [3, 1]]
+    assert places.places.tolist() == [0, 1, 2, 1, 1]
+    for change, reason in (
+        ({"pidxs": [9, 4, 1]}, "pair 0 names no"),
+        ({"qidxs": [1, 1, 3]}, "of one"),
+    ):
+        path.write_bytes(pickle.dumps({**flat, **change}))
+        with pytest.raises(UsageError, match=f"whiten.pkl: train: .*{reason}"):
+            open_places(path)
+    with pytest.raises(UsageError, match="holds no part 'val'"):
+        open_places(path, part="val")
+
+
 class Evil:
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -64,7 +83,7 @@ def test_it_runs_nothing(tmp_path: Path) -> None:
     ("change", "reason"),
     [
         ({"cids": None}, "train has no list 'cids'"),
-        ({"cids": CIDS[:4]}, "differ in length"),
+        ({"cluster": [40, 40]}, "cids and cluster differ in length"),
         ({"cids": [*CIDS[:4], "../../../../etc/passwd"]}, "entry 4 of cids"),
         ({"cids": [*CIDS[:4], 7]}, "entry 4 of cids"),
         ({"cluster": [40, 40, 7, 7, 10**5000]}, "a number of 16610 bits is out of range"),

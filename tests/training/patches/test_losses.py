@@ -50,14 +50,21 @@ def slow_triplet(first: Rows, second: Rows, margin: float) -> float:
     return total / len(first)
 
 
-def slow_sos(first: Rows, second: Rows, neighbours: int) -> float:
+def slow_sos(first: Rows, second: Rows, neighbours: int, graph: str) -> float:
+    def nearest(i: int, a: Rows, b: Rows) -> set[int]:
+        others = [j for j in range(len(a)) if j != i]
+        others.sort(key=lambda j: float(np.linalg.norm(a[i] - b[j])))
+        return set(others[:neighbours])
+
+    sides = [(first, first), (second, second)]
+    if graph == "release":  # across the views too, and edges hold both ways
+        sides += [(first, second), (second, first)]
+    edges = {(i, j) for i in range(len(first)) for a, b in sides for j in nearest(i, a, b)}
+    if graph == "release":
+        edges |= {(j, i) for i, j in edges}
     total = 0.0
     for i in range(len(first)):
-        chosen: set[int] = set()
-        for view in (first, second):
-            others = [j for j in range(len(view)) if j != i]
-            others.sort(key=lambda j: float(np.linalg.norm(view[i] - view[j])))
-            chosen |= set(others[:neighbours])
+        chosen = [j for j in range(len(first)) if (i, j) in edges]
         squares = [
             (np.linalg.norm(first[i] - first[j]) - np.linalg.norm(second[i] - second[j])) ** 2
             for j in chosen
@@ -76,8 +83,12 @@ def test_losses_are_those_of_the_slow_reference(
     for margin in (0.5, 1.0):
         wanted = slow_triplet(a, b, margin)
         assert hardest_triplet_loss(first, second, margin).item() == pytest.approx(wanted)
-    wanted = slow_sos(a, b, neighbours)
-    assert neighbour_sos_loss(first, second, neighbours).item() == pytest.approx(wanted, abs=1e-6)
+    for graph in ("paper", "release"):
+        wanted = slow_sos(a, b, neighbours, graph)
+        found = neighbour_sos_loss(first, second, neighbours, graph).item()
+        assert found == pytest.approx(wanted, abs=1e-6)
+    with pytest.raises(UsageError, match="neighbours of 'other': use paper or release"):
+        neighbour_sos_loss(first, second, neighbours, "other")
 
 
 def test_two_points_by_hand() -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from solar.photos import open_photo
 from solar.training.retrieval.tuples import (
     Images,
     TrainingPhotos,
@@ -79,6 +81,22 @@ def test_whole_photos_and_boxes(tmp_path: Path, model_folder: Path) -> None:
     images = TupleImages(TrainingPhotos(recipe), Tuples(np.array([[0, 1, 2, 3]])), recipe, 0)
     shapes = [tuple(image.shape) for image in tensors(images[0])]
     assert shapes == [(3, 20, 40), (3, 30, 40), (3, 30, 40), (3, 30, 40)]
+
+
+def test_a_square_is_resized_bilinearly_as_released(tmp_path: Path, model_folder: Path) -> None:
+    recipe = small_recipe(tmp_path, model_folder, tuples={"image_size": 40})
+    photos = TrainingPhotos(recipe)
+    images = TupleImages(photos, Tuples(np.array([[0, 1, 5, 12]])), recipe, epoch=0)
+    found = tensors(images[0])[0].permute(1, 2, 0).numpy()
+    photo = open_photo(photos.path(0))
+    side, spare = min(photo.size), max(photo.size) - min(photo.size)
+    across = photo.width > photo.height
+    resized = []
+    for start in range(spare + 1):
+        left, top = (start, 0) if across else (0, start)
+        square = photo.crop((left, top, left + side, top + side))
+        resized.append(np.asarray(square.resize((40, 40), Image.Resampling.BILINEAR)))
+    assert any(np.array_equal(found, one) for one in resized)
 
 
 def test_labels() -> None:
