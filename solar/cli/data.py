@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solar.cli.console import err, out, print_json, progress, table
-from solar.errors import SolarError
+from solar.errors import SolarError, some
 
 if TYPE_CHECKING:
     from solar.datasets.places.check import Contents, Looked
@@ -40,16 +40,27 @@ def _group() -> None:
 
 
 def get(
-    name: Annotated[str, typer.Argument(help="oxford5k, paris6k, roxford5k or rparis6k.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="oxford5k, paris6k, roxford5k, rparis6k; revisitop1m (a million distractors, "
+            "some 400 GB); retrieval-SfM-120k or gl18 (to train on)."
+        ),
+    ],
     root: Annotated[Path, typer.Option(help="Its folder; files that are there already are used.")],
 ) -> None:
-    """Fetch what is missing of a data set: ground truth and photos. Resumes."""
+    """Fetch what is missing of a data set: its lists and photos. Resumes."""
     from solar.datasets import sources
 
     with progress("fetching") as show:
         truth = sources.get(name, root, progress=lambda _, done, total: show(done, total))
-    count = f"{len(truth.database)} photos, {len(truth.queries)} queries"
-    out.print(f"{root}: {count}, all there")
+    if truth is None:
+        out.print(f"{root}: lists and {sources.DATASETS[name].folder}/, all unpacked")
+    else:
+        count = f"{len(truth.database)} photos, {len(truth.queries)} queries"
+        out.print(f"{root}: {count}, all there")
+    if unchecked := sources.DATASETS[name].unchecked:
+        out.print(f"no checksum is published for {some(unchecked)}")
 
 
 def check(

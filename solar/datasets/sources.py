@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import shutil
-import tarfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from string import ascii_lowercase
 
+from solar.datasets._unpack import unpack
 from solar.datasets.ground_truth import GroundTruth, read
 from solar.datasets.photos import locate
 from solar.errors import SolarError, UsageError
-from solar.files import cut, require_file, write_atomically
 from solar.files.downloads import download
-from solar.photos import SUFFIXES
-
-# An archive of photos that unpacks to more than this is not the one that was asked for.
-_MAX_UNPACKED = 16 * 2**30
-_MAX_MEMBERS = 200_000
-_MAX_HEADER = 1 << 20  # of a member's long name and the like, which are read at once
-
-
-class _Bounded(gzip.GzipFile):
-    """What an archive unpacks to, refused where it would take memory or days."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        """As asked for, within limits.
-
-        Raises:
-            tarfile.ReadError: too much at once, or in all.
-        """
-        if size is None or not 0 <= size <= _MAX_HEADER or self.tell() > _MAX_UNPACKED:
-            raise tarfile.ReadError("it unpacks to far more than it should")
-        return super().read(size)
 
 
 @dataclass(frozen=True)
@@ -59,20 +36,42 @@ class Dataset:
     """The files of a data set.
 
     Attributes:
-        ground_truth: the lists and labels.
-        archives: of photos, unpacked into ``jpg``.
+        lists: of photos and labels; the first of a set to measure with is its ground truth.
+        archives: of photos, each in one or more parts.
+        measured: it is a set to measure with, whose ground truth says which photos it has.
+        folder: that the photos go to.
+        layout: see `unpack`; so `scale`.
+        scale: see there.
     """
 
-    ground_truth: Source
-    archives: Sequence[Source]
+    lists: Sequence[Source]
+    archives: Sequence[Sequence[Source]]
+    measured: bool = True
+    folder: str = "jpg"
+    layout: str = "flat"
+    scale: int = 1
+
+    @property
+    def unchecked(self) -> list[str]:
+        """Names of the files that no checksum is published for."""
+        sources = [*self.lists, *(part for parts in self.archives for part in parts)]
+        return [source.name for source in sources if source.sha256 is None]
 
 
 _VGG = ("https://www.robots.ox.ac.uk/~vgg/data/", "https://thor.robots.ox.ac.uk/")
 _CMP = ("http://cmp.felk.cvut.cz/", "https://cmp.felk.cvut.cz/")
 
 
-def _archive(path: str, size: int | None = None) -> Source:
-    return Source(path.rpartition("/")[2], [host + path for host in _VGG], size=size)
+def _archive(path: str, size: int | None = None) -> Sequence[Source]:
+    return [Source(path.rpartition("/")[2], [host + path for host in _VGG], size=size)]
+
+
+def _of_cmp(path: str, hosts: Sequence[str] = _CMP) -> Source:
+    return Source(path.rpartition("/")[2], [host + path for host in hosts])
+
+
+def _boxed(name: str, key: str) -> Source:
+    return Source(name, [f"https://imperialcollegelondon.box.com/shared/static/{key}"])
 
 
 def _labels(name: str, folder: str, sha256: str | None = None) -> Source:
@@ -87,22 +86,78 @@ def _labels(name: str, folder: str, sha256: str | None = None) -> Source:
 _OXFORD = [_archive("oxbuildings/oxbuild_images-v1.tgz", 1_938_238_004)]
 _PARIS = [_archive("parisbuildings/paris_1-v1.tgz"), _archive("parisbuildings/paris_2-v1.tgz")]
 _NEW, _OLD = "revisitop/data/datasets", "cnnimageretrieval/data/test"
+_TRAIN = "cnnimageretrieval/data/train"
+_PTAK = ("http://ptak.felk.cvut.cz/", "https://ptak.felk.cvut.cz/")
+# Google Landmarks 2018 as SOLAR's authors keep it, in 22 parts of one archive.
+_GL18 = """
+    lbk9qwtn438a0edm5g52fv0az4o8s6ml arnssx7f80vq6lhsufxrwl7xhxixpasj
+    p2zlm5gobfsk85qu2evyv0q2wnu4vr4v 38uo0hgxl7dmnxizzfm0t828sba1dznv
+    s1ig9xfs95vvix1zvf2t9f76cydlhntq 0x3idlrbbkl3j15g16tm9tt8qjybl2r2
+    1barrmdjeh9552zhqh1zm2kvoike9a7f dt9v439bmb2ckl12zulgjznqaeboujdb
+    358t3dcewmosuw7qz4oal59xjifzzq40 jgqm8mxjjcjx68fpjgdafzdybdt56m52
+    0uatr2u794xz513o2uofrpl24rh7gml8 0j7bfq8f8ijalptl0dwt0nsozbslfmqf
+    mt04r82bl42du5sl03qkn0ms27w59qn4 dyg8txwd2recydersmpyu8y7n6fqszi3
+    mopb621p8lnud9m1foq98xkuqwg3a6z5 tpyuaj26un74nv5xl3qhljrjyph73af5
+    8qjbotgdzj1jrt7i79yv9ubag91wn6aj et02ppjjm41eebutpnv2gzdaz7iadatq
+    zu44mz608syhb9uy9thnkibeof72dg3p myq5vlpyqu927ffpikn1vqw059oy38k8
+    z7cz70tj8akf2pn8otbtcggq6k75oktr qwsairfpb25fg4vtmecykfq5qahb9j3v
+"""
 
 DATASETS: Mapping[str, Dataset] = {
     "roxford5k": Dataset(
-        _labels(
-            "roxford5k", _NEW, "ba7967754bd2d7d2210a5799f9c45ad5835e269a80ef9d3eba44caa35816c471"
-        ),
+        [
+            _labels(
+                "roxford5k",
+                _NEW,
+                "ba7967754bd2d7d2210a5799f9c45ad5835e269a80ef9d3eba44caa35816c471",
+            )
+        ],
         _OXFORD,
     ),
     "rparis6k": Dataset(
-        _labels(
-            "rparis6k", _NEW, "d2e729a5293dda7dda8a15c8383424a42e4964a2c4cfea2f32fa85d11d2df499"
-        ),
+        [
+            _labels(
+                "rparis6k",
+                _NEW,
+                "d2e729a5293dda7dda8a15c8383424a42e4964a2c4cfea2f32fa85d11d2df499",
+            )
+        ],
         _PARIS,
     ),
-    "oxford5k": Dataset(_labels("oxford5k", _OLD), _OXFORD),
-    "paris6k": Dataset(_labels("paris6k", _OLD), _PARIS),
+    "oxford5k": Dataset([_labels("oxford5k", _OLD)], _OXFORD),
+    "paris6k": Dataset([_labels("paris6k", _OLD)], _PARIS),
+    "revisitop1m": Dataset(
+        [_of_cmp("revisitop/revisitop1m/revisitop1m.txt", _PTAK)],
+        [
+            [_of_cmp(f"revisitop/revisitop1m/jpg/revisitop1m.{number}.tar.gz", _PTAK)]
+            for number in range(1, 101)
+        ],
+        measured=False,
+        layout="tree",
+    ),
+    "retrieval-SfM-120k": Dataset(
+        [_of_cmp(f"{_TRAIN}/dbs/retrieval-SfM-120k{end}.pkl") for end in ("", "-whiten")],
+        [[_of_cmp(f"{_TRAIN}/ims/ims.tar.gz")]],
+        measured=False,
+        folder="ims",
+        layout="ids",
+        scale=16,
+    ),
+    "gl18": Dataset(
+        [
+            _boxed("train.csv", "izj2yt4nizytt542is42wae87fg4k6sv.csv"),
+            _boxed("boxes_split1.csv", "2b3vhx3unjldu27p1m31z4vwfnkvcops.csv"),
+            _boxed("boxes_split2.csv", "d2ui9mjwcvwa6f17gaoca6w6sr7tjmzg.csv"),
+        ],
+        [
+            [
+                _boxed(f"GL18_TRAIN.parta{letter}", f"{key}.parta{letter}")
+                for key, letter in zip(_GL18.split(), ascii_lowercase, strict=False)
+            ]
+        ],
+        measured=False,
+        scale=64,
+    ),
 }
 
 
@@ -112,11 +167,12 @@ def get(
     *,
     datasets: Mapping[str, Dataset] = DATASETS,
     progress: Callable[[str, int, int | None], None] | None = None,
-) -> GroundTruth:
-    """Fetch what is missing of a data set: ``root/gnd_NAME.pkl`` and ``root/jpg``.
+) -> GroundTruth | None:
+    """Fetch what is missing of a data set: its lists and the folder of its photos.
 
-    Files that are already there are used: ground truth and archives under their own names, photos
-    in ``root/jpg`` or ``root``. Archives stay until all photos are there.
+    Files that are already there are used: lists and archives under their own names, photos of a
+    set to measure with in its folder or `root`. Its archives stay until all photos are there. Each
+    archive of the other sets goes once it is unpacked, and leaves `NAME.unpacked`.
 
     Args:
         name: of the data set.
@@ -125,7 +181,7 @@ def get(
         progress: told a file's name, bytes done and bytes in all (None where unknown).
 
     Returns:
-        The ground truth; every photo it names is there.
+        The ground truth, every photo of which is there; None of a set without one.
 
     Raises:
         UsageError: no such data set.
@@ -135,50 +191,27 @@ def get(
         raise UsageError(f"{name}: no such data set: {', '.join(datasets)}")
     root, dataset = Path(root), datasets[name]
     root.mkdir(parents=True, exist_ok=True)
-    truth = read(_fetch(dataset.ground_truth, root, progress))
+    lists = [_fetch(source, root, progress) for source in dataset.lists]
+    photos = root / dataset.folder
+    if not dataset.measured:
+        for parts in dataset.archives:
+            mark = root / f"{parts[0].name}.unpacked"
+            if not mark.exists():
+                fetched = [_fetch(part, root, progress) for part in parts]
+                unpack(fetched, photos, dataset.layout, dataset.scale)
+                mark.touch()
+                for path in fetched:
+                    path.unlink()
+        return None
+    truth = read(lists[0])
     if not _complete(truth, root):
-        archives = [_fetch(source, root, progress) for source in dataset.archives]
+        archives = [_fetch(part, root, progress) for parts in dataset.archives for part in parts]
         for archive in archives:
-            unpack(archive, root / "jpg")
+            unpack(archive, photos)
         _require_all(truth, root)
         for archive in archives:
             archive.unlink()
     return truth
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the photos of a gzipped tar archive into one folder, whatever theirs are inside it.
-
-    Only regular files with the name of a photo are written, under their last name, so nothing can
-    land elsewhere; a photo that is there already is left alone.
-
-    Raises:
-        SolarError: the archive is damaged, or far larger than it should be.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    unpacked = 0
-    try:
-        require_file(archive, _MAX_UNPACKED)
-        with _Bounded(archive) as unzipped, tarfile.open(fileobj=unzipped) as tar:
-            for count, member in enumerate(tar):
-                tar.members.clear()  # type: ignore[attr-defined] # it would keep all of them
-                if count > _MAX_MEMBERS:
-                    raise SolarError(f"{archive}: holds more than {_MAX_MEMBERS} files")
-                name = PurePosixPath(member.name.replace("\\", "/")).name
-                target = folder / name
-                unpacked += member.size
-                if unpacked > _MAX_UNPACKED:
-                    raise SolarError(f"{archive}: unpacks to more than {_MAX_UNPACKED >> 30} GiB")
-                if not member.isfile() or Path(name).suffix.lower() not in SUFFIXES:
-                    continue
-                content = tar.extractfile(member)
-                if content is not None and not target.exists():
-                    with write_atomically(target) as file:
-                        shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
-        raise SolarError(
-            f"{archive}: damaged ({cut(error)}): delete it and run this command again"
-        ) from error
 
 
 def _fetch(

@@ -6,6 +6,7 @@ import tarfile
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from solar.datasets._unpack import unpack
 from solar.datasets.ground_truth import read
-from solar.datasets.sources import DATASETS, Dataset, Source, get, unpack
+from solar.datasets.sources import DATASETS, Dataset, Source, get
 from solar.errors import SolarError, UsageError
 from tests.evaluation.fakes import paint
 from tests.shared import shared
@@ -66,13 +68,14 @@ def toy(served: tuple[Path, str], tmp_path: Path) -> dict[str, Dataset]:
     def source(name: str, sha256: str | None = None) -> Source:
         return Source(name, [f"{address}/gone/{name}", f"{address}/{name}"], sha256)
 
-    return {"toy": Dataset(source("gnd_toy.json", digest), [source("one.tgz"), source("two.tgz")])}
+    archives = [[source("one.tgz")], [source("two.tgz")]]
+    return {"toy": Dataset([source("gnd_toy.json", digest)], archives)}
 
 
 def test_a_data_set_comes_from_the_second_mirror(served: tuple[Path, str], tmp_path: Path) -> None:
     datasets, root, told = toy(served, tmp_path), tmp_path / "root", set[str]()
     truth = get("toy", root, datasets=datasets, progress=lambda name, *_: told.add(name))
-    assert truth.database == ("a", "b")
+    assert truth is not None and truth.database == ("a", "b")
     assert told == {"gnd_toy.json", "one.tgz", "two.tgz"}
     assert sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()) == [
         "gnd_toy.json", "jpg/a.png", "jpg/b.png", "jpg/q.png",
@@ -94,7 +97,7 @@ def test_files_that_one_has_are_used_and_nothing_is_fetched(
 
 def test_without_a_network_the_message_says_which_file_to_put_where(tmp_path: Path) -> None:
     nowhere = ["http://127.0.0.1:9/gnd_toy.pkl"]
-    datasets = {"toy": Dataset(Source("gnd_toy.pkl", nowhere), [])}
+    datasets = {"toy": Dataset([Source("gnd_toy.pkl", nowhere)], [])}
     with pytest.raises(SolarError, match=rf"Put it at {tmp_path / 'gnd_toy.pkl'}") as caught:
         get("toy", tmp_path, datasets=datasets)
     assert nowhere[0] in str(caught.value)
@@ -120,6 +123,46 @@ def test_photos_that_the_archives_lack_are_named_and_the_archives_stay(
     with pytest.raises(SolarError, match=r"1 of 3 photos are missing \(b\)"):
         get("toy", root, datasets=datasets)
     assert (root / "two.tgz").exists()
+
+
+def test_sets_without_ground_truth_come_archive_by_archive(
+    served: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, address = served
+    cid = "0123456789abcdef0123456789abcdef"
+    whole = tar(
+        folder / "ims.tar.gz",
+        {f"x/{cid}": b"1", "a/b/p.jpg": b"2", "../q.jpg": b"3", "/r/s.JPG": b"4", "no.txt": b"5"},
+    ).read_bytes()
+    for number, part in enumerate((whole[:100], whole[100:150], whole[150:])):
+        (folder / f"ims.part{number}").write_bytes(part)
+    (folder / "list.txt").write_text("photos")
+
+    def source(name: str) -> Source:
+        return Source(name, [f"{address}/{name}"])
+
+    parts = [[source(f"ims.part{number}") for number in range(3)]]
+    for layout, photos in (
+        ("ids", [f"ef/cd/ab/{cid}"]),
+        ("tree", ["a/b/p.jpg", "q.jpg", "r/s.JPG"]),
+        ("flat", ["p.jpg", "q.jpg", "s.JPG"]),
+    ):
+        toy = Dataset([source("list.txt")], parts, measured=False, layout=layout)
+        root = tmp_path / layout
+        assert get("toy", root, datasets={"toy": toy}) is None
+        found = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+        assert found == ["ims.part0.unpacked", *(f"jpg/{photo}" for photo in photos), "list.txt"]
+        get("toy", root, datasets={"toy": replace(toy, archives=[[source("ims.part0")]])})
+    assert toy.unchecked == ["list.txt", "ims.part0", "ims.part1", "ims.part2"]
+
+
+def test_the_addresses_are_those_that_the_published_code_names() -> None:
+    for name, files in (("revisitop1m", 101), ("retrieval-SfM-120k", 3), ("gl18", 25)):
+        sources = DATASETS[name]
+        assert len(sources.unchecked) == files == len(set(sources.unchecked))
+    parts = [part.name for part in DATASETS["gl18"].archives[0]]
+    assert (parts[0], parts[-1]) == ("GL18_TRAIN.partaa", "GL18_TRAIN.partav")
+    assert not DATASETS["roxford5k"].unchecked[0].startswith("gnd")
 
 
 def test_nothing_is_unpacked_outside_the_folder(tmp_path: Path) -> None:
@@ -174,7 +217,7 @@ HURTING = {
 def test_archives_made_to_hurt_are_refused_in_little_memory(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("solar.datasets.sources._MAX_MEMBERS", 500)
+    monkeypatch.setattr("solar.datasets._unpack._MAX_MEMBERS", 500)
     archive = tmp_path / "t.tgz"
     archive.write_bytes(gzip.compress(HURTING[name], 1))
     tracemalloc.start()
@@ -188,7 +231,7 @@ def test_archives_made_to_hurt_are_refused_in_little_memory(
 @pytest.mark.parametrize("name", ["roxford5k", "rparis6k"])
 def test_the_known_checksums_are_those_of_the_published_files(name: str) -> None:
     path = shared(f"data/revisited/gnd_{name}.pkl")
-    source = DATASETS[name].ground_truth
+    source = DATASETS[name].lists[0]
     assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert source.name == path.name
     assert read(path).dataset == name
