@@ -29,8 +29,7 @@ from solar.photos.augment import rephotograph
 
 if TYPE_CHECKING:
     from solar.extraction import Extractor
-    from solar.index import Index
-    from solar.web import Search
+    from solar.index import Index, Search
 
 # Photographs inside the packages; scikit-image's other pictures are drawings, or downloads.
 _SAMPLES = {
@@ -187,7 +186,7 @@ def _index(photos: Path, folder: Path, extractor: Extractor) -> Index:
 
 
 def _search(index: Index, trials: Sequence[_Trial]) -> list[Search]:
-    from solar.web import Search
+    from solar.index import Search
 
     searches = []
     with progress("searching") as show:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solar.cli.console import numbers, out, print_json, table
+from solar.cli.console import err, out, print_json, progress, table
 from solar.cli.options import AsJson, Device, Overwrite, Precision
+from solar.errors import UsageError
 from solar.files import claim_output
 
 if TYPE_CHECKING:
-    from solar.index import Hit
+    from solar.extraction import Failed
+    from solar.index import Index, Search
 
 
 def register(app: typer.Typer) -> None:
@@ -25,17 +29,32 @@ def register(app: typer.Typer) -> None:
 
 def search(
     index: Annotated[Path, typer.Argument(help="An index made by `solar index`.")],
-    query: Annotated[Path, typer.Argument(help="A photo.")],
+    queries: Annotated[
+        list[Path],
+        typer.Argument(help="Photos to search with, or folders of them.", metavar="QUERY..."),
+    ],
     box: Annotated[
-        str | None, typer.Option(help="Search with a part: x1,y1,x2,y2 in its pixels.")
+        str | None,
+        typer.Option(
+            help="Search with a part: x1,y1,x2,y2 in pixels, or in percent as 10%,20%,50%,60%. "
+            "[the whole photo]"
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many photos to show.")] = 10,
+    distinct: Annotated[
+        bool,
+        typer.Option(
+            "--distinct",
+            help="Show one of photos that are the same byte for byte, and not the query itself.",
+        ),
+    ] = False,
     rerank: Annotated[
         str,
         typer.Option(
-            help="geometric: the first 100 by keypoints that agree (needs `solar index --local`); "
-            "expansion: search again with the first hits; a,b: one after the other; none; "
-            "default: geometric where the index keeps local descriptors."
+            help="How the first hits are put in order again. geometric: the first 100 by keypoints "
+            "that agree with the query's (needs `solar index --local`); expansion: search again "
+            "with the first hits; a,b: one after the other; none: by score; default: geometric "
+            "where the index keeps keypoints."
         ),
     ] = "default",
     model: Annotated[
@@ -44,44 +63,106 @@ def search(
     device: Device = "auto",
     precision: Precision = "auto",
     as_json: AsJson = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with thumbnails: .html. [none]")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find photos of the place that a photo shows."""
-    from solar.index import Index
-    from solar.photos import decode
+    """Find photos of the place that a photo shows, the most alike first.
+
+    The score says how alike: 1 is the same picture, 0 nothing in common.
+    """
+    from solar.index import Index, search_each
+    from solar.photos import find_photos
+    from solar.web import write_page
 
     if html is not None:
-        claim_output(html, inputs=[query], suffixes=(".html", ".htm"), overwrite=overwrite)
+        claim_output(html, inputs=queries, suffixes=(".html", ".htm"), overwrite=overwrite)
     opened = Index.open(index, model, device=device, precision=precision)
-    region = None
-    if box is not None:
-        x1, y1, x2, y2 = numbers(box, "--box", 4)
-        region = (x1, y1, x2, y2)
-    photo = decode(query)
-    hits = opened.search(photo, top, region, rerank)
-    if html is not None:
-        from solar.web import Search, write_page
-
-        write_page(html, [Search(photo, hits, region)], title=f"Solar: {query.name}")
+    photos = [path for each in queries for path in (find_photos(each) if each.is_dir() else [each])]
+    if not photos:
+        raise UsageError("holds no photo to search with", queries[0])
+    _warn(opened, index)
+    found: list[dict[str, object]] = []
+    failed: list[str] = []
+    with progress("searching") if as_json and len(photos) > 1 else nullcontext():
+        answers = search_each(opened, photos, top, box, rerank, distinct=distinct)
+        answered = _told(answers, found, failed, many=len(photos) > 1, as_json=as_json)
+        if html is None:
+            deque(answered, maxlen=0)
+        else:
+            write_page(html, answered, title=f"Solar: {queries[0].name}")
     if as_json:
-        print_json({"query": str(query), "box": region, "hits": [_plain(hit) for hit in hits]})
-        return
-    _print(hits)
-    if html is not None:
+        print_json({"searches": found, "failed": failed} if len(photos) > 1 else found[0])
+    elif html is not None:
         out.print(f"page: {html}")
+    if not found:
+        raise typer.Exit(1)
 
 
-def _plain(hit: Hit) -> dict[str, object]:
-    plain: dict[str, object] = {"path": hit.path, "score": hit.score, "id": hit.id}
-    return plain if hit.inliers is None else {**plain, "inliers": hit.inliers}
+def _warn(opened: Index, index: Path) -> None:
+    if not len(opened):
+        err.print(f"{index} holds no photo yet: solar index PHOTOS --to {index}")
+    for place in opened.unfinished:
+        err.print(
+            f"note: not all of {place} is in the index: the same `solar index` goes on with the "
+            "rest, or is doing so"
+        )
 
 
-def _print(hits: Sequence[Hit]) -> None:
-    verified = any(hit.inliers is not None for hit in hits)
-    heads = ["", "score", *(["inliers"] if verified else []), "photo"]
+def _told(
+    answers: Iterable[Search | Failed],
+    found: list[dict[str, object]],
+    failed: list[str],
+    *,
+    many: bool,
+    as_json: bool,
+) -> Iterator[Search]:
+    """Print answers as they come, and hand them on."""
+    from solar.extraction import Failed
+
+    for answer in answers:
+        if isinstance(answer, Failed):
+            if not many:
+                raise answer.error
+            failed.append(answer.reason)
+            err.print(f"skipped {answer.reason}")
+            continue
+        found.append(answer.to_json() if as_json else {})
+        if part := answer.clipped:
+            kept = ",".join(f"{edge:g}" for edge in part)
+            err.print(f"note: the box reaches beyond {answer.name}: {kept} is searched for")
+        if not as_json:
+            if many:
+                out.print(f"{answer.name}:")
+            _print(answer)
+        yield answer
+
+
+def _print(search: Search) -> None:
+    """The hits as a table, without those that have nothing in common with the query."""
+    from solar.rerank import CHANCE
+
+    hits = [hit for hit in search.hits if hit.score > 0]
+    trusted = [hit.inliers is not None and hit.inliers > CHANCE for hit in hits]
+    gone = [hit.gone for hit in hits]
+    heads = ["", "score", *["inliers"] * any(trusted), *["file"] * any(gone), "photo"]
     rows = []
-    for rank, hit in enumerate(hits, 1):
-        inliers = [] if not verified else ["" if hit.inliers is None else str(hit.inliers)]
-        rows.append([str(rank), f"{hit.score:.4f}", *inliers, hit.path])
-    table(rows, heads)
+    for rank, hit in enumerate(hits):
+        inliers = [str(hit.inliers) if trusted[rank] else "–"] * any(trusted)
+        file = ["gone" if gone[rank] else ""] * any(gone)
+        rows.append([str(rank + 1), f"{hit.score:.4f}", *inliers, *file, hit.path])
+    if rows:
+        table(rows, heads)
+    if any(trusted):
+        err.print(
+            f"inliers: keypoints that agree with the query's; photos with more than {CHANCE} come "
+            "first, by these, then the others by score"
+        )
+    if any(gone):
+        err.print("gone: the file is no longer there; `solar index` of its folder finds it again")
+    if len(hits) < len(search.hits):
+        left = len(search.hits) - len(hits)
+        err.print(f"{left:,} more not shown: they have nothing in common with it (score 0 or less)")
+    if search.hits and not search.alike:
+        err.print("nothing in the index looks alike: unrelated photos reach such scores too")

@@ -1,6 +1,7 @@
 """The index: an incremental, crash-proof folder of descriptors, and exact search in it."""
 
 from solar.index.index import Index
-from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo
+from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Search
+from solar.index.searching import search_each
 
-__all__ = ["AddReport", "Hit", "Index", "IndexInfo", "IndexedPhoto"]
+__all__ = ["AddReport", "Hit", "Index", "IndexInfo", "IndexedPhoto", "Search", "search_each"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from solar.extraction.extraction import Extraction
 from solar.features.extraction import FeatureExtraction
+from solar.index._entries import is_gone
+from solar.photos import Box, DecodedPhoto, Photo, name_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,54 @@ class Hit:
     id: int
     inliers: int | None = None
     lines: tuple[tuple[float, float, float, float], ...] = ()
+
+    @property
+    def gone(self) -> bool:
+        """Whether its file is no longer there; False for a name that is no path."""
+        return Path(self.path).is_absolute() and is_gone(Path(self.path))
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """One search and what it found.
+
+    Attributes:
+        query: the photo; one that is decoded is not decoded again.
+        hits: best first.
+        box: part of the query that was searched with.
+        seconds: that it took, if known.
+        alike: whether anything found is more alike than unrelated photos are; see `alike`.
+    """
+
+    query: Photo
+    hits: Sequence[Hit]
+    box: Box | None = None
+    seconds: float | None = None
+    alike: bool = True
+
+    @property
+    def name(self) -> str:
+        """What the query is called."""
+        return name_of(self.query)
+
+    @property
+    def clipped(self) -> Box | None:
+        """The part of the box that lies in the photo, if that is not all of it."""
+        if self.box is None or not isinstance(self.query, DecodedPhoto):
+            return None
+        width, height = self.query.size
+        x1, y1, x2, y2 = self.box
+        part = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+        return part if part != self.box else None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; a hit whose file is no longer there is `gone`."""
+        hits = []
+        for hit in self.hits:
+            plain: dict[str, object] = {"path": hit.path, "score": hit.score, "id": hit.id}
+            plain |= {} if hit.inliers is None else {"inliers": hit.inliers}
+            hits.append(plain | ({"gone": True} if hit.gone else {}))
+        return {"query": self.name, "box": self.box, "alike": self.alike, "hits": hits}
 
 
 @dataclass(frozen=True)

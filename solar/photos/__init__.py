@@ -13,7 +13,7 @@ from solar.photos.photo import (
     open_photo,
     read_photo,
 )
-from solar.photos.prepare import Box, normalise, prepare, require_sizes
+from solar.photos.prepare import Box, normalise, parse_box, prepare, require_sizes
 
 __all__ = [
     "EXCLUDED",
@@ -34,6 +34,7 @@ __all__ = [
     "name_of",
     "normalise",
     "open_photo",
+    "parse_box",
     "prepare",
     "read_photo",
     "require_sizes",

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import UsageError
+from solar.files import shown
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the upright photo."""
 
+_BOX = "expected x1,y1,x2,y2, finite numbers of pixels, or of percent as in 10%,20%,50%,60%"
 _LARGEST_SIZE = 1 << 15
 _MOST_SCALES = 16
 _SCALES = (1 / 16, 8.0)
@@ -95,6 +97,28 @@ def _crop(photo: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
         f"box {x1:g},{y1:g},{x2:g},{y2:g} holds no pixel of the photo, which has "
         f"{size[0]} x {size[1]}: give x1,y1,x2,y2 inside it, x1 < x2 and y1 < y2"
     )
+
+
+def parse_box(text: str, size: tuple[int, int]) -> Box:
+    """A box as it is typed: x1,y1,x2,y2 in pixels, or in percent of the photo's sides.
+
+    Args:
+        text: four numbers, each with or without a percent sign.
+        size: width and height of the photo.
+
+    Raises:
+        UsageError: anything else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        numbers = [float(part.removesuffix("%")) for part in parts]
+    except ValueError as error:
+        raise UsageError(f"box {shown(text)}: {_BOX}") from error
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        raise UsageError(f"box {shown(text)}: {_BOX}")
+    edges = zip(parts, numbers, size * 2, strict=True)
+    x1, y1, x2, y2 = (n * side / 100 if part.endswith("%") else n for part, n, side in edges)
+    return x1, y1, x2, y2
 
 
 def normalise(

@@ -2,84 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from solar.photos import Box, Photo, name_of
+from solar.photos.taken import date_of
 from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.rerank import CHANCE
 from solar.typing import AnyPath
 from solar.web.html import write_html
 
 if TYPE_CHECKING:
-    from solar.index import Hit
+    from solar.index import Hit, Search
 
 LINES = 80
 """At most so many are drawn of a hit."""
 _GAP = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Search:
-    """One search and what it found.
-
-    Attributes:
-        query: the photo; one that is decoded is not decoded again.
-        hits: best first.
-        box: part of the query that was searched with.
-        seconds: that it took, if known.
-    """
-
-    query: Photo
-    hits: Sequence[Hit]
-    box: Box | None = None
-    seconds: float | None = None
-
-
-def write_page(path: AnyPath, searches: Sequence[Search], title: str = "Solar") -> None:
+def write_page(path: AnyPath, searches: Iterable[Search], title: str = "Solar") -> None:
     """Write the result page of some searches, atomically.
 
     Args:
         path: of the HTML file; replaced if it exists.
-        searches: in the order of the page.
+        searches: in the order of the page; each is let go of before the next is asked for.
         title: of the page.
     """
+    shown = [_shown(search) for search in searches]
     write_html(
         path,
         "result.html",
         title=title,
-        searches=[_shown(search) for search in searches],
-        count=sum(len(search.hits) for search in searches),
-        verified=any(hit.inliers is not None for search in searches for hit in search.hits),
+        searches=shown,
+        count=sum(len(each["hits"]) for each in shown),
+        verified=any(each["verified"] for each in shown),
         chance=CHANCE,
     )
 
 
-def _shown(search: Search) -> dict[str, object]:
+def _shown(search: Search) -> dict[str, Any]:
     """What the template shows of a search."""
-    name, query = name_of(search.query), thumbnail(search.query, search.box)
-    hits = [(hit, thumbnail(hit.path), _address(hit.path)) for hit in search.hits]
+    name, query = search.name, thumbnail(search.query, search.box)
+    hits: list[dict[str, Any]] = [
+        {
+            "hit": hit,
+            "name": Path(hit.path).name,
+            "folder": str(Path(hit.path).parent),
+            "photo": (photo := thumbnail(hit.path)),
+            "date": None if photo is None else date_of(hit.path),
+            "address": _address(hit.path),
+            "agreeing": hit.inliers if (hit.inliers or 0) > CHANCE else None,
+        }
+        for hit in search.hits
+    ]
+    verified = query is not None and any(hit.inliers is not None for hit in search.hits)
     return {
         "name": Path(name).name,
         "photo": query,
         "address": _address(name) if Path(name).is_file() else None,
         "seconds": search.seconds,
-        "hits": [
-            {"hit": hit, "name": Path(hit.path).name, "photo": photo, "address": address}
-            for hit, photo, address in hits
-        ],
-        "verified": query is not None and any(hit.inliers is not None for hit in search.hits),
+        "alike": search.alike,
+        "hits": hits,
+        "verified": verified,
         "matches": [
-            {
-                "rank": rank,
-                "hit": hit,
-                "name": Path(hit.path).name,
-                **_side_by_side(query, photo, hit),
-            }
-            for rank, (hit, photo, _) in enumerate(hits, 1)
-            if query and photo and (hit.inliers or 0) > CHANCE
+            {"rank": rank, "name": each["name"], **_side_by_side(query, photo, each["hit"])}
+            for rank, each in enumerate(hits, 1)
+            if query and (photo := each["photo"]) and each["agreeing"]
         ],
     }
 

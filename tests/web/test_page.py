@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from solar.index import Hit
+from solar.index import Hit, Search
 from solar.photos import decode
 from solar.photos.thumbnails import thumbnail
 from solar.rerank.geometric import CHANCE
 from solar.web.html import write_html
-from solar.web.page import LINES, Search, write_page
+from solar.web.page import LINES, write_page
 from tests.evaluation.fakes import paint
 
 LINE = (0.25, 0.5, 0.75, 1.0)
@@ -59,7 +59,7 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "a%20b.png" in text
     for words in ("1. 0.988", "in 12 ms", "2 photos", "gone.png", "cannot be opened"):
         assert words in parsed.texts
-    assert "inliers" not in parsed.texts and "<svg" not in text
+    assert "keypoints" not in parsed.texts and "<svg" not in text
     assert "The index holds no photo." in page_of(tmp_path, Search(query, []))
 
 
@@ -106,9 +106,12 @@ def test_lines_of_inliers_join_their_places(tmp_path: Path) -> None:
     assert parsed.all("path")[1]["d"] == "M50.0 50.0L245.5 100.0" * LINES
     circles = [(circle["cx"], circle["cy"]) for circle in parsed.all("circle")[:2]]
     assert circles == [("50.0", "50.0"), ("245.5", "100.0")]
-    assert f"1. {CHANCE + 1} inliers" in parsed.texts and f"more than {CHANCE} inliers" in text
+    assert (
+        f"1. {CHANCE + 1} keypoints agree" in parsed.texts
+        and f"more than {CHANCE} keypoints" in text
+    )
     none = page_of(tmp_path, Search(tmp_path / "q.png", [few]))
-    assert "<svg" not in none and f"No hit has more than {CHANCE} inliers" in none
+    assert "<svg" not in none and f"No photo has more than {CHANCE} keypoints" in none
 
 
 def test_thumbnails_are_small_and_show_the_box(tmp_path: Path) -> None:

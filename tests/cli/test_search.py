@@ -1,0 +1,137 @@
+"""What `solar search` says: of several queries, boxes, copies, files that are gone, no likeness."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from solar.extraction import Described, Failed
+from solar.index import Index, Search, search_each
+from solar.index.searching import LEVELS, alike
+from solar.photos import Box, Photo
+from solar.rerank import CHANCE
+from tests.cli.runner import Done, solar, succeed
+from tests.index.bytes_extractor import BytesExtractor
+from tests.scenes import album
+
+
+class Interrupted(BytesExtractor):
+    """Stands for Ctrl-C while photos are described."""
+
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[Described | Failed]:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """An album with copies of a photo, and an index of it."""
+    folder = tmp_path_factory.mktemp("search")
+    album(folder / "photos", 5)
+    for number in range(3):
+        shutil.copy(folder / "photos" / "00.png", folder / "photos" / f"copy{number}.png")
+    album(folder / "queries", 3)
+    (folder / "queries" / "bad.jpg").write_bytes(b"no photo")
+    succeed("index", "photos", "--to", "i", "--model", model_folder, folder=folder)
+    return folder
+
+
+def search(home: Path, *more: object) -> Done:
+    return solar("search", "i", *more, folder=home)
+
+
+def test_a_folder_of_queries_is_searched_photo_by_photo(home: Path) -> None:
+    done = search(home, "queries", "photos/04.png", "--top", 2, "--html", "all.html")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.endswith(":")] == [
+        *(f"queries/{number:02}.png:" for number in range(3)), "photos/04.png:"
+    ]  # fmt: skip
+    assert done.stderr.count("skipped queries/bad.jpg") == 1
+    assert (home / "all.html").read_text().count('class="query"') == 4
+    found = json.loads(search(home, "queries", "--json").stdout)
+    assert [each["query"] for each in found["searches"]] == [f"queries/0{n}.png" for n in range(3)]
+    assert len(found["failed"]) == 1 and "bad.jpg" in found["failed"][0]
+    bad = search(home, "queries/bad.jpg", "queries/bad.jpg")
+    assert bad.returncode == 1 and not bad.stdout
+    (home / "empty").mkdir()
+    assert search(home, "empty").returncode == 2
+
+
+def test_boxes_are_pixels_or_percent_and_one_beyond_the_photo_is_told(home: Path) -> None:
+    pixels = search(home, "photos/01.png", "--box", "16,12,80,60", "--json")
+    percent = search(home, "photos/01.png", "--box", "10%, 10%,50%,50%", "--json")
+    assert json.loads(pixels.stdout) == json.loads(percent.stdout) and not pixels.stderr
+    beyond = search(home, "photos/01.png", "--box", "80,60,900,900")
+    assert "reaches beyond photos/01.png: 80,60,160,120 is searched for" in beyond.stderr
+    for box in ("1,2,3", "1,2,3,x", "10%,20%,50", "nan,1,2,3", "900,900,999,999", "%,1,1,1"):
+        done = search(home, "photos/01.png", "--box", box)
+        assert done.returncode == 2 and "box" in done.stderr and done.stderr.count("\n") == 1
+    many = search(home, "queries", "--box", "150,110,170,130")
+    assert many.returncode == 0 and many.stderr.count("reaches beyond") == 3
+
+
+def test_copies_and_the_query_are_folded_when_asked(home: Path) -> None:
+    def names(*more: object) -> list[str]:
+        hits = json.loads(search(home, "photos/00.png", "--json", *more).stdout)["hits"]
+        return [Path(hit["path"]).name for hit in hits]
+
+    assert names("--top", 4) == ["00.png", "copy0.png", "copy1.png", "copy2.png"]
+    assert sorted(names("--distinct")) == ["01.png", "02.png", "03.png", "04.png"]
+    assert len(names("--distinct", "--rerank", "expansion", "--top", 3)) == 3
+
+
+def test_files_that_are_gone_are_marked(home: Path) -> None:
+    (home / "photos" / "copy1.png").rename(home / "away.png")
+    try:
+        done = search(home, "queries/00.png")
+        found = json.loads(search(home, "queries/00.png", "--json").stdout)
+    finally:
+        (home / "away.png").rename(home / "photos" / "copy1.png")
+    marked = [line for line in done.stdout.splitlines() if " gone " in line]
+    assert len(marked) == 1 and marked[0].endswith("copy1.png") and "gone:" in done.stderr
+    assert [hit["path"][-9:] for hit in found["hits"] if hit.get("gone")] == ["copy1.png"]
+
+
+def test_an_index_that_is_empty_or_in_the_making_says_so(
+    home: Path, tmp_path: Path, model_folder: Path
+) -> None:
+    Index.create(tmp_path / "none", model_folder)
+    done = solar("search", "none", home / "photos" / "00.png", folder=tmp_path)
+    assert done.returncode == 0 and "holds no photo yet" in done.stderr
+    shutil.copytree(home / "i", tmp_path / "i")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.jpg").write_text("a")
+    index = Index.open(tmp_path / "i", Interrupted(Index.open(home / "i").extraction))
+    with pytest.raises(KeyboardInterrupt):
+        index.add(tmp_path / "more")
+    done = solar("search", "i", home / "photos" / "00.png", folder=tmp_path)
+    assert f"not all of {tmp_path / 'more'} is in the index" in done.stderr
+
+
+def test_no_likeness_is_told_by_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in "abcdef":
+        (tmp_path / "photos" / f"{name}.jpg").write_text(name)
+    index = Index.create(tmp_path / "i", BytesExtractor())
+    index.add(tmp_path / "photos")
+    first, *others = index.search(b"a", top=6)
+    assert not alike(index, [hit for hit in others if hit.score <= 0])
+    monkeypatch.setitem(LEVELS, "bytes", others[0].score)
+    assert not alike(index, others) and alike(index, [first, *others])
+    verified = replace(others[-1], inliers=CHANCE + 1)
+    assert alike(index, [verified])
+
+
+def test_what_is_no_likeness_is_printed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Index.open(home / "i").extraction.model
+    monkeypatch.setitem(LEVELS, model, 1.1)
+    assert "nothing in the index looks alike" in search(home, "photos/01.png").stderr
+    (one,) = search_each(Index.open(home / "i"), [home / "photos" / "01.png"])
+    assert isinstance(one, Search) and one.to_json()["alike"] is False
