@@ -2,8 +2,9 @@
 
     python benchmarks/accuracy.py FOLDER [--model solar-r18] [--image-sizes 224,320,448]
 
-FOLDER holds gnd_*.json or gnd_*.pkl and the photos. Descriptors are kept in --to, and scored again
-from there. An untrained network of the same kind shows what chance and structure alone give.
+FOLDER holds gnd_*.json or gnd_*.pkl and the photos. Descriptors are kept in the cache, and
+scored again from there. An untrained network of the same kind shows what chance and structure
+alone give.
 """
 
 from __future__ import annotations

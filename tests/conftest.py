@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ from solar.models.global_descriptor import GlobalDescriptor
 torch.set_num_threads(1)  # the tests run side by side
 settings.register_profile("solar", deadline=None)  # on busy machines too
 settings.load_profile("solar")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_descriptors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What evaluations keep goes into a cache of this session's own; models stay where they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("kept")
+        patch.setattr("solar.evaluation.kept.cache_folder", lambda: folder)
+        yield
 
 
 @pytest.fixture(scope="session")

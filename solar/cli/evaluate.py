@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solar.cli.console import numbers, out, print_json, progress
+from solar.cli.console import err, numbers, out, print_json, progress
 from solar.cli.options import (
     AsJson,
     Device,
@@ -35,10 +34,14 @@ app = typer.Typer(
 
 To = Annotated[
     Path | None,
-    typer.Option(help="Folder of descriptors, report.json and report.html. [one in runs/eval/]"),
+    typer.Option(
+        help="Folder of report.json, report.md and report.html; descriptors are kept in "
+        "$SOLAR_CACHE, or the user's cache, for later evaluations. [one in runs/eval/]"
+    ),
 ]
 Dimensions = Annotated[
-    str | None, typer.Option(help="As 64,128: also the mAP of so many dimensions.")
+    str | None,
+    typer.Option(help="As 64,128: also the figures of so many dimensions. [all dimensions only]"),
 ]
 Rerank = Annotated[
     str,
@@ -48,9 +51,17 @@ Rerank = Annotated[
 ]
 Local = Annotated[
     str | None,
-    typer.Option(help="For geometric: rootsift, or a local model's name, folder or .pth file."),
+    typer.Option(
+        help="For geometric: rootsift, or a local model's name, folder or .pth file. [none]"
+    ),
 ]
-Distractors = Annotated[Path | None, typer.Option(help="Shards made by eval extract-distractors.")]
+Distractors = Annotated[
+    Path | None, typer.Option(help="Shards made by eval extract-distractors. [none]")
+]
+BadPhotos = Annotated[
+    str,
+    typer.Option(help="Photos that cannot be used: stop before the work, or skip them and say so."),
+]
 
 
 def register(parent: typer.Typer) -> None:
@@ -77,7 +88,7 @@ def revisited(
     ],
     to: To = None,
     root: Annotated[
-        Path | None, typer.Option(help="Folder of the photos; not for a folder.")
+        Path | None, typer.Option(help="Folder of the photos. [the folder that --dataset names]")
     ] = None,
     model: Model = "solar-r18",
     image_size: ImageSize = None,
@@ -90,23 +101,25 @@ def revisited(
     local: Local = None,
     distractors: Distractors = None,
     dimensions: Dimensions = None,
+    bad_photos: BadPhotos = "stop",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure mAP and mP@k by the protocols of Revisited Oxford and Paris, or the old ones."""
+    """Measure by the protocols of Revisited Oxford and Paris, or the old ones."""
     from solar.datasets import open_dataset
 
     labelled = open_dataset(dataset, root)  # before anything that takes time
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
-    ways = _Ways(rerank, local, device, distractors, dimensions, crop)
-    _evaluate(labelled, extractor, to, ways, overwrite, as_json)
+    options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos, "crop": crop}
+    features = None if local is None else (local, device)
+    _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
 
 
 def folder(
     photos: Annotated[Path, typer.Argument(help="Sub-folders are places.")],
     to: To = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="CSV with the columns query and positive, instead.")
+        Path | None, typer.Option(help="CSV with the columns query and positive, instead. [none]")
     ] = None,
     model: Model = "solar-r18",
     image_size: ImageSize = None,
@@ -118,16 +131,18 @@ def folder(
     local: Local = None,
     distractors: Distractors = None,
     dimensions: Dimensions = None,
+    bad_photos: BadPhotos = "skip",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure mAP on any folder of places, each photo a query in turn, or on pairs of photos."""
+    """Measure on any folder of places, each photo a query in turn, or on pairs of photos."""
     from solar.datasets import open_folder
 
     labelled = open_folder(photos, pairs)  # before anything that takes time
     extractor = extractor_of(model, device, precision, image_size, scales, whiten)
-    ways = _Ways(rerank, local, device, distractors, dimensions)
-    _evaluate(labelled, extractor, to, ways, overwrite, as_json)
+    options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos}
+    features = None if local is None else (local, device)
+    _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
 
 
 def extract_distractors(
@@ -164,60 +179,51 @@ def extract_distractors(
 
 def compare(
     a: Annotated[Path, typer.Argument(help="A report, or its folder.")],
-    b: Annotated[Path, typer.Argument(help="Another of the same data set.")],
+    b: Annotated[Path, typer.Argument(help="Another of the same benchmark and data set.")],
+    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of its draws.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Put two reports side by side, with a paired bootstrap over queries."""
-    from solar.evaluation.report import read_report
-    from solar.evaluation.retrieval import bootstrap
+    """Put two reports side by side, with a paired bootstrap over places, or sequences."""
+    from solar.evaluation.report import compare
 
-    found = bootstrap.compare(read_report(a), read_report(b))
+    found = compare(a, b, resamples=resamples, seed=seed)
     if as_json:
         print_json(found.to_json())
     else:
         typer.echo(found.to_markdown())
 
 
-@dataclass(frozen=True)
-class _Ways:
-    """How photos are ranked and scored, as typed."""
-
-    rerank: str
-    local: str | None
-    device: str
-    distractors: Path | None
-    dimensions: str | None
-    crop: bool = True
-
-
 def _evaluate(
     photos: LabelledSet,
     extractor: Extractor,
     to: Path | None,
-    ways: _Ways,
-    overwrite: bool,
     as_json: bool,
+    dimensions: str | None,
+    local: tuple[str, str] | None,
+    overwrite: bool,
+    options: dict[str, Any],
 ) -> None:
     from solar.evaluation.retrieval import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
-    wanted = () if ways.dimensions is None else numbers(ways.dimensions, "--dimensions")
+    wanted = () if dimensions is None else numbers(dimensions, "--dimensions")
     if any(value != int(value) for value in wanted):
-        raise UsageError(f"--dimensions {ways.dimensions}: expected whole numbers")
-    to = to or default_folder(photos, extractor.extraction, ways.crop)
+        raise UsageError(f"--dimensions {dimensions}: expected whole numbers")
+    to = to or default_folder(photos, extractor.extraction, options.get("crop", True))
     with progress("describing") as show:
         report = evaluate(
             photos,
             extractor,
             to,
-            crop=ways.crop,
-            rerank=ways.rerank,
-            local=None if ways.local is None else open_feature_extractor(ways.local, ways.device),
-            distractors=ways.distractors,
+            local=local and open_feature_extractor(*local),
             dimensions=tuple(map(int, wanted)),
             overwrite=overwrite,
             progress=show,
+            **options,
         )
+    for reason in report.skipped:
+        err.print(f"skipped {reason}")
     if as_json:
         print_json(report.to_json())
     else:

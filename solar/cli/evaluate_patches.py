@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import out, print_json, progress
-from solar.cli.options import AsJson, Device, Overwrite
+from solar.cli.options import AsJson, Device, Overwrite, Precision
+from solar.errors import UsageError
 
 if TYPE_CHECKING:
-    from solar.evaluation.patches.report import PatchReport
+    from solar.evaluation.report import PatchReport
 
 Descriptor = Annotated[
     str,
@@ -20,7 +21,7 @@ Descriptor = Annotated[
         "of SOLAR's or SOSNet's network, or TFeat's .params file."
     ),
 ]
-To = Annotated[Path, typer.Option(help="Folder of descriptors, report.json and report.md.")]
+To = Annotated[Path, typer.Option(help="Folder of report.json, report.md and report.html.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +47,11 @@ def phototour(
     descriptor: Descriptor,
     to: To,
     trained_on: Annotated[
-        str | None, typer.Option(help="Scene that the network was trained on.")
+        str | None, typer.Option(help="Scene that the network was trained on. [none of them]")
     ] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
+    precision: Precision = "float32",
     as_json: AsJson = False,
 ) -> None:
     """Measure the false positive rate at 95 % recall on PhotoTour's 100,000 pairs."""
@@ -63,6 +65,7 @@ def phototour(
             trained_on=trained_on,
             overwrite=overwrite,
             device=device,
+            precision=precision,
             progress=show,
         )
     _print(report, to, as_json)
@@ -76,6 +79,7 @@ def hpatches(
     split: Annotated[str, typer.Option(help="a, b, c, illum, view or full.")] = "full",
     overwrite: Overwrite = False,
     device: Device = "auto",
+    precision: Precision = "float32",
     as_json: AsJson = False,
 ) -> None:
     """Measure verification, matching and retrieval of HPatches."""
@@ -90,13 +94,21 @@ def hpatches(
             split=split,
             overwrite=overwrite,
             device=device,
+            precision=precision,
             progress=show,
         )
     _print(report, to, as_json)
 
 
 def homographies(
-    root: Annotated[Path, typer.Argument(help="A sequence, or a folder of sequences.")],
+    root: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A sequence, or a folder of sequences; or three files: photos A and B and H, nine "
+            "numbers that map pixels of A to B.",
+            metavar="ROOT | A B H",
+        ),
+    ],
     to: To,
     descriptor: Annotated[
         list[str],
@@ -105,23 +117,27 @@ def homographies(
     keypoints: Annotated[int, typer.Option(min=1, help="At most so many in a photo.")] = 2000,
     upright: Annotated[bool, typer.Option("--upright", help="Ignore orientations.")] = False,
     ratio: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Of Lowe's test, on top of mutual.")
+        float | None, typer.Option(min=0, max=1, help="Of Lowe's test, on top of mutual. [none]")
     ] = None,
     device: Device = "auto",
+    precision: Precision = "float32",
     as_json: AsJson = False,
 ) -> None:
-    """Match sequences of photos with known homographies: accuracy, AP, homography error."""
+    """Match photos with known homographies: accuracy, AP, error, right and wrong matches."""
     from solar.evaluation.patches.homographies import run
 
+    if len(root) not in (1, 3):
+        raise UsageError(f"{len(root)} paths: give one folder, or the three files A B H")
     with progress("photos") as show:
         report = run.homographies(
-            root,
+            root[0] if len(root) == 1 else (root[0], root[1], root[2]),
             to,
             descriptor,
             keypoints=keypoints,
             upright=upright,
             ratio=ratio,
             device=device,
+            precision=precision,
             progress=show,
         )
     _print(report, to, as_json)
@@ -132,4 +148,4 @@ def _print(report: PatchReport, to: Path, as_json: bool) -> None:
         print_json(report.to_json())
     else:
         typer.echo(report.to_markdown())
-        out.print(f"report: {to / 'report.md'}")
+        out.print(f"report: {to / 'report.html'}")

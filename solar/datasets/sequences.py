@@ -66,6 +66,19 @@ def open_sequence(folder: AnyPath) -> HomographySequence:
     )
 
 
+def open_pair(first: AnyPath, other: AnyPath, homography: AnyPath) -> HomographySequence:
+    """Two photos and a file of nine numbers that map pixels of the first to the other.
+
+    Raises:
+        SolarError: a file is missing or malformed.
+    """
+    photos = Path(first), Path(other)
+    for photo in photos:
+        read_gray(photo)
+    matrix = _read_homography(Path(homography), "write the nine numbers of a matrix, by rows")
+    return HomographySequence(f"{photos[0].stem}-{photos[1].stem}", photos, (matrix,))
+
+
 def open_sequences(root: AnyPath) -> list[HomographySequence]:
     """Every sequence in the sub-folders of `root`, by name; or `root` itself if it is one.
 
@@ -93,16 +106,16 @@ def _photos(folder: Path, name: str) -> list[Path]:
         found.append(file)
 
 
-def _read_homography(path: Path) -> npt.NDArray[np.float64]:
+def _read_homography(path: Path, way_out: str = "unpack it again") -> npt.NDArray[np.float64]:
     if not path.exists():
-        raise SolarError(f"{path}: no such file, although the photo is there; unpack it again")
+        raise SolarError(f"{path}: no such file, although the photo is there; {way_out}")
     try:
         matrix = np.array(read_text(path, 1 << 16).split(), dtype=np.float64)
     except ValueError as error:
-        raise SolarError(f"{path}: not a table of numbers; unpack it again") from error
+        raise SolarError(f"{path}: not a table of numbers; {way_out}") from error
     if matrix.size != 9 or not np.isfinite(matrix).all():
-        raise SolarError(f"{path}: not nine finite numbers; unpack it again")
+        raise SolarError(f"{path}: not nine finite numbers; {way_out}")
     matrix = matrix.reshape(3, 3)
     if np.linalg.cond(matrix) > 1e12:
-        raise SolarError(f"{path}: the matrix cannot be inverted; unpack it again")
+        raise SolarError(f"{path}: the matrix cannot be inverted; {way_out}")
     return matrix

@@ -30,8 +30,9 @@ _GRID = 2.0**26
 
 @dataclass(frozen=True)
 class Failure:
-    """A photo without a descriptor, and the line that names it and says why."""
+    """A photo without a descriptor, its number among all, and the line that says why."""
 
+    position: int
     photo: str
     reason: str
 
@@ -252,7 +253,8 @@ def fill(
             told = progress and progress_within(progress, before, total)
             found = collect(extractor, photos[span], boxes and boxes[span], told)
             failures = [
-                Failure(name_of(photos[span][f.position]), f.reason) for f in found.failures
+                Failure(span.start + f.position, name_of(photos[span][f.position]), f.reason)
+                for f in found.failures
             ]
             failed += failures
             if skip_failed or not failures:
@@ -266,12 +268,6 @@ def fill(
 def progress_within(progress: Progress, before: int, total: int) -> Progress:
     """Progress of a part as progress of the whole: `before` were done of `total` in all."""
     return lambda done, _: progress(before + done, total)
-
-
-def report_failures(failures: Sequence[Failure], total: int) -> str:
-    """One line that names the first few."""
-    named = some(failure.reason for failure in failures)
-    return f"{len(failures)} of {total} photos cannot be described ({named})"
 
 
 def _write(shards: Shards, shard: int, rows: Descriptors, failures: Sequence[Failure]) -> None:

@@ -24,10 +24,13 @@ LINES = 80
 _GAP, _CAPTION = 8, 40
 _GROUND, _INK = (24, 24, 24), (240, 240, 240)
 _INLIER, _OTHER, _KEYPOINT = (40, 235, 110), (255, 190, 190), (255, 215, 80)
+_WRONG = (255, 70, 60)
 _FRACTION = 4  # bits of OpenCV's fractional coordinates
 
 
-def draw_match(first: Photo, second: Photo, match: Match) -> Image.Image:
+def draw_match(
+    first: Photo, second: Photo, match: Match, caption: str | None = None, *, wrong: bool = False
+) -> Image.Image:
     """Two photos side by side, or one above the other, whichever shows them larger.
 
     Inliers are joined by green lines, other matches by thin pale ones; yellow circles are
@@ -37,6 +40,8 @@ def draw_match(first: Photo, second: Photo, match: Match) -> Image.Image:
         first: photo 1.
         second: photo 2.
         match: what `solar.match` found in them.
+        caption: below the picture, instead of the summary.
+        wrong: the matches that are no inliers are known to be wrong: joined by red lines.
 
     Returns:
         RGB, at most `WIDTH` wide.
@@ -50,15 +55,18 @@ def draw_match(first: Photo, second: Photo, match: Match) -> Image.Image:
     ]
     ends = points[0][match.matches.first], points[1][match.matches.second]
     pale = canvas.copy()
-    for xy in points:
+    for xy in () if wrong else points:
         _circles(pale, xy, _KEYPOINT)
-    _lines(pale, ends, _nearest(match, ~match.inliers), _OTHER, 1)
+    if not wrong:
+        _lines(pale, ends, _nearest(match, ~match.inliers), _OTHER, 1)
     canvas = opencv().addWeighted(canvas, 0.45, pale, 0.55, 0)
+    if wrong:
+        _lines(canvas, ends, _nearest(match, ~match.inliers), _WRONG, 1)
     drawn = _nearest(match, match.inliers)
     _lines(canvas, ends, drawn, _INLIER, 1)
     for xy in ends:
         _circles(canvas, xy[match.inliers], _INLIER)
-    return _captioned(canvas, match.summary)
+    return _captioned(canvas, caption or match.summary)
 
 
 def _layout(first: tuple[int, int], second: tuple[int, int]) -> tuple[Frame, Frame]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
 
 from solar.datasets.patches.phototour import PUBLISHED_PAIRS, PatchPairs, PhotoTour
-from solar.errors import SolarError
-from solar.evaluation.patches.folder import PatchFolder
+from solar.evaluation.kept import kept_at, load_or_make, state_of
 from solar.evaluation.patches.metrics import fdr95, fpr95, fpr95_hardnet
-from solar.evaluation.patches.published import figures
-from solar.evaluation.patches.report import PatchReport
-from solar.evaluation.report import Table, figure
-from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
+from solar.evaluation.patches.precision import open_in_precision
+from solar.evaluation.report import PatchReport, Table, figure, published_patches
+from solar.features.patch_descriptor import PatchDescriptor
+from solar.files import claim_folder
 from solar.typing import AnyPath, Descriptors, Progress
 
 COLUMNS = (
@@ -41,6 +39,7 @@ def phototour(
     trained_on: str | None = None,
     overwrite: bool = False,
     device: str = "auto",
+    precision: str = "float32",
     progress: Progress | None = None,
 ) -> PatchReport:
     """The benchmark: describe the patches of scenes, each once, and score their published pairs.
@@ -48,27 +47,34 @@ def phototour(
     Args:
         scenes: folders of liberty, notredame, yosemite.
         descriptor: a patch descriptor, or what `open_patch_descriptor` takes.
-        to: folder of descriptors and of the report; what it has is kept, so that it resumes.
+        to: folder of the report; descriptors are kept in the user's cache.
         trained_on: scene of the training, for the column of the table.
-        overwrite: replace what was described otherwise.
+        overwrite: replace a report of another descriptor.
         device: where a named descriptor runs.
+        precision: that it computes in: float32, bfloat16, float16 or auto.
         progress: told patches described and in all, scene by scene.
 
     Raises:
-        UsageError: the folder holds other descriptors, or there is no such descriptor or device.
+        UsageError: the folder holds another report, or there is no such descriptor or device.
         SolarError: a file is missing or damaged.
     """
-    found = open_patch_descriptor(descriptor, device) if isinstance(descriptor, str) else descriptor
-    folder = PatchFolder(
-        to, {"data": "PhotoTour", "descriptor": found.fingerprint}, overwrite=overwrite
-    )
+    found = open_in_precision(descriptor, device, precision)
+    settings = {"benchmark": "phototour", "descriptor": found.fingerprint}
+    claim_folder(to, settings, ["report.*"], overwrite=overwrite)
     results = [
-        score_scene(PhotoTour(scene), found, folder, trained_on=trained_on, progress=progress)
+        score_scene(PhotoTour(scene), found, trained_on=trained_on, progress=progress)
         for scene in scenes
     ]
     report = PatchReport(
         f"PhotoTour: {found.name}",
-        {"descriptor": found.name, "scenes": [result.to_json() for result in results]},
+        {
+            "benchmark": "phototour",
+            "data": "",
+            "protocol": {"descriptor": found.name, "fingerprint": found.fingerprint},
+            "descriptor": found.name,
+            "scenes": [result.to_json() for result in results],
+            "figures": {f"FPR95 {each.scene}": {"value": each.fpr95} for each in results},
+        },
         [table(found.name, results)],
     )
     report.write(to)
@@ -107,7 +113,6 @@ class PhotoTourResult:
 def score_scene(
     scene: PhotoTour,
     descriptor: PatchDescriptor,
-    folder: PatchFolder,
     *,
     trained_on: str | None = None,
     pairs_name: str = PUBLISHED_PAIRS,
@@ -118,7 +123,6 @@ def score_scene(
     Args:
         scene: tested on.
         descriptor: of patches.
-        folder: where descriptors are kept; its settings must identify `descriptor`.
         trained_on: scene of the training, for the column of the table.
         pairs_name: file of pairs in the scene's folder.
         progress: told patches described and in all.
@@ -138,12 +142,10 @@ def score_scene(
                 progress(min(start + _CHUNK, len(numbers)), len(numbers))
         return np.concatenate(parts)
 
-    descriptors = folder.load_or_make(f"{scene.name}.{Path(pairs_name).stem}", describe)
-    if descriptors.ndim != 2 or len(descriptors) != len(numbers):
-        raise SolarError(
-            f"{folder.folder}: descriptors of {scene.name} are {descriptors.shape}, but its pairs "
-            f"name {len(numbers)} patches; choose another folder"
-        )
+    mosaics = [state_of(path) for path in sorted(scene.folder.glob("patches*.bmp"))]
+    state = state_of(scene.folder / pairs_name)
+    path = kept_at("patches", descriptor.fingerprint, scene.name, pairs_name, state, mosaics)
+    descriptors = load_or_make(path, describe)
     distances = _distances(descriptors, numbers, pairs)
     positive, negative = distances[pairs.matching], distances[~pairs.matching]
     return PhotoTourResult(
@@ -181,8 +183,13 @@ def table(name: str, results: Sequence[PhotoTourResult]) -> Table:
     own = [by_column.get(column, by_column.get((None, column[1]))) for column in COLUMNS]
     known = [value for value in own if value is not None]
     rows = [[name, *map(figure, (*own, fmean(known) if len(known) == len(COLUMNS) else None))]]
-    for published, entry in figures("phototour"):
+    for published, entry in published_patches("phototour"):
         columns = entry["columns"] or [None] * len(COLUMNS)
         rows.append([published, *map(figure, (*columns, entry["mean"]))])
     heads = [f"{train} → {test}" for train, test in COLUMNS]
-    return Table(["FPR95, % (train → test)", *heads, "mean"], rows)
+    words = {
+        "FPR95": "share of the other pairs at or below the distance within which 95 % of the "
+        "matching pairs lie; lower is better",
+        "train → test": "scenes; what was trained on none stands in both columns of a scene",
+    }
+    return Table(["FPR95, % (train → test)", *heads, "mean"], rows, words)

@@ -92,7 +92,7 @@ def charts(report: Report) -> list[str]:
     if len(report.by_dimension) > 1:
         sizes = sorted(report.by_dimension)
         by_size = {
-            name: [(d, m) for d in sizes if (m := report.by_dimension[d][name]) is not None]
+            name: [(d, m) for d in sizes if (m := report.by_dimension[d][name].map) is not None]
             for name in report.results
         }
         drawn.append(

@@ -9,13 +9,39 @@ from pathlib import Path
 from typing import Any
 
 from solar.errors import SolarError
-from solar.evaluation.report.published import figures as published
+from solar.evaluation.report.published import published_maps
 from solar.evaluation.report.table import Table, percent
-from solar.evaluation.report.writing import write_files
+from solar.evaluation.report.writing import JSON, write_files
 from solar.files import MEGABYTE, read_json, shown
 from solar.typing import AnyPath
 
 PROTOCOLS = ("easy", "medium", "hard", "classic")
+_BY_K = ("mp_at", "p_at", "recall_at")
+
+_PROTOCOL_WORDS = {
+    "easy": "positives are the photos labelled easy; hard and junk ones do not count",
+    "medium": "positives are the photos labelled easy or hard; junk ones do not count",
+    "hard": "positives are the photos labelled hard; easy and junk ones do not count",
+    "classic": "positives are the photos labelled ok, or of the query's place or pair; junk ones "
+    "do not count",
+}
+_FIGURE_WORDS = {
+    "mAP": "mean over queries of the average precision, by the trapezoidal rule (revisitop)",
+    "mP@k": "share of positives among the first k, k being at most the place of the last positive "
+    "(revisitop)",
+    "P@k": "share of positives among the first k, whatever their number",
+    "R@k": "share of the queries with a positive among the first k",
+    "queries": "that have positives: the others are in no mean",
+    "query left out": "a query that is itself in the database does not count in its own ranking",
+}
+_SETTING_WORDS = {
+    "crop": "queries are cut to their boxes",
+    "whitening": "digest of one that is applied after the model; None: only what the model has of "
+    "its own",
+    "precision": "full is float32, bfloat16 or float16, whose descriptors agree to a cosine of "
+    "0.9999",
+    "unusable": "photos that could not be used, left out as queries, positives and hits",
+}
 
 
 @dataclass(frozen=True)
@@ -24,15 +50,31 @@ class Result:
 
     Attributes:
         map: mean average precision, 0 to 1; None where no query has positives.
-        mp_at: mean precision at 1, 5 and 10.
+        mp_at: mean precision at 1, 5 and 10, k being at most the place of the last positive.
+        p_at: mean precision at 1, 5 and 10.
+        recall_at: share of the queries with a positive among the first 1, 5 and 10.
         ap: per query; None where it has no positives.
         precision: mean interpolated precision at recall 0, 0.01, …, 1.
     """
 
     map: float | None
     mp_at: Mapping[int, float | None]
+    p_at: Mapping[int, float | None]
+    recall_at: Mapping[int, float | None]
     ap: Sequence[float | None]
     precision: Sequence[float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        by_k = {name: {str(k): v for k, v in getattr(self, name).items()} for name in _BY_K}
+        return {**asdict(self), **by_k}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Result:
+        """What `to_json` gave."""
+        by_k = {name: {int(k): v for k, v in raw[name].items()} for name in _BY_K}
+        ap = [None if value is None else float(value) for value in raw["ap"]]
+        return cls(map=raw["map"], ap=ap, precision=list(raw["precision"]), **by_k)
 
 
 @dataclass(frozen=True)
@@ -62,7 +104,9 @@ class Report:
         results: by protocol.
         queries: their names, in the order of `Result.ap`.
         ranks: the first hits of each query.
-        by_dimension: mAP by number of dimensions and protocol, where asked for.
+        places: of the queries, numbered; those of one place share positives.
+        by_dimension: results by number of dimensions and protocol, where asked for.
+        skipped: a line for each photo that could not be used.
     """
 
     dataset: str
@@ -70,21 +114,24 @@ class Report:
     results: Mapping[str, Result]
     queries: Sequence[str]
     ranks: Sequence[Sequence[LabelledHit]]
-    by_dimension: Mapping[int, Mapping[str, float | None]] = field(default_factory=dict)
+    places: Sequence[int]
+    by_dimension: Mapping[int, Mapping[str, Result]] = field(default_factory=dict)
+    skipped: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """One object: a key per protocol, then `protocol`, `queries`, `ranks`."""
-        results = {
-            name: {**asdict(result), "mp_at": {str(k): p for k, p in result.mp_at.items()}}
-            for name, result in self.results.items()
-        }
         return {
             "dataset": self.dataset,
-            **results,
+            **{name: result.to_json() for name, result in self.results.items()},
             "protocol": dict(self.protocol),
             "queries": list(self.queries),
+            "places": list(self.places),
             "ranks": [[asdict(hit) for hit in hits] for hits in self.ranks],
-            "by_dimension": {str(d): dict(maps) for d, maps in self.by_dimension.items()},
+            "by_dimension": {
+                str(d): {name: result.to_json() for name, result in results.items()}
+                for d, results in self.by_dimension.items()
+            },
+            "skipped": list(self.skipped),
         }
 
     def to_markdown(self) -> str:
@@ -99,34 +146,42 @@ class Report:
         return f"{self.dataset}: {self.protocol.get('model')}"
 
     def tables(self) -> list[Table]:
-        """The figures beside published ones, and by dimension if they were asked for."""
-        names, figures = list(self.results), self.results.values()
-        ks = list(next(iter(figures)).mp_at)
+        """The figures, published ones, and those by dimension if they were asked for."""
+        names, ks = list(self.results), list(next(iter(self.results.values())).mp_at)
+        heads = [f"{word}@{k}" for word in ("mP", "P", "R") for k in ks]
         rows = [
             [
-                str(self.protocol.get("model")),
-                *(percent(result.map) for result in figures),
-                *(percent(result.mp_at[k]) for result in figures for k in ks),
-                "this report",
+                name,
+                percent(result.map),
+                *(percent(getattr(result, by)[k]) for by in _BY_K for k in ks),
+                str(sum(ap is not None for ap in result.ap)),
             ]
+            for name, result in self.results.items()
         ]
-        for known in published(self.published_as()):
-            maps = [f"{known.map[name]:g}" if name in known.map else "–" for name in names]
-            rows.append([known.label, *maps, *[""] * len(names) * len(ks), known.source])
-        heads = [f"mAP {name}" for name in names]
-        found = [Table(["", *heads, *(f"mP@{k} {n}" for n in names for k in ks), "source"], rows)]
+        words = {name: _PROTOCOL_WORDS[name] for name in names} | _FIGURE_WORDS
+        found = [Table(["protocol, %", "mAP", *heads, "queries"], rows, words)]
+        maps = [f"mAP {name}" for name in names]
+        if known := published_maps(self.published_as()):
+            own = [percent(result.map) for result in self.results.values()]
+            rows = [[str(self.protocol.get("model")), *own, "this report"]]
+            for each in known:
+                cells = [f"{each.map[name]:g}" if name in each.map else "–" for name in names]
+                rows.append([each.label, *cells, each.source])
+            found.append(Table(["method, %", *maps, "source"], rows))
         if self.by_dimension:
             sizes = [
-                [str(size), *(percent(maps[name]) for name in names)]
-                for size, maps in self.by_dimension.items()
+                [str(size), *(percent(results[name].map) for name in names)]
+                for size, results in self.by_dimension.items()
             ]
-            found.append(Table(["dimensions", *heads], sizes))
+            words = {"dimensions": "the first so many of each descriptor, made unit length again"}
+            found.append(Table(["dimensions, %", *maps], sizes, words))
         return found
 
     def settings(self) -> Table:
         """Everything that is needed to repeat it."""
         rows = [(name, str(value)) for name, value in self.protocol.items()]
-        return Table(("setting", "value"), rows)
+        words = {name: words for name, words in _SETTING_WORDS.items() if name in self.protocol}
+        return Table(("setting", "value"), rows, words)
 
     def write(self, folder: AnyPath) -> None:
         """Write `report.json` and `report.md`; the folder is made if missing."""
@@ -144,22 +199,33 @@ def read_report(path: AnyPath) -> Report:
     Raises:
         SolarError: it is missing or damaged.
     """
-    path = Path(path)
-    path = path / "report.json" if path.is_dir() else path
-    raw = read_json(path, 64 * MEGABYTE)
+    path = report_file(path)
+    return parse_report(read_json(path, 64 * MEGABYTE), path)
+
+
+def report_file(path: AnyPath) -> Path:
+    """The `report.json` of a folder; any other path as it is."""
+    return Path(path, JSON) if Path(path).is_dir() else Path(path)
+
+
+def parse_report(raw: Any, path: Path) -> Report:
+    """A report from what `path` holds; see `read_report`."""
     try:
-        results = {name: _result(raw[name]) for name in PROTOCOLS if name in raw}
         report = Report(
             dataset=str(raw["dataset"]),
             protocol=dict(raw["protocol"]),
-            results=results,
+            results=_results(raw),
             queries=[str(name) for name in raw["queries"]],
             ranks=[[LabelledHit(**hit) for hit in hits] for hits in raw["ranks"]],
-            by_dimension={int(d): dict(maps) for d, maps in raw["by_dimension"].items()},
+            places=[int(place) for place in raw["places"]],
+            by_dimension={int(d): _results(results) for d, results in raw["by_dimension"].items()},
+            skipped=tuple(str(line) for line in raw["skipped"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SolarError(f"{path}: not a report of 'solar eval' ({shown(error)})") from error
-    if not results or any(len(r.ap) != len(report.queries) for r in results.values()):
+    everything = [report.results, *report.by_dimension.values()]
+    lists = [report.places, *(result.ap for results in everything for result in results.values())]
+    if not report.results or any(len(each) != len(report.queries) for each in lists):
         raise SolarError(f"{path}: not a report of 'solar eval' (not one AP per query)")
     return report
 
@@ -169,7 +235,5 @@ def number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _result(raw: Mapping[str, Any]) -> Result:
-    ap = [None if value is None else float(value) for value in raw["ap"]]
-    mp_at = {int(k): value for k, value in raw["mp_at"].items()}
-    return Result(raw["map"], mp_at, ap, list(raw["precision"]))
+def _results(raw: Mapping[str, Any]) -> dict[str, Result]:
+    return {name: Result.from_json(raw[name]) for name in PROTOCOLS if name in raw}

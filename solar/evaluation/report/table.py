@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,17 +13,21 @@ class Table:
     Attributes:
         heads: of the columns.
         rows: each with a cell for every column.
+        legend: what the words and figures of the table mean, shown below it.
     """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    legend: Mapping[str, str] = field(default_factory=dict)
 
     def to_markdown(self) -> str:
-        """A Markdown table, figures to the right."""
+        """A Markdown table, figures to the right, and its legend."""
         rule = ["---", *["---:"] * (len(self.heads) - 1)]
         lines = [[_cell(head) for head in self.heads], rule]
         lines += [[_cell(cell) for cell in row] for row in self.rows]
-        return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
+        legend = "".join(f"- {word}: {meaning}\n" for word, meaning in self.legend.items())
+        return f"{table}\n{legend}" if legend else table
 
 
 def percent(value: float | None, digits: int = 2) -> str:

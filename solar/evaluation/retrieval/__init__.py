@@ -1,7 +1,6 @@
 """Retrieval measured: photos described, ranked, re-ranked, scored."""
 
-from solar.evaluation.retrieval.bootstrap import compare, paired_bootstrap
-from solar.evaluation.retrieval.described import DescribedSet, load
+from solar.evaluation.retrieval.described import DescribedSet
 from solar.evaluation.retrieval.distractors import extract_distractors
 from solar.evaluation.retrieval.exact import rank
 from solar.evaluation.retrieval.metrics import Score, score_rankings, score_ranks
@@ -10,12 +9,9 @@ from solar.evaluation.retrieval.run import default_folder, evaluate, score
 __all__ = [
     "DescribedSet",
     "Score",
-    "compare",
     "default_folder",
     "evaluate",
     "extract_distractors",
-    "load",
-    "paired_bootstrap",
     "rank",
     "score",
     "score_rankings",

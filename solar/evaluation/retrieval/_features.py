@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError, some
+from solar.evaluation.kept import kept_at, state_of
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
 from solar.extraction import Failed
 from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
 from solar.features.store import FeatureStore
+from solar.files.lock import only_one
 from solar.photos import Box
-from solar.typing import AnyPath, Progress
+from solar.typing import Progress
 
-FILE = "features.bin"
 _PHOTOS_PER_COMMIT = 64
 
 
@@ -29,43 +31,42 @@ class _Photo:
     box: Box | None
     name: str
 
-    @property
+    @cached_property
     def key(self) -> bytes:
-        return hashlib.sha256(repr((self.name, self.box)).encode()).digest()
+        what = repr((self.name, self.box, state_of(self.path)))
+        return hashlib.sha256(what.encode("utf-8", "surrogatepass")).digest()
 
 
 def features_of_set(
     extractor: FeatureExtractor,
     photos: LabelledSet,
-    folder: AnyPath,
     *,
     crop: bool = True,
-    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> FeaturesOfSet:
-    """The features of a data set's photos; those that the folder has are kept, so it resumes.
+    """The features of a data set's photos; those that were made before are taken over.
 
     Args:
         extractor: what makes features.
         photos: the data set.
-        folder: of its descriptors, which exists.
         crop: only keypoints inside the boxes of queries.
-        overwrite: replace features that were made otherwise.
         progress: called with photos done and in all.
 
     Raises:
-        UsageError: the folder holds features that were made otherwise.
-        SolarError: photos cannot be described; names them.
+        SolarError: photos cannot be described, names them; or another run makes these features.
     """
     truth, made = photos.ground_truth, extractor.extraction
-    kept = list(map(_Photo, photos.database, [None] * len(truth.database), truth.database))
+    database = list(map(_Photo, photos.database, [None] * len(truth.database), truth.database))
     names = [query.name for query in truth.queries]
-    sought = list(map(_Photo, photos.queries, photos.boxes(crop), names))
-    with FeatureStore.open(Path(folder, FILE), made, overwrite=overwrite) as store:
-        _fill(store, extractor, [*kept, *sought], progress)
+    queries = list(map(_Photo, photos.queries, photos.boxes(crop), names))
+    settings = {**made.to_json(), "descriptor": None}
+    folder = kept_at("features", settings, truth.dataset, truth.database)
+    busy = f"{folder}: another run makes these features: wait for it"
+    with only_one(folder, busy), FeatureStore.open(folder / "features.bin", made) as store:
+        _fill(store, extractor, [*database, *queries], progress)
         return FeaturesOfSet(
-            _read(store, kept),
-            _read(store, sought),
+            _read(store, database),
+            _read(store, queries),
             f"{made}, {made.keypoints} keypoints, {made.image_size} px",
         )
 

@@ -63,7 +63,7 @@ def open_distractors(folder: AnyPath, described: DescribedSet) -> Shards:
         SolarError: shards are missing or damaged.
     """
     shards = open_shards(folder)
-    way_out = f"extract them with the settings of {described.folder}"
+    way_out = "extract them with the settings of this evaluation"
     shards.extraction.require_same(described.extraction, folder, way_out)
     shards.rows()
     return shards

@@ -39,7 +39,9 @@ class Score:
     Attributes:
         map: mean of ``ap`` over the queries that have positives, 0 to 1; NaN where none has any.
         ap: (Q,) average precision; NaN where a query has no positives.
-        mp_at: mean precision at 1, 5 and 10.
+        mp_at: mean precision at 1, 5 and 10, k being at most the place of the last positive.
+        p_at: mean precision at 1, 5 and 10.
+        recall_at: share of the queries with a positive among the first 1, 5 and 10.
         places: per query, the 0-based places of the positives found, ignored photos taken out.
         wanted: (Q,) how many positives each query has.
     """
@@ -47,6 +49,8 @@ class Score:
     map: float
     ap: NDArray[np.float64]
     mp_at: dict[int, float]
+    p_at: dict[int, float]
+    recall_at: dict[int, float]
     places: tuple[Ids, ...]
     wanted: Ids
 
@@ -136,11 +140,12 @@ def _score(
         [average_precision(p, n) if n else np.nan for p, n in zip(places, wanted, strict=True)]
     )
     counted = [p for p, n in zip(places, wanted, strict=True) if n]
-    mp_at = {k: _mean([precision_at(p, k) for p in counted]) for k in KAPPAS}
     return Score(
         map=_mean(ap[~np.isnan(ap)]),
         ap=ap,
-        mp_at=mp_at,
+        mp_at={k: _mean([precision_at(p, k) for p in counted]) for k in KAPPAS},
+        p_at={k: _mean([float((p < k).sum() / k) for p in counted]) for k in KAPPAS},
+        recall_at={k: _mean([float((p < k).any()) for p in counted]) for k in KAPPAS},
         places=tuple(places),
         wanted=np.array(wanted, np.int64),
     )

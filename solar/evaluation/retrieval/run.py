@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import solar
 from solar.datasets.folder import open_folder
-from solar.datasets.ground_truth import Query
+from solar.datasets.ground_truth import GroundTruth, Query
 from solar.datasets.photos import LabelledSet, open_dataset
 from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
@@ -23,12 +25,16 @@ from solar.evaluation.retrieval.distractors import open_distractors
 from solar.evaluation.retrieval.metrics import Score, precision_recall, score_rankings
 from solar.extraction import Extraction, Extractor, open_extractor
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
+from solar.files import claim_folder
 from solar.ranking import Ranking
 from solar.rerank import Reranker, parse_rerank
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
+
+
+BAD_PHOTOS = ("stop", "skip")
 
 
 def evaluate(
@@ -41,13 +47,15 @@ def evaluate(
     local: str | Path | FeatureExtractor | None = None,
     distractors: AnyPath | None = None,
     dimensions: Sequence[int] = (),
+    bad_photos: str = "stop",
     page: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Describe a data set into a folder, rank and score it, and write the report there.
+    """Describe a data set, rank and score it, and write the report into a folder.
 
-    Descriptors that the folder already has are kept; so, after the first time, this only scores.
+    Descriptors are kept in the user's cache, whatever the folder: after the first time, this only
+    scores.
 
     Args:
         photos: the data set, as `open_dataset` or `open_folder` reads it; or a folder, with a
@@ -60,37 +68,50 @@ def evaluate(
         local: what makes the features that they compare: a name, or an extractor of features.
         distractors: a folder of shards made with the same settings.
         dimensions: numbers of dimensions to score as well.
+        bad_photos: what to do about photos that cannot be used: "stop", before the work, as a
+            published protocol asks for; or "skip" them, and say so in the report.
         page: write `report.html` too.
-        overwrite: replace descriptors that were made with other settings.
+        overwrite: replace a report that was made with other settings.
         progress: called with photos done and in all; once more with those of the features.
 
     Raises:
-        UsageError: the folder's or the distractors' descriptors were made with other settings, or
-            a way to re-rank wants features and there are none, or the other way round.
-        SolarError: photos cannot be described; names them.
+        UsageError: the folder holds a report of other settings, the distractors were made with
+            others, or a way to re-rank wants features and there are none, or the other way round.
+        SolarError: photos cannot be used; names them.
     """
+    if bad_photos not in BAD_PHOTOS:
+        raise UsageError(f"--bad-photos {bad_photos:.60}: use {' or '.join(BAD_PHOTOS)}")
     chain = parse_rerank(rerank, features=local is not None)
     if any(way.needs_features for way in chain) != (local is not None):
         raise UsageError("--rerank geometric and --local go together, such as --local solar-local")
     if not isinstance(photos, LabelledSet):
         photos = _opened(Path(photos))
     extractor = open_extractor(model, precision="float32")
-    folder = Path(to or default_folder(photos, extractor.extraction, crop))
+    folder, truth = (
+        Path(to or default_folder(photos, extractor.extraction, crop)),
+        photos.ground_truth,
+    )
+    about = {"crop": crop, "dataset": truth.dataset, "ground_truth": truth.sha256}
+    claim_folder(
+        folder,
+        {**extractor.extraction.to_json(), **about},
+        ["report.*"],
+        overwrite=overwrite,
+        uncompared=("model",),
+    )
     described = describe_set(
-        extractor, photos, folder, crop=crop, overwrite=overwrite, progress=progress
+        extractor, photos, crop=crop, skip=bad_photos == "skip", progress=progress
     )
     features = None
     if local is not None:
         maker = local if isinstance(local, FeatureExtractor) else open_feature_extractor(local)
-        features = features_of_set(
-            maker, photos, folder, crop=crop, overwrite=overwrite, progress=progress
-        )
+        features = features_of_set(maker, described.photos, crop=crop, progress=progress)
     report = score(
         described, chain, features=features, distractors=distractors, dimensions=dimensions
     )
     report.write(folder)
     if page:
-        write_page(report, folder, photos, crop=crop)
+        write_page(report, folder, described.photos, crop=crop)
     return report
 
 
@@ -117,30 +138,54 @@ def score(
     """
     shards = None if distractors is None else open_distractors(distractors, described)
     ranked, truth = Ranked(described, shards, features), described.ground_truth
+
+    def results(rankings: Sequence[Ranking]) -> dict[str, Result]:
+        scores = score_rankings(rankings, truth.queries)
+        return {name: _result(value) for name, value in scores.items()}
+
     rankings = ranked.rankings(chain)
     return Report(
         dataset=truth.dataset,
         protocol=_protocol(ranked, chain),
-        results={
-            name: _result(value) for name, value in score_rankings(rankings, truth.queries).items()
-        },
+        results=results(rankings),
         queries=[query.name for query in truth.queries],
         ranks=[
             _hits(ranking.top(SHOWN), query, truth.database)
             for ranking, query in zip(rankings, truth.queries, strict=True)
         ],
-        by_dimension={
-            d: {
-                name: number(value.map)
-                for name, value in score_rankings(ranked.rankings(chain, d), truth.queries).items()
-            }
-            for d in dimensions
-        },
+        places=places_of(truth),
+        by_dimension={d: results(ranked.rankings(chain, d)) for d in dimensions},
+        skipped=described.skipped,
     )
 
 
+def places_of(truth: GroundTruth) -> list[int]:
+    """The place of each query, numbered in order; queries that share positives are of one place.
+
+    A query that is itself in the database belongs to the positives of others.
+    """
+    rows = {name: row for row, name in enumerate(truth.database)}
+    place_of: dict[int, int] = {}  # of a photo
+    merged: list[int] = []  # by place: itself, or the earlier one that it turned out to be
+
+    def of(place: int) -> int:
+        while merged[place] != place:
+            place = merged[place]
+        return place
+
+    for row, query in enumerate(truth.queries):
+        merged.append(row)
+        positives = [found for label, found in query.labels.items() if label != "junk"]
+        photos = [rows[query.name]] if query.name in rows else []
+        for photo in [*photos, *np.concatenate(positives).tolist()]:
+            first, second = sorted((of(place_of.setdefault(photo, row)), of(row)))
+            merged[second] = first
+    order = {place: n for n, place in enumerate(dict.fromkeys(map(of, range(len(merged)))))}
+    return [order[of(row)] for row in range(len(merged))]
+
+
 def default_folder(photos: LabelledSet, extraction: Extraction, crop: bool = True) -> Path:
-    """A folder that no other settings share, so that nothing is refused or described twice."""
+    """A folder that no other settings share, so that no report is refused or replaced."""
     truth = photos.ground_truth
     settings = json.dumps([extraction.to_json(), truth.sha256, crop], sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
@@ -156,6 +201,8 @@ def _result(value: Score) -> Result:
     return Result(
         map=number(value.map),
         mp_at={k: number(precision) for k, precision in value.mp_at.items()},
+        p_at={k: number(precision) for k, precision in value.p_at.items()},
+        recall_at={k: number(recall) for k, recall in value.recall_at.items()},
         ap=[number(ap) for ap in value.ap],
         precision=[number(precision) for precision in precision_recall(value)],
     )
@@ -180,15 +227,16 @@ def _protocol(ranked: Ranked, chain: Sequence[Reranker]) -> Mapping[str, object]
     unseen = "; distractors have none, and stay behind verified photos" if shards else ""
     return {
         **described.extraction.to_json(),
-        "crop": described.settings["crop"],
+        "crop": described.crop,
         "rerank": "; ".join(way.description for way in chain) or None,
         "features": features and features.description + unseen,
-        "ground_truth": described.settings["ground_truth"],
+        "ground_truth": described.ground_truth.sha256,
         "queries": len(described.queries),
         "database": len(described.database),
         "distractors": 0 if shards is None else shards.rows(),
         "distractors_failed": 0 if shards is None else len(shards.failures()),
         "average_precision": "trapezoidal rule, ignored photos taken out (revisitop)",
         "ties": "the photo that comes first in the database",
-        "solar": f"descriptors {described.settings['solar']}, scores {solar.__version__}",
+        "unusable": len(described.skipped),
+        "solar": solar.__version__,
     }

@@ -122,6 +122,11 @@ class TorchExtractor:
         return bare if whitening is None else whitened(bare, whitening)
 
     @property
+    def dtype(self) -> torch.dtype:
+        """That it computes in."""
+        return self._dtype
+
+    @property
     def device(self) -> torch.device:
         """Where the network runs."""
         return self.model.device

@@ -9,10 +9,14 @@ import torch
 
 from solar.datasets.patches.hpatches import KINDS, HPatchesSequence
 from solar.errors import SolarError, UsageError
-from solar.evaluation.patches.folder import PatchFolder
 from solar.evaluation.patches.hpatches.lists import ListSizes
-from solar.evaluation.patches.hpatches.results import table, table_by_noise
-from solar.evaluation.patches.hpatches.run import describe_sequence, score_sequences, textured
+from solar.evaluation.patches.hpatches.run import (
+    describe_sequence,
+    score_sequences,
+    table,
+    table_by_noise,
+    textured,
+)
 from tests.datasets.builders import noise, write_hpatches
 from tests.features.pixels import pixels, raw_pixels
 
@@ -42,9 +46,8 @@ def test_describe_sequence_follows_the_strips(sequences: list[HPatchesSequence])
     assert cosine[1:6].min() > 0.95 > cosine[6:11].max() > 0.5 > cosine[11:].max()
 
 
-def test_a_full_run(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
-    folder = PatchFolder(tmp_path / "out", {"descriptor": "raw"})
-    result = score_sequences(sequences, pixels(), folder, split="mine", sizes=SMALL)
+def test_a_full_run(sequences: list[HPatchesSequence]) -> None:
+    result = score_sequences(sequences, pixels(), split="mine", sizes=SMALL)
     assert result.verification
     assert result.matching
     assert result.retrieval
@@ -64,23 +67,25 @@ def test_a_full_run(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
         "100", "500", "1000", "5000", "10000", "15000", "20000",
     }  # fmt: skip
     line = table("raw", result).to_markdown()
-    assert "| SOSNet (unverified) | 88.48 | 53.75 | – |" in line
-    assert "| RootSIFT (unverified) | 58.53 | 27.22 | – |" in line
-    assert len(line.splitlines()) == 9
+    assert "| SOSNet (unverified) | 88.48 | 53.75 | – | – |" in line
+    assert "| RootSIFT (unverified) | 58.53 | 27.22 | – | – |" in line
+    assert len([row for row in line.splitlines() if row.startswith("|")]) == 9
+    assert "- matching: mean of the mAP under illumination and under viewpoint" in line
+    for name, figure in result.figures().items():
+        if "parts" in figure:
+            assert figure["value"] == pytest.approx(np.mean(figure["parts"])), name
+            assert len(figure["units"]) == len(figure["parts"]) == 5
     detail = table_by_noise(result).to_markdown()
     assert "| matching mAP, illumination | 100.00 |" in detail
     assert "| retrieval mAP, pool 20000 | 100.00 |" in detail
 
 
-def test_a_broken_run_goes_on_where_it_stopped(
-    sequences: list[HPatchesSequence], tmp_path: Path
-) -> None:
-    folder = PatchFolder(tmp_path / "out", {"descriptor": "raw"})
+def test_a_broken_run_goes_on_where_it_stopped(sequences: list[HPatchesSequence]) -> None:
     strip = sequences[1].folder / "t5.png"
     whole = strip.read_bytes()
     strip.write_bytes(whole[:2000])
     with pytest.raises(SolarError, match=r"v_wall/t5\.png: not a readable image"):
-        score_sequences(sequences, pixels(), folder, split="mine", tasks=["matching"])
+        score_sequences(sequences, pixels(), split="mine", tasks=["matching"])
     strip.write_bytes(whole)
     calls = []
 
@@ -88,27 +93,34 @@ def test_a_broken_run_goes_on_where_it_stopped(
         calls.append(len(patches))
         return raw_pixels(patches)
 
-    result = score_sequences(sequences, pixels(counted), folder, split="mine", tasks=["matching"])
+    result = score_sequences(sequences, pixels(counted), split="mine", tasks=["matching"])
     assert calls == [40] * 16  # only the second sequence
     assert result.verification is None
     assert result.retrieval is None
     assert result.matching is not None
 
 
-def test_descriptors_of_other_data_are_refused(
-    sequences: list[HPatchesSequence], tmp_path: Path
-) -> None:
-    folder = PatchFolder(tmp_path / "out", {})
-    np.save(tmp_path / "out" / "i_dome.npy", np.zeros((16, 39, 4), np.float32))
-    with pytest.raises(SolarError, match=r"i_dome are \(16, 39, 4\), but it has .* 40 patches"):
-        score_sequences(sequences, pixels(), folder, split="mine")
+def test_a_strip_that_changed_is_described_again(sequences: list[HPatchesSequence]) -> None:
+    calls = []
+
+    def counted(patches: torch.Tensor) -> torch.Tensor:
+        calls.append(len(patches))
+        return raw_pixels(patches)
+
+    def run() -> object:
+        calls.clear()
+        return score_sequences(sequences, pixels(counted), split="mine", tasks=["matching"])
+
+    first = run()
+    assert run() == first and calls == []
+    strip = sequences[1].folder / "t5.png"
+    strip.write_bytes((sequences[1].folder / "t4.png").read_bytes())
+    assert run() != first and calls == [40] * 16
 
 
-def test_an_unknown_task_is_refused(sequences: list[HPatchesSequence], tmp_path: Path) -> None:
+def test_an_unknown_task_is_refused(sequences: list[HPatchesSequence]) -> None:
     with pytest.raises(UsageError, match="no HPatches task 'search'; there are verification"):
-        score_sequences(
-            sequences, pixels(), PatchFolder(tmp_path / "o", {}), split="a", tasks=["search"]
-        )
+        score_sequences(sequences, pixels(), split="a", tasks=["search"])
 
 
 def test_flat_patches_are_not_textured(tmp_path: Path) -> None:

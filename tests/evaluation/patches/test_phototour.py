@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from solar.datasets.patches.phototour import PhotoTour
-from solar.errors import SolarError, UsageError
-from solar.evaluation.patches.folder import PatchFolder
+from solar.errors import UsageError
 from solar.evaluation.patches.phototour import (
     COLUMNS,
     PhotoTourResult,
@@ -32,9 +31,8 @@ def scene(tmp_path: Path) -> PhotoTour:
     return PhotoTour(write_phototour(tmp_path / "liberty", patches, [0, 0, 1, 1, 2, 2], pairs))
 
 
-def test_a_scene_by_hand(scene: PhotoTour, tmp_path: Path) -> None:
-    folder = PatchFolder(tmp_path / "out", {"descriptor": "brightness"})
-    result = score_scene(scene, pixels(brightness, 1), folder, trained_on="yosemite")
+def test_a_scene_by_hand(scene: PhotoTour) -> None:
+    result = score_scene(scene, pixels(brightness, 1), trained_on="yosemite")
     assert (result.positives, result.negatives) == (3, 3)
     assert result.fpr95 == result.fpr95_hardnet == result.fdr95 == 0.0
     assert result.to_json() == {
@@ -49,42 +47,34 @@ def test_a_scene_by_hand(scene: PhotoTour, tmp_path: Path) -> None:
     }
 
 
-def test_negatives_at_the_threshold_count(scene: PhotoTour, tmp_path: Path) -> None:
+def test_negatives_at_the_threshold_count(scene: PhotoTour) -> None:
     # Positives at 1, 2 and 45 - 40 = 5 do not separate from a negative pair at 5.
     (scene.folder / "hard.txt").write_text("0 0 0 1 0 0\n4 2 0 5 2 0\n4 0 0 5 9 0\n2 1 0 5 2 0\n")
-    folder = PatchFolder(tmp_path / "out", {})
-    result = score_scene(scene, pixels(brightness, 1), folder, pairs_name="hard.txt")
+    result = score_scene(scene, pixels(brightness, 1), pairs_name="hard.txt")
     assert (result.fpr95, result.fpr95_hardnet) == (0.5, 0.0)
 
 
-def test_descriptors_are_made_once(scene: PhotoTour, tmp_path: Path) -> None:
-    folder = PatchFolder(tmp_path / "out", {})
+def test_descriptors_are_made_once(scene: PhotoTour) -> None:
     steps: list[tuple[int, int]] = []
-    first = score_scene(
-        scene, pixels(brightness, 1), folder, progress=lambda *step: steps.append(step)
-    )
+    first = score_scene(scene, pixels(brightness, 1), progress=lambda *step: steps.append(step))
     assert steps == [(6, 6)]
 
     def never(patches: torch.Tensor) -> torch.Tensor:
         raise AssertionError("described twice")
 
-    assert score_scene(scene, pixels(never, 1), folder) == first
+    assert score_scene(scene, pixels(never, 1)) == first
 
 
-def test_descriptors_of_other_pairs_are_refused(scene: PhotoTour, tmp_path: Path) -> None:
-    folder = PatchFolder(tmp_path / "out", {})
-    score_scene(scene, pixels(brightness, 1), folder)
+def test_other_pairs_are_described_anew(scene: PhotoTour) -> None:
+    score_scene(scene, pixels(brightness, 1))
     (scene.folder / "m50_100000_100000_0.txt").write_text("0 0 0 1 0 0\n0 0 0 2 1 0\n")
-    with pytest.raises(SolarError, match="its pairs name 3 patches; choose another folder"):
-        score_scene(scene, pixels(brightness, 1), folder)
+    assert score_scene(scene, pixels(brightness, 1)).negatives == 1
 
 
-def test_pairs_of_one_kind_are_refused(scene: PhotoTour, tmp_path: Path) -> None:
+def test_pairs_of_one_kind_are_refused(scene: PhotoTour) -> None:
     (scene.folder / "same.txt").write_text("0 0 0 1 0 0\n")
     with pytest.raises(UsageError, match="one kind is missing"):
-        score_scene(
-            scene, pixels(brightness, 1), PatchFolder(tmp_path / "out", {}), pairs_name="same.txt"
-        )
+        score_scene(scene, pixels(brightness, 1), pairs_name="same.txt")
 
 
 def result_of(trained_on: str | None, scene: str, rate: float) -> PhotoTourResult:
@@ -94,7 +84,7 @@ def result_of(trained_on: str | None, scene: str, rate: float) -> PhotoTourResul
 def test_the_table_has_six_columns_and_their_mean() -> None:
     results = [result_of(*column, 0.01 * (k + 1)) for k, column in enumerate(COLUMNS)]
     lines = table("ours", results).to_markdown().splitlines()
-    assert lines[0].count("→") == 7
+    assert lines[0].count("→") == 7 and "lower is better" in lines[-2]
     assert lines[2] == "| ours | 1.00 | 2.00 | 3.00 | 4.00 | 5.00 | 6.00 | 3.50 |"
     assert table("part", results[:1]).rows[0] == ["part", "1.00", *["–"] * 6]
     untrained = table("SIFT", [result_of(None, "liberty", 0.25)])

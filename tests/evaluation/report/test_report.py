@@ -1,6 +1,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError, UsageError
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.report.pages import SHOWN_QUERIES, charts, write_page
-from solar.evaluation.report.published import figures
+from solar.evaluation.report.published import published_maps
 from solar.evaluation.report.report import LabelledHit, Report, Result, read_report
 from tests.evaluation.fakes import paint
 
@@ -19,13 +20,13 @@ from tests.evaluation.fakes import paint
 def made(queries: int = 2, dataset: str = "roxford5k", **protocol: Any) -> Report:
     ap = [0.5, None, *[0.25] * (queries - 2)]
     curve = [1 - n / 100 for n in range(101)]
+    by_k, none = {1: 1.0, 5: 0.5, 10: 0.25}, {1: None, 5: None, 10: None}
+    easy = Result(0.5, by_k, {1: 1.0, 5: 0.2, 10: 0.125}, {1: 1.0, 5: 1.0, 10: 1.0}, ap, curve)
+    hard = Result(None, none, none, none, [None] * queries, [None] * 101)
     return Report(
         dataset=dataset,
         protocol={"model": "mine | <b>", "ground_truth": "d1", "distractors": 0, **protocol},
-        results={
-            "easy": Result(0.5, {1: 1.0, 5: 0.5, 10: 0.25}, ap, curve),
-            "hard": Result(None, {1: None, 5: None, 10: None}, [None] * queries, [None] * 101),
-        },
+        results={"easy": easy, "hard": hard},
         queries=[f"q{n}" for n in range(queries)],
         ranks=[
             [
@@ -36,7 +37,11 @@ def made(queries: int = 2, dataset: str = "roxford5k", **protocol: Any) -> Repor
             ]
         ]
         * queries,
-        by_dimension={64: {"easy": 0.4, "hard": None}, 512: {"easy": 0.5, "hard": None}},
+        places=list(range(queries)),
+        by_dimension={
+            64: {"easy": replace(easy, map=0.4), "hard": hard},
+            512: {"easy": easy, "hard": hard},
+        },
     )
 
 
@@ -54,6 +59,8 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     raw = json.loads((tmp_path / "new" / "folder" / "report.json").read_text())
     assert raw["easy"]["map"] == 0.5
     assert raw["easy"]["mp_at"] == {"1": 1.0, "5": 0.5, "10": 0.25}
+    assert raw["easy"]["p_at"]["5"] == 0.2 and raw["easy"]["recall_at"]["10"] == 1.0
+    assert raw["by_dimension"]["64"]["easy"]["ap"] == [0.5, None]
     assert raw["hard"]["map"] is None
     assert raw["protocol"]["ground_truth"] == "d1"
 
@@ -77,10 +84,14 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_markdown_shows_own_and_published_figures() -> None:
-    lines = made().to_markdown().splitlines()
-    assert lines[2].startswith("|  | mAP easy | mAP hard | mP@1 easy |")
-    own = "| mine \\| <b> | 50.00 | – | 100.00 | 50.00 | 25.00 | – | – | – | this report |"
-    assert lines[4] == own
+    text = made().to_markdown()
+    lines = text.splitlines()
+    heads = "| protocol, % | mAP | mP@1 | mP@5 | mP@10 | P@1 | P@5 | P@10 | R@1 | R@5 | R@10 |"
+    assert lines[2].startswith(heads)
+    figures = "50.00 | 100.00 | 50.00 | 25.00 | 100.00 | 20.00 | 12.50 | 100.00 | 100.00 | 100.00"
+    assert lines[4] == f"| easy | {figures} | 1 |"
+    assert lines[5] == "| hard |" + " – |" * 10 + " 0 |"
+    assert "| mine \\| <b> | 50.00 | – | this report |" in lines
     assert any(
         line.startswith("| SOLAR ResNet-101, 2048-D (GL18) | 85.88 | 47.91 |") for line in lines
     )
@@ -88,6 +99,19 @@ def test_markdown_shows_own_and_published_figures() -> None:
     assert "| 64 | 40.00 | – |" in lines
     assert "| model | mine \\| <b> |" in lines
     assert "SOLAR" not in made(dataset="mine").to_markdown()
+
+
+def test_every_word_of_a_table_is_explained_below_it() -> None:
+    report = made(crop=True, whitening=None)
+    text = report.to_markdown()
+    for word in ("easy", "hard", "mAP", "mP@k", "P@k", "R@k", "query left out", "crop"):
+        assert re.search(rf"^- {re.escape(word)}: \w", text, re.M), word
+    assert "- whitening: digest of one that is applied after the model; None:" in text
+    assert "- classic:" not in text
+    classic = replace(report, results={"classic": report.results["easy"]}, by_dimension={})
+    assert "- classic: positives are the photos labelled ok, or of the query's place" in (
+        classic.to_markdown()
+    )
 
 
 def test_a_million_distractors_are_set_beside_a_million() -> None:
@@ -103,13 +127,15 @@ def test_published_figures_of_the_paper() -> None:
         "rparis6k+r1m": (83.35, 59.19, 33.41),
     }
     for dataset, expected in paper.items():
-        solar = next(f for f in figures(dataset) if f.method == "SOLAR ResNet-101, 2048-D (GL18)")
+        solar = next(
+            f for f in published_maps(dataset) if f.method == "SOLAR ResNet-101, 2048-D (GL18)"
+        )
         assert tuple(solar.map[p] for p in ("easy", "medium", "hard")) == expected
         assert not solar.unverified
-        for figure in figures(dataset):
+        for figure in published_maps(dataset):
             assert figure.source
             assert all(0 < value < 100 for value in figure.map.values())
-    assert figures("my holiday") == []
+    assert published_maps("my holiday") == []
 
 
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
@@ -121,6 +147,7 @@ def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "mine | &lt;b&gt;" in text
     assert "<b>mine" not in text
+    assert '<ul class="legend">' in text and "<b>mP@k</b>: share of positives" in text
     strips = text.split('class="strip"')[1:]
     assert len(strips) == 2
     assert "1 ✓ easy · 31 inliers" in strips[0] and "3 ○ junk<" in strips[0]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from solar.datasets import LabelledSet
 from solar.datasets.ground_truth import parse
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError
 from solar.evaluation.retrieval._features import features_of_set
 from solar.extraction import Failed
 from solar.features import FeatureExtraction, FeatureExtractor, FeaturesOf, open_feature_extractor
@@ -48,40 +48,38 @@ def photos(tmp_path: Path) -> LabelledSet:
     return LabelledSet(parse({**names, "gnd": gnd}, "toy", "toy"), paths, paths[::2])
 
 
-def test_features_are_made_once_and_cropped(photos: LabelledSet, tmp_path: Path) -> None:
+def test_features_are_made_once_and_cropped(photos: LabelledSet) -> None:
     extractor = Counting(open_feature_extractor("rootsift"))
     steps = list[tuple[int, int]]()
-    found = features_of_set(extractor, photos, tmp_path, progress=lambda *step: steps.append(step))
+    found = features_of_set(extractor, photos, progress=lambda *step: steps.append(step))
     assert len(extractor.seen) == 6 and steps == [(done, 6) for done in range(1, 7)]
     for features, path in zip(found.database, photos.database, strict=True):
         assert (features.width, features.height) == Image.open(path).size
     assert all(max(each.width, each.height) <= 300 for each in found.queries)
     assert "rootsift" in found.description and "500 keypoints" in found.description
-    again = features_of_set(extractor, photos, tmp_path)
+    again = features_of_set(extractor, photos)
     assert len(extractor.seen) == 6
     assert [each.rows().tobytes() for each in again.database] == [
         each.rows().tobytes() for each in found.database
     ]
     # Whole queries are photos of the database, whose features are there.
-    features_of_set(extractor, photos, tmp_path, crop=False)
+    features_of_set(extractor, photos, crop=False)
     assert len(extractor.seen) == 6
 
 
-def test_features_made_otherwise_are_refused(photos: LabelledSet, tmp_path: Path) -> None:
-    features_of_set(open_feature_extractor("rootsift"), photos, tmp_path)
+def test_features_made_otherwise_are_kept_apart(photos: LabelledSet) -> None:
+    features_of_set(open_feature_extractor("rootsift"), photos)
     other = Counting(open_feature_extractor("rootsift", keypoints=50))
-    with pytest.raises(UsageError, match=r"keypoints 500, not 50: .*--overwrite"):
-        features_of_set(other, photos, tmp_path)
-    found = features_of_set(other, photos, tmp_path, overwrite=True)
+    found = features_of_set(other, photos)
     assert max(map(len, found.database)) <= 50 and len(other.seen) == 6
 
 
-def test_a_photo_without_features_is_named(photos: LabelledSet, tmp_path: Path) -> None:
+def test_a_photo_without_features_is_named(photos: LabelledSet) -> None:
     good = Path(photos.database[3]).read_bytes()
     Path(photos.database[3]).write_bytes(b"no photo")
     extractor = Counting(open_feature_extractor("rootsift"))
     with pytest.raises(SolarError, match=r"keypoints of 1 of 6 photos .*1_1\.png"):
-        features_of_set(extractor, photos, tmp_path)
+        features_of_set(extractor, photos)
     Path(photos.database[3]).write_bytes(good)
-    features_of_set(extractor, photos, tmp_path)
+    features_of_set(extractor, photos)
     assert len(extractor.seen) == 7

@@ -55,6 +55,11 @@ def test_by_hand() -> None:
     assert scores["easy"].mp_at == pytest.approx({1: 1, 5: 2 / 3, 10: 2 / 3})
     assert scores["medium"].mp_at == pytest.approx({1: 1, 5: 3 / 4, 10: 3 / 4})
     assert scores["hard"].mp_at == pytest.approx({1: 0, 5: 1 / 2, 10: 1 / 2})
+    # Plain precision goes on; recall asks for one positive.
+    assert scores["easy"].p_at == pytest.approx({1: 1, 5: 2 / 5, 10: 2 / 10})
+    assert scores["hard"].p_at == pytest.approx({1: 0, 5: 1 / 5, 10: 1 / 10})
+    assert scores["easy"].recall_at == {1: 1, 5: 1, 10: 1}
+    assert scores["hard"].recall_at == {1: 0, 5: 1, 10: 1}
 
 
 def test_a_query_without_positives_is_left_out_of_every_mean() -> None:

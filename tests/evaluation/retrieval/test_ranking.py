@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from solar.datasets.ground_truth import GroundTruth, parse
+from solar.datasets.photos import LabelledSet
 from solar.errors import UsageError
 from solar.evaluation.retrieval._ranking import FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet
@@ -41,12 +42,16 @@ def truth_of(database: int, queries: int, rng: np.random.Generator) -> GroundTru
     return parse({"imlist": names, "qimlist": asked, "gnd": gnd}, "toy", "toy")
 
 
-def described(folder: Path, database: int, queries: int, seed: int) -> DescribedSet:
+def described(database: int, queries: int, seed: int) -> DescribedSet:
     rng = np.random.default_rng(seed)
     rows, asked = (on_grid(unit_rows(rng, n, DIMENSIONS)).astype("f4") for n in (database, queries))
     extraction = cheap_extractor(dimensions=DIMENSIONS).extraction
-    own = {"crop": True, "ground_truth": "x", "solar": "0"}
-    return DescribedSet(folder, extraction, own, truth_of(database, queries, rng), asked, rows)
+    photos = labelled(truth_of(database, queries, rng))
+    return DescribedSet(extraction, True, photos, asked, rows)
+
+
+def labelled(truth: GroundTruth) -> LabelledSet:
+    return LabelledSet(truth, [Path()] * len(truth.database), [Path()] * len(truth.queries))
 
 
 def shards_of(folder: Path, rows: NDArray[np.floating], size: int) -> Path:
@@ -66,7 +71,7 @@ def test_a_chain_ranks_as_over_all_rows_in_memory(
     tmp_path_factory: pytest.TempPathFactory, seed: int, size: int, far: int, dimensions: int | None
 ) -> None:
     folder = tmp_path_factory.mktemp("set")
-    found = described(folder, size, 3, seed)
+    found = described(size, 3, seed)
     others = unit_rows(np.random.default_rng(seed + 1), far, DIMENSIONS).astype(np.float16)
     shards = open_shards(shards_of(folder / "far", others, 37)) if far else None
     chain = parse_rerank("expansion", features=False)
@@ -99,7 +104,7 @@ class Searches:
 
 
 def test_a_way_may_search_as_often_as_it_likes(tmp_path: Path) -> None:
-    found = described(tmp_path, 30, 9, 0)
+    found = described(30, 9, 0)
     rankings = Ranked(found).rankings((Searches(), Searches()))
     for query, ranking in enumerate(rankings):
         view = ArrayView(found.queries[query], found.database)
@@ -108,7 +113,7 @@ def test_a_way_may_search_as_often_as_it_likes(tmp_path: Path) -> None:
 
 
 def test_reranking_is_recorded_with_dimensions_and_distractors(tmp_path: Path) -> None:
-    found = described(tmp_path, 40, 4, 1)
+    found = described(40, 4, 1)
     rows = unit_rows(np.random.default_rng(2), 50, DIMENSIONS)
     chain = parse_rerank("expansion", features=False)
     report = score(
@@ -117,7 +122,7 @@ def test_reranking_is_recorded_with_dimensions_and_distractors(tmp_path: Path) -
     assert report.protocol["rerank"] == chain[0].description
     assert report.protocol["features"] is None
     assert report.protocol["distractors"] == 50
-    assert report.by_dimension[DIMENSIONS]["medium"] == report.results["medium"].map
+    assert report.by_dimension[DIMENSIONS]["medium"] == report.results["medium"]
     plain = score(found)
     assert plain.protocol["rerank"] is None
     assert plain.results["medium"].ap != report.results["medium"].ap
@@ -139,10 +144,10 @@ def test_geometric_reranking_beside_distractors(tmp_path: Path) -> None:
     paths = street(tmp_path / "street", 4, 2)
     extractor = open_feature_extractor("rootsift")
     features = [features_of_one(extractor, path) for path in paths]
-    found = described(tmp_path, 8, 4, 3)
+    found = described(8, 4, 3)
     gnd = [{"bbx": None, "easy": [2 * n + 1], "hard": [], "junk": [2 * n]} for n in range(4)]
     truth = {"imlist": [p.name for p in paths], "qimlist": [p.name for p in paths[::2]], "gnd": gnd}
-    found = replace(found, ground_truth=parse(truth, "toy", "toy"))
+    found = replace(found, photos=labelled(parse(truth, "toy", "toy")))
     kept = FeaturesOfSet(features, features[::2], "rootsift")
     rows = unit_rows(np.random.default_rng(2), 30, DIMENSIONS)
     chain = parse_rerank("geometric", features=True)

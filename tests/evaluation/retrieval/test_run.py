@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from solar.datasets.folder import open_folder
+from solar.datasets.ground_truth import parse
 from solar.datasets.photos import open_dataset
-from solar.errors import SolarError
+from solar.errors import SolarError, UsageError
 from solar.evaluation.report.report import read_report
-from solar.evaluation.retrieval.described import load
 from solar.evaluation.retrieval.distractors import extract_distractors
-from solar.evaluation.retrieval.run import default_folder, evaluate, score
+from solar.evaluation.retrieval.run import default_folder, evaluate, places_of
 from solar.extraction import Extractor, open_extractor
 from tests.evaluation.fakes import cheap_extractor, paint
 from tests.shared import shared
@@ -27,11 +27,13 @@ def test_rparis_mini_from_photos_to_pages(tmp_path: Path) -> None:
     assert (report.protocol["queries"], report.protocol["database"]) == (12, 238)
     # Chance is 13 / 19 / 8: thumbnails are a little better, and far from a network.
     assert 0.15 < report.results["easy"].map < 0.6  # type: ignore[operator]
-    assert report.by_dimension[48]["easy"] == report.results["easy"].map
+    assert report.by_dimension[48]["easy"] == report.results["easy"]
     assert read_report(tmp_path / "out") == report
     for name in ("report.json", "report.md", "report.html"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
-    assert score(load(tmp_path / "out")).results == report.results
+    photos = open_dataset(shared("data/rparis-mini"))
+    assert report.places == places_of(photos.ground_truth)
+    assert 1 < len(set(report.places)) < len(report.places)
 
 
 def test_missing_photos_of_a_published_list_are_named(tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_a_folder_of_its_own_for_each_setting_and_data_set(
 
 def test_scoring_needs_no_torch() -> None:
     modules = (
-        "evaluation.retrieval.bootstrap",
+        "evaluation.report.compare",
         "evaluation.retrieval.metrics",
         "evaluation.retrieval.run",
         "evaluation.report.published",
@@ -124,3 +126,34 @@ def test_a_real_network(tmp_path: Path) -> None:
 def _other(far: list[Path], tmp_path: Path) -> Path:
     extract_distractors(small_model(32), far, tmp_path / "others")
     return tmp_path / "others"
+
+
+def test_a_report_of_other_settings_is_not_replaced_unless_told(tmp_path: Path) -> None:
+    for n in range(4):
+        paint(tmp_path / "photos" / "ab"[n % 2] / f"{n}.png", n)
+    call = (tmp_path / "photos", cheap_extractor(), tmp_path / "out")
+    evaluate(*call)
+    evaluate(*call, rerank="expansion")
+    other = (call[0], cheap_extractor(image_size=32), call[2])
+    with pytest.raises(UsageError, match=r"out: .*image_size 64, not 32.*or say --overwrite"):
+        evaluate(*other)
+    evaluate(*other, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("precious")
+    with pytest.raises(UsageError, match="mine: holds something else"):
+        evaluate(*call[:2], tmp_path / "mine", overwrite=True)
+    with pytest.raises(UsageError, match="--bad-photos perhaps: use stop or skip"):
+        evaluate(*call, bad_photos="perhaps")
+
+
+def test_queries_that_share_positives_are_of_one_place(tmp_path: Path) -> None:
+    for n in range(7):
+        paint(tmp_path / "photos" / "aabbbcd"[n] / f"{n}.png", n)
+    # Each query is a photo; those that are alone ask nothing.
+    assert places_of(open_folder(tmp_path / "photos").ground_truth) == [0, 0, 1, 1, 1]
+    gnd = [
+        {"bbx": None, "easy": easy, "hard": hard, "junk": [0]}
+        for easy, hard in (([1], []), ([2], [3]), ([], [4]), ([4, 3], []), ([], []))
+    ]
+    names = {"imlist": list("abcde"), "qimlist": list("vwxyz")}
+    assert places_of(parse({**names, "gnd": gnd}, "toy", "toy")) == [0, 1, 1, 1, 2]

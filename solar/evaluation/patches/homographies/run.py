@@ -2,27 +2,141 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from statistics import fmean
 from time import perf_counter
 
-from solar.datasets.sequences import HomographySequence, open_sequences
-from solar.evaluation.patches.homographies.results import (
-    HomographyResult,
-    Pace,
+from solar.datasets.sequences import HomographySequence, open_pair, open_sequences
+from solar.evaluation.patches.homographies.score import (
+    ACCURACY_THRESHOLDS,
+    CORRECT,
+    HOMOGRAPHY_THRESHOLDS,
+    DescribedPhoto,
     PairResult,
-    accuracy_chart,
-    table,
+    error_auc,
+    score_pair,
 )
-from solar.evaluation.patches.homographies.score import CORRECT, DescribedPhoto, score_pair
-from solar.evaluation.patches.report import PatchReport
+from solar.evaluation.patches.precision import open_in_precision
+from solar.evaluation.report import COLOURS, PatchReport, Table, line_chart, percent
 from solar.features.descriptors import open_descriptor
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import MAGNIFICATION, DescribeKeypoints, Detector, KeypointDescriptor
+from solar.features.patch_descriptor import PatchDescriptor
+from solar.files import claim_folder
+from solar.files.outputs import MARK
+from solar.matching import draw_match
 from solar.typing import AnyPath, GrayImage, Progress
+
+DRAWN = 6
+"""Pairs of each descriptor whose matches are drawn, those with the fewest right ones."""
+_SHOWN_PX = (1, 3, 5, 10)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a descriptor took, on the machine that measured it.
+
+    Attributes:
+        photos: how many were described.
+        patches: their keypoints.
+        detecting: seconds in which keypoints were found.
+        describing: seconds in which they were described, cutting patches included.
+    """
+
+    photos: int
+    patches: int
+    detecting: float
+    describing: float
+
+    def plus(self, patches: int, detecting: float, describing: float) -> Pace:
+        """With one photo more."""
+        return Pace(
+            self.photos + 1,
+            self.patches + patches,
+            self.detecting + detecting,
+            self.describing + describing,
+        )
+
+    @property
+    def patches_per_second(self) -> float:
+        """Described, from the photo to the rows."""
+        return self.patches / max(self.describing, 1e-9)
+
+    @property
+    def photos_per_second(self) -> float:
+        """Detected and described."""
+        return self.photos / max(self.detecting + self.describing, 1e-9)
+
+
+@dataclass(frozen=True)
+class HomographyResult:
+    """All pairs of some sequences, at least one; every figure is a mean over pairs.
+
+    Attributes:
+        pairs: in the order of the sequences.
+        pace: of all photos; None where only some pairs of a run are meant.
+    """
+
+    pairs: tuple[PairResult, ...]
+    pace: Pace | None = None
+
+    @property
+    def accuracy(self) -> tuple[float, ...]:
+        """Mean matching accuracy at 1, 2, ... 10 px."""
+        return tuple(
+            fmean(column) for column in zip(*(p.accuracy for p in self.pairs), strict=True)
+        )
+
+    @property
+    def repeatability(self) -> float:
+        """Mean repeatability at 3 px."""
+        return fmean(pair.repeatability for pair in self.pairs)
+
+    @property
+    def matching_ap(self) -> float:
+        """Mean average precision of the matches at 3 px."""
+        return fmean(pair.ap for pair in self.pairs)
+
+    @property
+    def homography_auc(self) -> tuple[float, ...]:
+        """Area under the curve of corner errors up to 1, 3 and 5 px, each 0 to 1."""
+        errors = [pair.corner_error for pair in self.pairs]
+        return tuple(error_auc(errors, threshold) for threshold in HOMOGRAPHY_THRESHOLDS)
+
+    def of(self, change: str) -> HomographyResult | None:
+        """The part of HPatches whose names start with "i_" or "v_"; None if there is none."""
+        pairs = tuple(pair for pair in self.pairs if pair.sequence.startswith(change))
+        return HomographyResult(pairs) if pairs else None
+
+    def figures(self) -> dict[str, object]:
+        """What `solar eval compare` compares; see `PatchReport`."""
+        parts = {f"MMA {t} px": [pair.accuracy[t - 1] for pair in self.pairs] for t in _SHOWN_PX}
+        parts["repeatability"] = [pair.repeatability for pair in self.pairs]
+        parts["AP"] = [pair.ap for pair in self.pairs]
+        units = [pair.sequence for pair in self.pairs]
+        return {n: {"value": fmean(v), "parts": v, "units": units} for n, v in parts.items()}
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for a report."""
+        pace = self.pace
+        return {
+            "accuracy": dict(zip(map(str, ACCURACY_THRESHOLDS), self.accuracy, strict=True)),
+            "repeatability": self.repeatability,
+            "matching_ap": self.matching_ap,
+            "homography_auc": dict(
+                zip(map(str, HOMOGRAPHY_THRESHOLDS), self.homography_auc, strict=True)
+            ),
+            "patches_per_second": pace and pace.patches_per_second,
+            "photos_per_second": pace and pace.photos_per_second,
+            "pairs": [pair.to_json() for pair in self.pairs],
+        }
 
 
 def homographies(
-    root: AnyPath,
+    root: AnyPath | tuple[AnyPath, AnyPath, AnyPath],
     to: AnyPath,
     descriptors: Sequence[str] = ("rootsift",),
     *,
@@ -30,26 +144,30 @@ def homographies(
     upright: bool = False,
     ratio: float | None = None,
     device: str = "auto",
+    precision: str = "float32",
     progress: Progress | None = None,
 ) -> PatchReport:
     """The benchmark: match sequences of photos with SIFT keypoints and some descriptors.
 
     Args:
-        root: a sequence, or a folder of sequences.
+        root: a sequence, or a folder of sequences; or two photos and a file with the homography
+            that maps pixels of the first to the second: nine numbers.
         to: folder of the report.
         descriptors: each what `open_descriptor` takes.
         keypoints: at most so many in a photo.
         upright: ignore orientations.
         ratio: of Lowe's test on top of mutual nearest neighbours; None for none.
         device: where networks run.
+        precision: that they compute in: float32, bfloat16, float16 or auto.
         progress: told photos described and in all, of all descriptors.
 
     Raises:
         UsageError: there is no such descriptor or device.
         SolarError: a sequence is incomplete, or a photo damaged.
     """
-    sequences, detector = open_sequences(root), SiftDetector(keypoints, upright)
-    opened = _by_title(descriptors, device)
+    sequences = [open_pair(*root)] if isinstance(root, tuple) else open_sequences(root)
+    detector, opened = SiftDetector(keypoints, upright), _by_title(descriptors, device, precision)
+    claim_folder(to, {"benchmark": "homographies"}, [])
     photos = sum(len(sequence.photos) for sequence in sequences)
     results = {}
     for number, (title, descriptor) in enumerate(opened.items()):
@@ -68,14 +186,25 @@ def homographies(
         "magnification": MAGNIFICATION,
         "ratio": ratio,
         "correct_px": CORRECT,
+        "precision": precision,
     }
-    figures = {name: result.to_json() for name, result in results.items()}
+    alone = len(results) == 1
+    document = {
+        "benchmark": "homographies",
+        "data": "",
+        "protocol": {**protocol, "descriptor": list(results)},
+        "descriptors": {name: result.to_json() for name, result in results.items()},
+        "figures": {
+            figure if alone else f"{name}, {figure}": value
+            for name, result in results.items()
+            for figure, value in result.figures().items()
+        },
+    }
     report = PatchReport(
         "Matching under known homographies",
-        {"protocol": protocol, "descriptors": figures},
-        [table(results)],
-        _in_words(protocol),
-        {"accuracy.svg": accuracy_chart(results)},
+        document,
+        [table(results, protocol)],
+        {"accuracy.svg": accuracy_chart(results), **_pictures(results, sequences)},
     )
     report.write(to)
     return report
@@ -136,21 +265,110 @@ def _described(
     return described, (found - start, done - found)
 
 
-def _by_title(names: Sequence[str], device: str) -> dict[str, KeypointDescriptor]:
+def _by_title(names: Sequence[str], device: str, precision: str) -> dict[str, KeypointDescriptor]:
     """Two descriptors of one title are told apart by what was typed."""
     descriptors: dict[str, KeypointDescriptor] = {}
     for name in dict.fromkeys(names):
         found = open_descriptor(name, device)
+        if isinstance(found.describe, PatchDescriptor):
+            found = replace(found, describe=open_in_precision(found.describe, device, precision))
         descriptors[f"{found.name} ({name})" if found.name in descriptors else found.name] = found
     return descriptors
 
 
-def _in_words(protocol: Mapping[str, object]) -> str:
-    turned = "upright" if protocol["upright"] else "turned with their keypoints"
-    ratio = "" if protocol["ratio"] is None else f", ratio test {protocol['ratio']:g}"
-    return (
-        f"{protocol['detector']} keypoints, at most {protocol['keypoints']} a photo; every patch "
-        f"{protocol['magnification']:g} keypoint sizes wide, {turned}; mutual nearest "
-        f"neighbours{ratio}; correct within {protocol['correct_px']:g} px for repeatability and "
-        "AP. patches/s: described; photos/s: detected and described, on this machine.\n"
+def _words(protocol: Mapping[str, object]) -> dict[str, str]:
+    words = {
+        "MMA": "mean over pairs of the share of matches within so many pixels of the truth",
+        "repeatability": f"share of the keypoints seen by both photos that both have, within "
+        f"{CORRECT:g} px",
+        "AP": f"of the matches ranked by distance, right within {CORRECT:g} px",
+        "AUC": "area under the curve of the corners' errors, of the homography fitted to the "
+        "matches, up to so many pixels",
+        "patches/s, photos/s": "described; detected and described, on this machine",
+    }
+    if protocol:
+        turned = "upright" if protocol["upright"] else "turned with their keypoints"
+        ratio = "" if protocol["ratio"] is None else f", ratio test {protocol['ratio']:g}"
+        words["matched"] = (
+            f"{protocol['detector']} keypoints, at most {protocol['keypoints']} a photo; every "
+            f"patch {protocol['magnification']:g} keypoint sizes wide, {turned}; mutual nearest "
+            f"neighbours{ratio}"
+        )
+    return words
+
+
+def _pictures(
+    results: Mapping[str, HomographyResult], sequences: Sequence[HomographySequence]
+) -> dict[str, bytes]:
+    """Right and wrong matches of the pairs with the fewest right ones, as JPEG by file name."""
+    by_name = {sequence.name: sequence for sequence in sequences}
+    drawn = {}
+    for name, result in results.items():
+        worst = sorted(result.pairs, key=lambda pair: pair.accuracy[int(CORRECT) - 1])[:DRAWN]
+        for pair in worst:
+            assert pair.shown is not None  # noqa: S101 - every scored pair has its matches
+            sequence, right = by_name[pair.sequence], int(pair.shown.inliers.sum())
+            caption = (
+                f"{name}, {pair.sequence} 1 and {pair.photo}: {right} of {pair.matches} matches "
+                f"are right within {CORRECT:g} px (green); the others are wrong (red)"
+            )
+            photos = sequence.photo(0), sequence.photo(pair.photo - 1)
+            picture, file = draw_match(*photos, pair.shown, caption, wrong=True), BytesIO()
+            picture.save(file, "JPEG", quality=85, comment=MARK)
+            title = re.sub(r"[^\w.-]+", "_", f"{name}-{pair.sequence}-1-{pair.photo}")
+            drawn[f"matches-{title}.jpg"] = file.getvalue()
+    return drawn
+
+
+def table(
+    results: Mapping[str, HomographyResult], protocol: Mapping[str, object] | None = None
+) -> Table:
+    """Means, in per cent: a line a name, and lines for illumination and viewpoint.
+
+    The last two columns are what `Pace` measured.
+
+    Args:
+        results: by name of the method.
+        protocol: how photos were matched, for the legend.
+    """
+    heads = ["homographies, %", *(f"MMA {t} px" for t in _SHOWN_PX), "repeatability", "AP"]
+    heads += [f"AUC {t} px" for t in HOMOGRAPHY_THRESHOLDS]
+    heads += ["pairs", "patches/s", "photos/s"]
+    rows = []
+    for name, result in results.items():
+        parts = {name: result}
+        by_change = {"illumination": result.of("i_"), "viewpoint": result.of("v_")}
+        if all(by_change.values()):
+            parts |= {f"{name}, {change}": part for change, part in by_change.items() if part}
+        rows += [_row(title, part) for title, part in parts.items()]
+    return Table(heads, rows, _words(protocol or {}))
+
+
+def _row(title: str, part: HomographyResult) -> list[str]:
+    accuracy = [part.accuracy[t - 1] for t in _SHOWN_PX]
+    figures = [*accuracy, part.repeatability, part.matching_ap, *part.homography_auc]
+    pace = ["", ""]
+    if part.pace:
+        pace = [f"{part.pace.patches_per_second:,.0f}", f"{part.pace.photos_per_second:.2f}"]
+    return [title, *(percent(figure, 1) for figure in figures), str(len(part.pairs)), *pace]
+
+
+def accuracy_chart(results: Mapping[str, HomographyResult]) -> str:
+    """An SVG of mean matching accuracy at 1 to 10 pixels, a line a descriptor.
+
+    Of more descriptors than a chart has colours, the first ones; its title says so.
+    """
+    shown = list(results.items())[: len(COLOURS)]
+    lines = {
+        name: [(float(pixels), accuracy) for pixels, accuracy in enumerate(result.accuracy, 1)]
+        for name, result in shown
+    }
+    rest = len(results) - len(shown)
+    return line_chart(
+        "mean matching accuracy" + (f" (first {len(shown)} of {len(results)})" if rest else ""),
+        "pixels",
+        "accuracy",
+        lines,
+        x_ticks=range(1, 11),
+        y_ticks=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
 
 from solar.evaluation.average_precision import ranked_average_precision
-from solar.evaluation.patches.homographies.results import ACCURACY_THRESHOLDS, PairResult
 from solar.features.keypoints import Keypoints
+from solar.matching import Match
 from solar.matching.geometry import corner_error, fit
 from solar.matching.nearest import mutual_nearest, nearest
 from solar.photos.plane import FloatArray, Matrix, project
@@ -17,6 +19,47 @@ from solar.typing import Descriptors
 
 CORRECT = 3.0
 """Pixels within which a match counts for repeatability and average precision."""
+
+
+ACCURACY_THRESHOLDS = tuple(range(1, 11))
+"""Pixels, for the mean matching accuracy (Mikolajczyk and Schmid; D2-Net, CVPR 2019)."""
+HOMOGRAPHY_THRESHOLDS = (1, 3, 5)
+"""Pixels of corner error, for the homography AUC (SuperPoint, CVPRW 2018; LightGlue, ICCV 2023)."""
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Photo 1 of a sequence against another.
+
+    Attributes:
+        sequence: its name.
+        photo: number of the other photo, from 2.
+        keypoints: how many in photo 1 and in the other.
+        matches: mutual nearest neighbours.
+        accuracy: share of the matches within 1, 2, ... 10 px of the truth; 0 without matches.
+        repeatability: share of the keypoints in the common view of both photos that have a
+            keypoint of the other within 3 px of where they lie there (SuperPoint's definition).
+        ap: average precision of the matches ranked by distance, within 3 px being correct;
+            positives are the keypoints of photo 1 with one of the other photo within 3 px.
+        corner_error: mean error of the corners, in pixels, of the homography fitted to the
+            matches; infinite where none was found.
+        shown: the matches, those that are right as inliers, for pictures.
+    """
+
+    sequence: str
+    photo: int
+    keypoints: tuple[int, int]
+    matches: int
+    accuracy: tuple[float, ...]
+    repeatability: float
+    ap: float
+    corner_error: float
+    shown: Match | None = field(default=None, compare=False, repr=False)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values; an infinite error is null."""
+        values = {name: value for name, value in vars(self).items() if name != "shown"}
+        return values | {"corner_error": self.corner_error if isfinite(self.corner_error) else None}
 
 
 @dataclass(frozen=True)
@@ -53,6 +96,7 @@ def score_pair(
     errors = np.linalg.norm(project(homography, left) - right, axis=1)
     positives = int((_distance_to_nearest(project(homography, a), b) <= CORRECT).sum())
     estimate, _ = fit("homography", left, right)
+    keypoints, sizes = (first.keypoints, other.keypoints), (first.shape[::-1], other.shape[::-1])
     return PairResult(
         sequence=sequence,
         photo=photo,
@@ -65,6 +109,7 @@ def score_pair(
         repeatability=repeatability(a, b, homography, first.shape, other.shape),
         ap=ranked_average_precision(matches.distance, errors <= CORRECT, positives),
         corner_error=corner_error(estimate, homography, first.shape),
+        shown=Match(keypoints, matches, errors <= CORRECT, estimate, "homography", sizes),
     )
 
 
@@ -96,6 +141,26 @@ def repeatability(
     found = (_distance_to_nearest(mapped, seen) <= CORRECT).sum()
     found += (_distance_to_nearest(seen, mapped) <= CORRECT).sum()
     return float(found / (len(mapped) + len(seen)))
+
+
+def error_auc(errors: Sequence[float], threshold: float) -> float:
+    """Area under the recall curve of errors up to a threshold, divided by the threshold.
+
+    The curve joins (0, 0) and (e_k, k / n) of the ascending errors linearly, and is flat from the
+    last error within the threshold on (SuperGlue, CVPR 2020).
+
+    Args:
+        errors: n of them, at least one; infinite for failures.
+        threshold: same unit.
+
+    Returns:
+        0 to 1.
+    """
+    within = sorted(error for error in errors if error <= threshold)
+    recall = np.arange(len(within) + 1) / len(errors)
+    x = np.array([0.0, *within, threshold])
+    y = np.append(recall, recall[-1])
+    return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum() / threshold)
 
 
 def _inside(points: FloatArray, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,8 @@ distances are Euclidean.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +23,6 @@ from solar.evaluation.patches.hpatches.lists import (
     RetrievalLists,
     VerificationLists,
 )
-from solar.evaluation.patches.hpatches.results import (
-    MatchingResult,
-    RetrievalResult,
-    VerificationResult,
-)
 from solar.evaluation.patches.metrics import roc_auc, verification_ap
 from solar.matching.nearest import nearest, squared_distances
 from solar.typing import Descriptors
@@ -36,6 +33,109 @@ _ROWS = 16_384  # pairs at a time
 _QUERIES = 128  # queries at a time
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VerificationResult:
+    """Verification of one descriptor.
+
+    Attributes:
+        auc: balanced ROC AUC, 0 to 1, by noise and by "intra" or "inter" negatives.
+        ap: imbalanced average precision, likewise.
+        pairs: of each list.
+    """
+
+    auc: dict[str, dict[str, float]]
+    ap: dict[str, dict[str, float]]
+    pairs: int
+
+    @property
+    def mean_auc(self) -> float:
+        """Mean over noises and kinds of negatives."""
+        return fmean(value for kinds in self.auc.values() for value in kinds.values())
+
+    @property
+    def mean_ap(self) -> float:
+        """Mean over noises and kinds of negatives: the published "verification" figure."""
+        return fmean(value for kinds in self.ap.values() for value in kinds.values())
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, with the means."""
+        means = {"mean_ap": self.mean_ap, "mean_auc": self.mean_auc, "pairs": self.pairs}
+        return {**means, "imbalanced_ap": self.ap, "balanced_auc": self.auc}
+
+
+@dataclass(frozen=True)
+class MatchingResult:
+    """Matching of one descriptor.
+
+    Attributes:
+        ap: average precision, 0 to 1, by sequence and noise, of images 1 to 5.
+    """
+
+    ap: dict[str, dict[str, list[float]]]
+
+    def map_of(self, noise: str, change: str | None = None) -> float:
+        """Mean AP of a noise over the sequences of a change.
+
+        Args:
+            noise: "easy", "hard" or "tough".
+            change: "i" for illumination, "v" for viewpoint; None for the mean of those present,
+                each counted once however many sequences it has, as the benchmark does.
+        """
+        if change is None:
+            return fmean(self.map_of(noise, present) for present in self.changes)
+        return fmean(fmean(noises[noise]) for name, noises in self.ap.items() if name[0] == change)
+
+    @property
+    def changes(self) -> list[str]:
+        """First letters of the sequences' names, in alphabetical order."""
+        return sorted({name[0] for name in self.ap})
+
+    @property
+    def mean_ap(self) -> float:
+        """Mean over noises and changes: the published "matching" figure."""
+        return fmean(self.map_of(noise) for noise in NOISES)
+
+    @property
+    def mean_ap_of_sequences(self) -> float:
+        """Mean over all sequences and noises alike, of whatever change."""
+        return fmean(value for noises in self.ap.values() for ap in noises.values() for value in ap)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, with the means."""
+        means = {"mean_ap": self.mean_ap, "mean_ap_of_sequences": self.mean_ap_of_sequences}
+        return {**means, "map": {noise: self.map_of(noise) for noise in NOISES}, "ap": self.ap}
+
+
+@dataclass(frozen=True)
+class RetrievalResult:
+    """Retrieval of one descriptor.
+
+    Attributes:
+        map: mAP, 0 to 1, by noise and pool size.
+        queries: how many were asked.
+        distractors: how many there were.
+    """
+
+    map: dict[str, dict[int, float]]
+    queries: int
+    distractors: int
+
+    def map_of(self, noise: str) -> float:
+        """Mean over the pool sizes."""
+        return fmean(self.map[noise].values())
+
+    @property
+    def mean_ap(self) -> float:
+        """Mean over noises and pool sizes: the published "retrieval" figure."""
+        return fmean(self.map_of(noise) for noise in self.map)
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values, with the mean."""
+        by_size = {n: {str(size): ap for size, ap in by.items()} for n, by in self.map.items()}
+        counts = {"queries": self.queries, "distractors": self.distractors}
+        return {"mean_ap": self.mean_ap, **counts, "map": by_size}
 
 
 def verification(

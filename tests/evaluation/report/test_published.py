@@ -2,11 +2,11 @@
 
 import pytest
 
-from solar.evaluation.patches.published import BENCHMARKS, figures, sources
+from solar.evaluation.report.published import PATCH_BENCHMARKS, published_patches
 
 
 def test_the_figures_of_phototour() -> None:
-    rows = dict(figures("phototour"))
+    rows = dict(published_patches("phototour"))
     assert {name: row["mean"] for name, row in rows.items()} == {
         "SIFT": 26.55,
         "TFeat-M*": 6.64,
@@ -21,5 +21,6 @@ def test_the_figures_of_phototour() -> None:
 
 
 def test_every_figure_has_a_source() -> None:
-    assert len(sources()) == sum(len(figures(benchmark)) for benchmark in BENCHMARKS)
-    assert all("arXiv" in line or "CVPR" in line for line in sources())
+    for benchmark in PATCH_BENCHMARKS:
+        for _, entry in published_patches(benchmark):
+            assert "arXiv" in entry["source"] or "CVPR" in entry["source"]
