@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from solar.errors import SolarError
-from solar.extraction import Extractor, Failed
+from solar.errors import UsageError
+from solar.extraction import Extractor
+from solar.features.extractor import FeatureExtractor
 from solar.files.atomic import sha256
-from solar.index._content import WatchedPhoto, as_photos
-from solar.index._entries import (
-    Descriptor,
-    Entry,
-    descriptor_sum,
-    is_gone,
-    path_to_bytes,
-    stamp_of,
-)
-from solar.index._features import FeatureMaker
-from solar.index._roots import Roots
-from solar.index._snapshot import LENGTH_TOLERANCE, Snapshot
+from solar.index._describing import describe_files, make_features
+from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, path_to_text, stamp_of
+from solar.index._roots import NAMELESS, Given, Roots
+from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
+from solar.index.catalogue import Home
 from solar.index.results import AddReport
 from solar.photos import decoder_came
-from solar.typing import Progress
+from solar.typing import Descriptors, Progress
 
 # What a killed run has to do again, at most.
 _PHOTOS_PER_COMMIT = 256
 _SECONDS_PER_COMMIT = 10.0
 _PHOTOS_PER_ROUND = 4096  # Enough for extraction to form its batches.
+_ROWS_PER_COMMIT = 1 << 16
 _UNFINISHED = 4  # Places that are named, at most.
 
 
@@ -45,8 +39,7 @@ class _Candidate:
     """A photo whose content must be looked at, with its file's state before that."""
 
     id: int
-    root: int
-    path: bytes
+    home: Home
     file: Path
     known: Entry | None
     stamp: tuple[int, int, int]
@@ -58,6 +51,10 @@ class _Candidate:
         except OSError as error:
             return error
 
+    def entry(self, content: bytes) -> Entry:
+        """What to keep of it, without a descriptor yet."""
+        return Entry(self.id, *self.home, content, *self.stamp)
+
 
 class _Outcome(NamedTuple):
     """A photo that is ready to be put, once its features are made."""
@@ -68,7 +65,12 @@ class _Outcome(NamedTuple):
 
 
 class Addition:
-    """One call of `Index.add`."""
+    """One call of `Index.add`: each round of paths is looked at, hashed, described and put.
+
+    Attributes:
+        report: what became of each photo so far.
+        missing: photos that were given and do not exist.
+    """
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Addition:
         writer: Writer,
         roots: Roots,
         extractor: Callable[[], Extractor],
-        features: FeatureMaker | None,
+        features: Callable[[], FeatureExtractor] | None,
         *,
         retry_failed: bool = False,
         check_content: bool = False,
@@ -90,13 +92,14 @@ class Addition:
             writer: on top of it.
             roots: that hold all photos.
             extractor: called once there is a photo to describe.
-            features: makes them; None if the index keeps none.
+            features: called once there is one to make features of; None if the index keeps none.
             retry_failed: try photos again that failed before and have not changed.
             check_content: read files whose size and times have not changed, too.
             moving: a photo whose file is gone may be one that is found elsewhere now.
             progress: called with the number of photos dealt with, and of all.
         """
         self.report = AddReport()
+        self.missing: set[bytes] = set()
         self._snapshot = snapshot
         self._writer = writer
         self._roots = roots
@@ -106,13 +109,11 @@ class Addition:
         self._check_content = check_content
         self._moving = moving
         self._progress = progress
-        self.missing: set[bytes] = set()
         self._changing: set[int] = set()
         self._vectors = snapshot.vectors
         self._ready: list[_Outcome] = []
         self._last_commit = time.monotonic()
-        self._done = 0
-        self._total = 0
+        self._done = self._total = 0
 
     def run(self, paths: Sequence[Path], places: Sequence[str] = ()) -> None:
         """Add photos, committing as it goes.
@@ -141,8 +142,45 @@ class Addition:
             self._put(with_features=False)
             self._writer.commit()
 
+    def finish(self, last: Snapshot, given: Given) -> AddReport:
+        """The report, by name, with the photos of the index whose file is gone.
+
+        Args:
+            last: the index as it is now.
+            given: what was asked for.
+        """
+        gone: dict[bytes, int] = {}
+        accounted: set[bytes] = set()
+        for place in given.places:
+            for entry in last.below(place):
+                whole = last.roots.whole(entry.root, entry.path)
+                if whole not in gone and is_gone(Path(path_to_text(whole))):
+                    gone[whole] = entry.root
+                    accounted.add(place)
+        report, lost, absent = self.report, Counter(gone.values()), set(last.roots.missing())
+        at_risk = {
+            root
+            for root, count in lost.items()
+            if root in absent or 2 * count > last.catalogue.count(root, last.commit.generation)
+        }
+        for whole, root in gone.items():
+            (report.unreachable if root in at_risk else report.vanished).append(path_to_text(whole))
+        for text in map(path_to_text, self.missing - accounted - gone.keys()):
+            report.failed.append((text, f"{text}: there is no such file"))
+        report.moved += given.moved
+        report.roots, report.left_out = given.added, given.left_out
+        for part in vars(report).values():
+            part.sort()
+        return report
+
     def _round(self, paths: Sequence[Path]) -> None:
-        candidates = [found for path in paths if (found := self._look(path)) is not None]
+        homes = [self._roots.home(path_to_bytes(path)) for path in paths]
+        known = self._snapshot.named(home for home in homes if home is not None)
+        looked = (
+            self._look(path, home, known.get(home) if home else None)
+            for path, home in zip(paths, homes, strict=True)
+        )
+        candidates = [candidate for candidate in looked if candidate is not None]
         groups: dict[bytes, list[_Candidate]] = {}
         self._changing = set()
         for candidate, content in zip(candidates, _contents(candidates), strict=True):
@@ -151,29 +189,26 @@ class Addition:
             elif not self._restated(candidate, content):
                 self._changing.add(candidate.id)
                 groups.setdefault(content, []).append(candidate)
-        unseen = [item for item in groups.items() if not self._copied(*item)]
+        generation = self._writer.commit_read.generation
+        same = self._snapshot.catalogue.with_content(groups, generation)
+        unseen = [item for item in groups.items() if not self._copied(*item, same.get(item[0], []))]
         while unseen:
             unseen = self._describe(unseen)
 
-    def _look(self, path: Path) -> _Candidate | None:
+    def _look(self, path: Path, home: Home | None, known: Entry | None) -> _Candidate | None:
         """Tell from size and times alone whether a photo is known: then there is no candidate."""
-        whole = path_to_bytes(path)
-        home = self._roots.home(whole)
-        if home is None:  # It does not exist, and nothing beside it is known.
-            self.missing.add(whole)
-            self._step()
-            return None
-        known = self._snapshot.catalogue.named(*home, self._snapshot.commit.generation)
         try:
+            if home is None:  # It does not exist, and nothing beside it is known.
+                raise FileNotFoundError
             found = path.stat()
             if not stat.S_ISREG(found.st_mode):
                 raise OSError("it is not a regular file")
         except FileNotFoundError:
-            self.missing.add(whole)
+            self.missing.add(path_to_bytes(path))
             self._step()
             return None
         except OSError as error:
-            self._unreadable(_Candidate(-1, *home, path, known, (-1, -1, -1)), error)
+            self._unreadable(_Candidate(-1, home or (0, b""), path, known, (-1, -1, -1)), error)
             return None
         same = known is not None and known.stamp == stamp_of(found) and not self._check_content
         if same and known is not None and not self._to_retry(known):
@@ -181,7 +216,7 @@ class Addition:
             return None
         # Numbered here, so that ids do not depend on the order in which descriptors arrive.
         number = self._writer.new_id() if known is None else known.id
-        return _Candidate(number, *home, path, known, stamp_of(found))
+        return _Candidate(number, home, path, known, stamp_of(found))
 
     def _to_retry(self, known: Entry) -> bool:
         return known.row is None and (self._retry_failed or decoder_came(known.reason or ""))
@@ -191,38 +226,35 @@ class Addition:
         known = candidate.known
         if known is None or known.sha256 != content or self._to_retry(known):
             return False
-        size, mtime_ns, ctime_ns = candidate.stamp
         if known.stamp != candidate.stamp:
+            size, mtime_ns, ctime_ns = candidate.stamp
             known = known._replace(size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
             self._writer.put(known)
         self._known(known, candidate.file)
         return True
 
-    def _copied(self, content: bytes, group: list[_Candidate]) -> bool:
+    def _copied(self, content: bytes, group: list[_Candidate], same: Sequence[Entry]) -> bool:
         """Let photos be those that the index has with the same bytes, moved, or copies of one."""
-        generation = self._writer.commit_read.generation
-        same = self._snapshot.catalogue.with_content(content, generation)
         same = [entry for entry in same if entry.id not in self._changing]
         while group and self._moving and (left := self._left(same, group[0].file)) is not None:
             same[left] = self._moved(same[left], group.pop(0))
-        original = next(iter(same), None)
-        if not group or original is None or original.row is None:
+        if not group or not same:
             return not group
-        if original.row >= len(self._vectors):  # Of this very call.
+        if (same[0].row or 0) >= len(self._vectors):  # Of this very call.
             self._vectors = self._writer.vectors()
-        descriptor = self._vectors.read(np.array([original.row]))[0]
-        if descriptor_sum(descriptor) != original.descriptor_sum:
+        ((original, descriptor, wrong),) = self._snapshot.checked(same[:1], self._vectors)
+        if wrong or descriptor is None:
             return False  # Damaged: described anew.
+        text = self._roots.text(original.root, original.path)
         for candidate in group:
-            entry = _entry(candidate, content).with_features_of(original)
-            self._described(candidate, entry, descriptor)
-            self._duplicate(candidate, self._roots.text(original.root, original.path))
+            entry = candidate.entry(content).with_features_of(original)
+            self._described(candidate, entry, descriptor, text)
         return True
 
     def _left(self, same: Sequence[Entry], file: Path) -> int | None:
         """Which of some photos is not where it was, or there by a link to a file that is given."""
         for place, entry in enumerate(same):
-            path = Path(self._text(entry))
+            path = Path(self._roots.text(entry.root, entry.path))
             if path.is_absolute() and (
                 is_gone(path)
                 or (path.is_symlink() and not file.is_symlink() and path.samefile(file))
@@ -232,12 +264,12 @@ class Addition:
 
     def _moved(self, entry: Entry, candidate: _Candidate) -> Entry:
         """Keep a photo at its new place, instead of what was known there."""
-        moved = Entry(entry.id, candidate.root, candidate.path, entry.sha256, *candidate.stamp)
-        moved = Entry(*moved[:7], *entry[7:])
+        moved = Entry(*candidate.entry(entry.sha256 or b"")[:7], *entry[7:])._replace(id=entry.id)
         self._writer.put(moved)
         if candidate.known is not None:
             self._writer.remove(candidate.id)
-        self.report.moved.append((self._text(entry), self._text(moved)))
+        old, new = (self._roots.text(each.root, each.path) for each in (entry, moved))
+        self.report.moved.append((old, new))
         self._known(moved, candidate.file)
         return moved
 
@@ -249,49 +281,32 @@ class Addition:
         Returns:
             Those that still wait because the one that stood for them has changed meanwhile.
         """
-        waiting = dict(enumerate(groups))
-        firsts = [WatchedPhoto(group[0].file) for _, group in groups]
         again = []
-        for result in self._extractor().describe(as_photos(firsts)):
-            content, group = waiting.pop(result.position)
-            read = firsts[result.position].sha256
+        firsts = [group[0].file for _, group in groups]
+        dimensions = self._snapshot.commit.extraction.dimensions
+        for position, read, result in describe_files(self._extractor(), firsts, dimensions):
+            content, group = groups[position]
             if read != content and len(group) > 1:
                 again.append((content, group[1:]))
                 group = group[:1]
-            if isinstance(result, Failed):
-                self._failed(group, read, str(result.error))
-            else:
-                self._accept(group, read or content, result.descriptor)
-        if waiting:
-            raise SolarError(
-                f"{len(waiting)} photos came back from extraction without a result, "
-                f"among them {groups[next(iter(waiting))][1][0].file}"
-            )
+            if isinstance(result, str):
+                self._failed(group, read, result)
+                continue
+            for candidate in group:
+                same = "" if candidate is group[0] else str(group[0].file)
+                self._described(candidate, candidate.entry(read or content), result, same)
         return again
 
-    def _accept(self, group: list[_Candidate], content: bytes, descriptor: Descriptor) -> None:
-        wanted = (self._snapshot.commit.extraction.dimensions,)
-        if descriptor.shape != wanted:
-            raise SolarError(
-                f"holds descriptors of shape {wanted}, not {descriptor.shape}: use the model that "
-                "it was made with",
-                self._snapshot.folder,
-            )
-        length = float(np.linalg.norm(descriptor))
-        if not abs(length - 1) <= LENGTH_TOLERANCE:  # True for NaN as well.
-            reason = f"{group[0].file}: its descriptor has length {length:.4g} instead of 1"
-            self._failed(group, content, reason)
-            return
-        for candidate in group:
-            self._described(candidate, _entry(candidate, content), descriptor)
-        for candidate in group[1:]:
-            self._duplicate(candidate, str(group[0].file))
-
-    def _described(self, candidate: _Candidate, entry: Entry, descriptor: Descriptor) -> None:
+    def _described(
+        self, candidate: _Candidate, entry: Entry, descriptor: Descriptor, same: str
+    ) -> None:
+        """A photo has its descriptor, perhaps as a copy of another."""
         is_new = candidate.known is None or candidate.known.row is None
         report = self.report.added if is_new else self.report.changed
-        report.append(self._text(entry))
-        self._keep(_Outcome(entry, candidate.file, descriptor.astype("<f4")))
+        report.append(self._roots.text(entry.root, entry.path))
+        if same:
+            self.report.duplicates.append((str(candidate.file), same))
+        self._keep(_Outcome(entry, candidate.file, descriptor))
 
     def _keep(self, outcome: _Outcome) -> None:
         self._ready.append(outcome)
@@ -305,10 +320,30 @@ class Addition:
                 self._unreadable(candidate, OSError(reason.removeprefix(f"{candidate.file}: ")))
                 continue
             safe = reason.encode("utf-8", "backslashreplace").decode()
-            self._writer.put(_entry(candidate, content)._replace(reason=safe))
+            self._writer.put(candidate.entry(content)._replace(reason=safe))
             self.report.failed.append((str(candidate.file), reason))
             self._step()
             self._commit_if_due()
+
+    def _known(self, entry: Entry, file: Path) -> None:
+        if entry.row is None:
+            self.report.still_failed.append((str(file), entry.reason or ""))
+        else:
+            self.report.unchanged.append(str(file))
+            if self._features is not None and entry.features_at is None and entry.sha256:
+                self._keep(_Outcome(entry, file))
+                return
+        self._step()
+
+    def _unreadable(self, candidate: _Candidate, error: OSError) -> None:
+        """A file that cannot be read, perhaps for a while: what the index knows of it stays."""
+        reason = f"{candidate.file}: cannot be read: {error.strerror or error}"
+        if candidate.known is None:
+            number = self._writer.new_id() if candidate.id < 0 else candidate.id
+            safe = reason.encode("utf-8", "backslashreplace").decode()
+            self._writer.put(Entry(number, *candidate.home, reason=safe))
+        self.report.failed.append((str(candidate.file), reason))
+        self._step()
 
     def _commit_if_due(self) -> None:
         many = self._writer.pending + len(self._ready) >= _PHOTOS_PER_COMMIT
@@ -330,7 +365,7 @@ class Addition:
                 for outcome in reversed(lacking)
                 if outcome.entry.sha256
             }
-            found = self._features.make(files, self._step)
+            found = make_features(self._features(), files, self._step)
         ready, self._ready = self._ready, []
         for _ in range(len(ready) - len(found) if self._features else 0):
             self._step()
@@ -346,46 +381,48 @@ class Addition:
             elif descriptor is not None or made is not None:
                 placed[key] = self._writer.put(entry, descriptor, made)
 
-    def _known(self, entry: Entry, file: Path) -> None:
-        if entry.row is None:
-            self.report.still_failed.append((str(file), entry.reason or ""))
-        else:
-            self.report.unchanged.append(str(file))
-            if self._features is not None and entry.features_at is None and entry.sha256:
-                self._keep(_Outcome(entry, file))
-                return
-        self._step()
-
-    def _unreadable(self, candidate: _Candidate, error: OSError) -> None:
-        """A file that cannot be read, perhaps for a while: what the index knows of it stays."""
-        reason = f"{candidate.file}: cannot be read: {error.strerror or error}"
-        if candidate.known is None:
-            number = self._writer.new_id() if candidate.id < 0 else candidate.id
-            safe = reason.encode("utf-8", "backslashreplace").decode()
-            self._writer.put(Entry(number, candidate.root, candidate.path, reason=safe))
-        self.report.failed.append((str(candidate.file), reason))
-        self._step()
-
-    def _duplicate(self, candidate: _Candidate, original: str) -> None:
-        self.report.duplicates.append((str(candidate.file), original))
-
-    def _text(self, entry: Entry) -> str:
-        return self._roots.text(entry.root, entry.path)
-
     def _step(self) -> None:
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, self._total)
 
 
-def _entry(candidate: _Candidate, content: bytes) -> Entry:
-    return Entry(candidate.id, candidate.root, candidate.path, content, *candidate.stamp)
-
-
 def _contents(candidates: Sequence[_Candidate]) -> list[bytes | OSError]:
     """Read and hash files, several at a time."""
-    pool = ThreadPoolExecutor(min(8, cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         return list(pool.map(_Candidate.content, candidates))
     finally:
         pool.shutdown(cancel_futures=True)  # An interruption need not wait for the rest.
+
+
+def add_rows(
+    snapshot: Snapshot, writer: Writer, names: Sequence[str], rows: Descriptors
+) -> list[int]:
+    """Put descriptors of photos that were described elsewhere; returns their ids.
+
+    Raises:
+        UsageError: there are more or fewer names than rows, or one is there twice.
+    """
+    if len(names) != len(rows) or len(set(names)) != len(names):
+        raise UsageError(f"{len(set(names))} names for {len(rows)} descriptors: give one for each")
+    roots = snapshot.roots
+    homes: list[Home] = []
+    for name in names:
+        path, absolute = os.fsencode(name.replace(os.sep, "/")), os.path.isabs(name)  # noqa: PTH117
+        home = roots.home(path) if absolute else None
+        if home is None:
+            place, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
+            number, roots = roots.with_root(place)
+            home = number, inside
+        homes.append(home)
+    known = snapshot.named(homes)
+    writer.put_roots(roots)
+    ids = []
+    for home, row in zip(homes, rows, strict=True):
+        ids.append(known[home].id if home in known else writer.new_id())
+        writer.put(Entry(ids[-1], *home), row)
+        if writer.pending >= _ROWS_PER_COMMIT:
+            writer.commit()
+    writer.commit()
+    return ids

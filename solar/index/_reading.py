@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from solar.errors import IndexDamaged, UsageError
+from solar.errors import UsageError
 from solar.extraction import Extraction, Failed, describe_one
 from solar.extraction.descriptors import DescriptorsFile
-from solar.features.extraction import FeatureExtraction
-from solar.features.extractor import features_of_one
 from solar.features.features import Features
-from solar.index._content import content_of
-from solar.index._entries import Entry, descriptor_sum, path_to_bytes, path_to_text
-from solar.index._given import absolute_photo
+from solar.index._entries import Entry, path_to_text
 from solar.index._models import Models
-from solar.index._snapshot import Snapshot, damaged
+from solar.index._query import Query, chain_of, fitting, hits_of, require_top
+from solar.index._snapshot import Snapshot
 from solar.index._verify import find_problems
-from solar.index._view import IndexView, kept_features, rank, unit
 from solar.index.results import Hit, IndexedPhoto, IndexInfo
-from solar.photos import Box, Photo, decode
-from solar.ranking import Ranking
-from solar.rerank import Reranker, parse_rerank, reach
+from solar.photos import Box, Photo
+from solar.rerank import reach
 from solar.rerank import rerank as look_again
-from solar.typing import AnyPath, Descriptor, Descriptors
+from solar.typing import Descriptor, Descriptors
 
 
 class Reader:
@@ -65,7 +59,7 @@ class Reader:
             return photo in self._snapshot.find([photo])
         if not isinstance(photo, str | os.PathLike):
             return False
-        return next(self._meant(self._snapshot, photo), None) is not None
+        return next(self._snapshot.meant(photo), None) is not None
 
     def __getitem__(self, number: int) -> IndexedPhoto:
         """The photo of an id.
@@ -128,7 +122,7 @@ class Reader:
         self._models.extractor(snapshot.commit.extraction)
         if snapshot.commit.features is not None:
             self._models.feature_extractor(snapshot.commit.features)
-        rank(snapshot, np.eye(1, snapshot.commit.extraction.dimensions, dtype=np.float32), 1)
+        snapshot.search(np.eye(1, snapshot.commit.extraction.dimensions, dtype=np.float32), 1)
 
     def photos(self) -> Iterator[IndexedPhoto]:
         """All photos in the index, those without a descriptor too, by ascending id."""
@@ -137,7 +131,7 @@ class Reader:
 
     def info(self) -> IndexInfo:
         """What the index holds, and which photos could not be used and why."""
-        from solar.index._maintenance import summary
+        from solar.index._folder import summary
 
         return summary(self._snapshot)
 
@@ -180,11 +174,12 @@ class Reader:
             IndexDamaged: a descriptor is damaged.
         """
         snapshot = self._snapshot
-        chain = _chain(rerank, snapshot, top)
-        made = snapshot.commit.features if any(way.needs_features for way in chain) else None
-        view = self._view(snapshot, photo, box, made, content_of(photo) if distinct else None)
-        ranking = view.search(view.descriptor, max(top, reach(chain)))
-        return _hits(snapshot, look_again(ranking, view, chain).top(top))
+        require_top(top)
+        chain = chain_of(rerank, snapshot)
+        needed = any(way.needs_features for way in chain)
+        query = Query.of(snapshot, self._models, photo, box, features=needed, distinct=distinct)
+        ranking = query.search(query.descriptor, max(top, reach(chain)))
+        return hits_of(snapshot, look_again(ranking, query, chain).top(top))
 
     def search_descriptors(
         self, descriptors: ArrayLike, extraction: Extraction, top: int = 10
@@ -204,9 +199,9 @@ class Reader:
                 another, or `top` is not positive.
         """
         snapshot = self._snapshot
-        _require_top(top)
-        queries = checked(descriptors, extraction, snapshot, "query descriptors")
-        return [_hits(snapshot, ranking) for ranking in rank(snapshot, queries, top)]
+        require_top(top)
+        queries = fitting(descriptors, extraction, snapshot, "query descriptors")
+        return [hits_of(snapshot, ranking) for ranking in snapshot.search(queries, top)]
 
     @overload
     def describe(self, photos: Photo, box: Box | None = None) -> Descriptor: ...
@@ -250,11 +245,8 @@ class Reader:
         """
         snapshot = self._snapshot
         entries = [entry for entry in _all(snapshot) if entry.row is not None]
-        rows = snapshot.descriptors([entry.id for entry in entries])
-        for entry, row in zip(entries, rows, strict=True):
-            if descriptor_sum(row) != entry.descriptor_sum:
-                raise IndexDamaged(damaged(snapshot.text(entry), "descriptor"), self.folder)
         paths = np.array([snapshot.text(entry) for entry in entries], np.str_)
+        rows = snapshot.descriptors([entry.id for entry in entries])
         return DescriptorsFile(paths, rows, snapshot.commit.extraction)
 
     def features(self, ids: Iterable[int]) -> list[Features | None]:
@@ -263,109 +255,7 @@ class Reader:
         Raises:
             IndexDamaged: they are damaged.
         """
-        return kept_features(self._snapshot, list(ids))
-
-    def _view(
-        self,
-        snapshot: Snapshot,
-        photo: Photo | int,
-        box: Box | None,
-        made: FeatureExtraction | None,
-        without: bytes | None,
-    ) -> IndexView:
-        """A query, from a photo or from the index itself; with features if they are made."""
-        if isinstance(photo, int):
-            entry = snapshot.entry(photo)
-            without = without if without is None else entry.sha256 or b""
-            if box is None:
-                (descriptor,) = snapshot.descriptors([photo])
-                kept = kept_features(snapshot, [photo])
-                return IndexView(snapshot, descriptor, lambda: kept[0], without)
-            photo = snapshot.text(entry)
-        extractor = self._models.extractor(snapshot.commit.extraction)
-        if made is None:
-            described = describe_one(extractor, photo, box)
-            return IndexView(snapshot, described, lambda: None, without)
-        opened, maker = decode(photo), self._models.feature_extractor
-        descriptor = describe_one(extractor, opened, box)
-        return IndexView(
-            snapshot, descriptor, lambda: features_of_one(maker(made), opened, box), without
-        )
-
-    @staticmethod
-    def _meant(snapshot: Snapshot, photo: AnyPath) -> Iterator[Entry]:
-        """The photo at a path, or all photos below it."""
-        names = dict.fromkeys(
-            path_to_bytes(path) for path in (absolute_photo(Path(photo)), Path(photo).resolve())
-        )
-        names[path_to_bytes(Path(photo))] = None
-        for name in names:
-            entry = snapshot.at(name)
-            if entry is not None:
-                yield entry
-                return
-        for name in names:
-            found = False
-            for entry in snapshot.below(name):
-                found = True
-                yield entry
-            if found:
-                return
-
-
-def checked(
-    descriptors: ArrayLike, extraction: Extraction, snapshot: Snapshot, what: str
-) -> Descriptors:
-    """Descriptors (K, D) from elsewhere, if they may be mixed with an index's.
-
-    Raises:
-        UsageError: they may not.
-    """
-    own = snapshot.commit.extraction
-    own.require_same(extraction, snapshot.folder, "describe with the same model and settings")
-    rows = np.ascontiguousarray(descriptors, np.float32)
-    if rows.ndim != 2 or rows.shape[1] != own.dimensions:
-        raise UsageError(f"{what} of shape {rows.shape}: expected (K, {own.dimensions})")
-    if not unit(rows):
-        lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
-        row = int(np.flatnonzero(~(np.abs(lengths - 1) <= 1e-3))[0])
-        raise UsageError(
-            f"{what}: row {row} has length {lengths[row]:.4g} instead of 1, or is not finite: "
-            "divide each by its length"
-        )
-    return rows
-
-
-def _require_top(top: int) -> None:
-    if top < 1:
-        raise UsageError(f"top is {top}: ask for 1 or more")
-
-
-def _chain(rerank: str, snapshot: Snapshot, top: int) -> Sequence[Reranker]:
-    _require_top(top)
-    kept = snapshot.commit.features is not None
-    chain = parse_rerank(rerank, features=kept)
-    if not kept and any(each.needs_features for each in chain):
-        raise UsageError(
-            f"keeps no features, which re-ranking by {rerank} needs: make them with "
-            f"`solar index --to {snapshot.folder} --local solar-local`",
-            snapshot.folder,
-        )
-    return chain
-
-
-def _hits(snapshot: Snapshot, ranking: Ranking) -> list[Hit]:
-    """A ranking as hits: the one place where these are made."""
-    found = snapshot.find(ranking.ids.tolist())
-    hits = []
-    for number, score in zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True):
-        if number not in found:
-            raise LookupError(f"the search found id {number}, which the index does not hold")
-        hit = Hit(snapshot.text(found[number]), score, number)
-        if seen := ranking.evidence.get(number):
-            hit = Hit(hit.path, hit.score, hit.id, seen.inliers, seen.lines)
-        hits.append(hit)
-    return hits
+        return self._snapshot.features(list(ids))
 
 
 def _all(snapshot: Snapshot) -> Iterator[Entry]:

@@ -10,16 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged, IndexFolderError, UsageError
-from solar.index._commit import Commit
+from solar.features.features import Features
+from solar.features.store import from_bytes
 from solar.index._datafile import map_file
-from solar.index._entries import Entry, checksum
-from solar.index._roots import Roots
-from solar.index._writer import features_file
-from solar.index.catalogue import Catalogue, newest
-from solar.index.vectors import kind_named
-
-LENGTH_TOLERANCE = 1e-3
-"""How far from 1 the length of a descriptor may be."""
+from solar.index._entries import (
+    LENGTH_TOLERANCE,
+    Commit,
+    Descriptor,
+    Entry,
+    checksum,
+    descriptor_sum,
+    path_to_bytes,
+)
+from solar.index._roots import Roots, absolute_photo
+from solar.index.catalogue import Catalogue, Home, features_file, newest
+from solar.index.vectors import Vectors, kind_named
+from solar.ranking import Ranking
+from solar.typing import AnyPath, Descriptors
 
 
 class Snapshot:
@@ -127,15 +134,24 @@ class Snapshot:
             raise UsageError(f"holds no photo of id {number}", self.folder)
         return found[number]
 
-    def at(self, path: bytes) -> Entry | None:
-        """The photo at an absolute path, or of a name."""
-        nameless = [number for number, place in self.roots.places.items() if not place]
-        places = [self.roots.home(path), *((number, path) for number in nameless)]
-        for place in filter(None, places):
-            entry = self.catalogue.named(*place, self.commit.generation)
-            if entry is not None:
-                return entry
-        return None
+    def named(self, homes: Iterable[Home]) -> dict[Home, Entry]:
+        """Photos by root and path; those that are not there are left out."""
+        return self.catalogue.named(homes, self.commit.generation)
+
+    def meant(self, photo: AnyPath) -> Iterator[Entry]:
+        """The photo at a path or of a name, or all photos below it."""
+        given = (absolute_photo(Path(photo)), Path(photo).resolve(), Path(photo))
+        names = list(dict.fromkeys(map(path_to_bytes, given)))
+        homes = [home for name in names if (home := self.roots.home(name))]
+        homes += [(n, name) for n, root in self.roots.places.items() if not root for name in names]
+        if found := self.named(homes):
+            yield next(found[home] for home in homes if home in found)
+            return
+        for name in names:
+            below = list(self.below(name))
+            if below:
+                yield from below
+                return
 
     def below(self, folder: bytes) -> Iterator[Entry]:
         """All photos below an absolute path, or at it."""
@@ -145,26 +161,69 @@ class Snapshot:
                 yield from self.catalogue.below(number, b"", generation)
             elif place and folder.startswith(place.rstrip(b"/") + b"/"):
                 inside = folder[len(place.rstrip(b"/")) + 1 :]
-                if entry := self.catalogue.named(number, inside, generation):
-                    yield entry
+                yield from self.named([(number, inside)]).values()
                 yield from self.catalogue.below(number, inside, generation)
 
     def text(self, entry: Entry) -> str:
         """Where a photo is now."""
         return self.roots.text(entry.root, entry.path)
 
-    def descriptors(self, ids: Sequence[int]) -> NDArray[np.float32]:
+    def descriptors(self, ids: Sequence[int]) -> Descriptors:
         """Descriptors (K, D) of photos.
 
         Raises:
             UsageError: one of them has none.
+            IndexDamaged: one is not what was written.
         """
         found = self.find(ids)
-        rows = [entry.row for n in ids if (entry := found.get(n)) and entry.row is not None]
-        if len(rows) < len(ids):
+        entries = [entry for n in ids if (entry := found.get(n)) and entry.row is not None]
+        if len(entries) < len(ids):
             lost = next(n for n in ids if n not in found or found[n].row is None)
             raise UsageError(f"has no descriptor of id {lost}", self.folder)
-        return self.vectors.read(np.array(rows, np.int64))
+        rows = np.empty((len(ids), self.commit.extraction.dimensions), np.float32)
+        for place, (_, descriptor, wrong) in enumerate(self.checked(entries)):
+            if wrong:
+                raise IndexDamaged(wrong, self.folder)
+            rows[place] = descriptor
+        return rows
+
+    def search(self, queries: Descriptors, top: int) -> list[Ranking]:
+        """The photos whose descriptors are nearest to each of (Q, D)."""
+        scores, ids = self.vectors.search(queries, self.owners, top)
+        return [Ranking.of(*pair) for pair in zip(ids, scores, strict=True)]
+
+    def features(self, ids: Sequence[int]) -> list[Features | None]:
+        """The features that are kept of photos."""
+        made, found = self.commit.features, self.find(ids)
+        kept: list[Features | None] = []
+        for number in ids:
+            content = self.feature_bytes(found[number]) if number in found else None
+            kept.append(None if content is None or made is None else from_bytes(content, made))
+        return kept
+
+    def checked(
+        self, entries: Sequence[Entry], vectors: Vectors | None = None
+    ) -> Iterator[tuple[Entry, Descriptor | None, str]]:
+        """Photos with their descriptors as they lie on disk, and what is wrong with each, if any.
+
+        Whatever is copied, used again or verified comes through here, read at once.
+
+        Args:
+            entries: of the photos.
+            vectors: later ones than the snapshot's own.
+        """
+        vectors = self.vectors if vectors is None else vectors
+        within = [entry.row is not None and entry.row < len(vectors) for entry in entries]
+        rows = [entry.row for entry, there in zip(entries, within, strict=True) if there]
+        read = iter(vectors.read(np.array(rows, np.int64)))
+        for entry, there in zip(entries, within, strict=True):
+            descriptor = next(read) if there else None
+            wrong = ""
+            if entry.row is not None and descriptor is None:
+                wrong = f"photo {self.text(entry)!r} names a descriptor that is not there"
+            elif descriptor is not None and descriptor_sum(descriptor) != entry.descriptor_sum:
+                wrong = damaged(self.text(entry), "descriptor")
+            yield entry, descriptor, wrong
 
     def feature_bytes(self, entry: Entry) -> bytes | None:
         """The features of a photo as they were kept; None if it has none.
@@ -176,7 +235,7 @@ class Snapshot:
             return None
         content = self._features[entry.features_at : entry.features_at + entry.features_length]
         if checksum(content) != entry.features_sum:
-            raise IndexDamaged(f"{damaged(self.text(entry), 'features')}", self.folder)
+            raise IndexDamaged(damaged(self.text(entry), "features"), self.folder)
         return content
 
 

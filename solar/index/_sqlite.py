@@ -33,7 +33,8 @@ SCHEMA = (
     reason TEXT, checksum BLOB NOT NULL, born INTEGER NOT NULL, died INTEGER) STRICT""",
     "CREATE INDEX by_path ON photos (root, path)",
     "CREATE INDEX by_id ON photos (id)",
-    "CREATE INDEX by_content ON photos (sha256) WHERE died IS NULL AND row IS NOT NULL",
+    "CREATE INDEX by_content ON photos (sha256) "
+    "WHERE sha256 IS NOT NULL AND died IS NULL AND row IS NOT NULL",
     "CREATE INDEX by_death ON photos (died) WHERE died IS NOT NULL",
 )
 """Of each photo, one version for each time it changed: born with a commit, dead since another."""
@@ -47,12 +48,12 @@ def create(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_writing(file: Path, mode: str = "rw") -> sqlite3.Connection:
-    """Open a catalogue for writing."""
+def open_writing(file: Path, mode: str = "rw", *, lasting: bool = True) -> sqlite3.Connection:
+    """Open a catalogue for writing; unless it must last, a kill may damage it."""
     connection = _connect(file, mode)
-    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute(f"PRAGMA journal_mode = {'DELETE' if lasting else 'MEMORY'}")
     # EXTRA is FULL, and the journal's end is on disk too: what was told as done is never undone.
-    connection.execute("PRAGMA synchronous = EXTRA")
+    connection.execute(f"PRAGMA synchronous = {'EXTRA' if lasting else 'OFF'}")
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE}")
     return connection
 

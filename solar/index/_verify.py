@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from solar.errors import IndexDamaged, IndexFolderError, SolarError
-from solar.index._commit import digest_of
-from solar.index._entries import COLUMNS, Entry, checksum, descriptor_sum
-from solar.index._snapshot import LENGTH_TOLERANCE, Snapshot, damaged
+from solar.errors import IndexFolderError, SolarError
+from solar.index._entries import COLUMNS, LENGTH_TOLERANCE, Entry, digest_of
+from solar.index._snapshot import Snapshot
 from solar.index._sqlite import open_reading, plain_errors
 from solar.index.catalogue import roots_sum
 
@@ -55,38 +54,35 @@ def _problems(snapshot: Snapshot, connection: sqlite3.Connection) -> Iterator[st
     question = f"SELECT {COLUMNS}, checksum, born, died FROM photos WHERE born <= ?"  # noqa: S608
     cursor = connection.execute(question, (commit.generation,))
     while part := cursor.fetchmany(_AT_ONCE):
+        good = []
         for *values, known, born, died in part:
             entry = Entry(*values)
             if entry.checksum(born) != known:
                 yield f"{file}: what it says of photo {entry.path!r:.80} is damaged"
                 continue
             if died is None or died > commit.generation:
-                yield from _damage(snapshot, entry)
+                good.append(entry)
                 live.append(known)
                 ids.add(entry.id)
                 paths.add((entry.root, entry.path))
+        yield from _damage(snapshot, good)
     wanted = commit.photos + commit.failed
     if digest_of(live) != commit.digest or not len(live) == len(ids) == len(paths) == wanted:
         yield f"{file}: photos are missing, or there that should not be: restore it from a copy"
 
 
-def _damage(snapshot: Snapshot, entry: Entry) -> Iterator[str]:
-    """What is wrong with a photo's descriptor and features."""
-    if entry.row is not None:
-        if entry.row >= snapshot.commit.rows or entry.id >= snapshot.commit.next_id:
-            yield f"{snapshot.catalogue.file}: photo {entry.path!r:.80} names what is not there"
-            return
-        descriptor = snapshot.vectors.read(np.array([entry.row]))[0]
-        length = float(np.linalg.norm(descriptor.astype(np.float64)))
-        if descriptor_sum(descriptor) != entry.descriptor_sum:
-            yield f"{snapshot.folder}: {damaged(snapshot.text(entry), 'descriptor')}"
-        elif not abs(length - 1) <= LENGTH_TOLERANCE:
-            where = snapshot.text(entry)
-            yield f"{snapshot.folder}: the descriptor of {where!r} has length {length:.3g}, not 1"
-    try:
-        content = snapshot.feature_bytes(entry)
-    except (IndexDamaged, SolarError) as error:
-        yield str(error)
-        return
-    if content is not None and checksum(content) != entry.features_sum:
-        yield f"{snapshot.folder}: {damaged(snapshot.text(entry), 'features')}"
+def _damage(snapshot: Snapshot, entries: Sequence[Entry]) -> Iterator[str]:
+    """What is wrong with the descriptors and features of photos."""
+    for entry, descriptor, wrong in snapshot.checked(entries):
+        if wrong or entry.id >= snapshot.commit.next_id:
+            yield f"{snapshot.folder}: {wrong or f'photo {snapshot.text(entry)!r} has no such id'}"
+        elif descriptor is not None:
+            length = float(np.linalg.norm(descriptor.astype(np.float64)))
+            if not abs(length - 1) <= LENGTH_TOLERANCE:
+                where = snapshot.text(entry)
+                told = f"the descriptor of {where!r} has length {length:.3g}, not 1"
+                yield f"{snapshot.folder}: {told}"
+        try:
+            snapshot.feature_bytes(entry)
+        except SolarError as error:
+            yield str(error)

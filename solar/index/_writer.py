@@ -9,8 +9,9 @@ counts. A killed writer leaves the last commit.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,23 +20,27 @@ import numpy as np
 from solar.errors import IndexFolderError
 from solar.extraction import Extraction
 from solar.features.extraction import FeatureExtraction
-from solar.index._commit import Commit, digest_of
 from solar.index._datafile import DataFile, prove_same
-from solar.index._entries import COLUMNS, Descriptor, Entry, checksum, descriptor_sum
+from solar.index._entries import (
+    COLUMNS,
+    Commit,
+    Descriptor,
+    Entry,
+    checksum,
+    descriptor_sum,
+    digest_of,
+)
 from solar.index._lock import WriterLock
+from solar.index._roots import Roots
 from solar.index._sqlite import open_writing, plain_errors, refuse_other_schema
-from solar.index.catalogue import Root, read_commit, roots_sum
+from solar.index.catalogue import Root, features_file, read_commit, roots_sum
 from solar.index.vectors import Vectors, kind_named
 
+_AT_ONCE = 500  # Of ids in one question.
 _INSERT = (
     f"INSERT INTO photos (version, {COLUMNS}, checksum, born) "  # noqa: S608
     f"VALUES ({', '.join('?' * (len(Entry._fields) + 3))})"
 )
-
-
-def features_file(folder: Path, number: int) -> Path:
-    """Where the features of all photos lie, end to end."""
-    return folder / f"features-{number:06d}.bin"
 
 
 class Writer:
@@ -47,18 +52,20 @@ class Writer:
         unfinished: see `Commit`; what the next commit will say.
     """
 
-    def __init__(self, file: Path, lock: WriterLock) -> None:
+    def __init__(self, file: Path, lock: WriterLock, *, lasting: bool = True) -> None:
         """Open the files.
 
         Args:
             file: of the catalogue.
             lock: of the index.
+            lasting: whether each commit waits until it is on disk; else see `sync`.
 
         Raises:
             IndexFolderError: they cannot be written, or are damaged.
         """
         self.file = file
         self._lock = lock
+        self._lasting = lasting
         self._opened = contextlib.ExitStack()
         self._changes: dict[int, Entry | None] = {}  # None for one that is removed.
         self._descriptors: list[Descriptor] = []
@@ -68,7 +75,8 @@ class Writer:
         self._generation: int | None = None
         with plain_errors(file, writing=True), contextlib.ExitStack() as opened:
             self._identity = file.stat()
-            self._connection = opened.enter_context(contextlib.closing(open_writing(file)))
+            connection = open_writing(file, lasting=lasting)
+            self._connection = opened.enter_context(contextlib.closing(connection))
             with plain_errors(file):
                 refuse_other_schema(self._connection, file)
                 self.commit_read = read_commit(self._connection, file)
@@ -106,7 +114,8 @@ class Writer:
         """Keep a photo, in the place of what was known of its id.
 
         Args:
-            entry: where its row or features stay as they are, it names them.
+            entry: where its row or features stay as they are, it names them. The checksum of a
+                new descriptor is taken from it, if it has one: then it was compared.
             descriptor: a new one (D,), unit length.
             features: new ones.
 
@@ -114,7 +123,8 @@ class Writer:
             The entry, with the place of what is new.
         """
         if descriptor is not None:
-            entry = entry._replace(row=self._row, descriptor_sum=descriptor_sum(descriptor))
+            known = entry.descriptor_sum or descriptor_sum(descriptor)
+            entry = Entry(*entry[:7], self._row, known, *entry[9:])
             self._descriptors.append(descriptor)
             self._row += 1
         if features is not None:
@@ -138,9 +148,10 @@ class Writer:
         """Forget a photo."""
         self._changes[number] = None
 
-    def put_roots(self, roots: Sequence[Root]) -> None:
+    def put_roots(self, roots: Roots) -> None:
         """Keep these roots, in the place of all that were known."""
-        self._roots = list(roots)
+        stored = roots.stored(self.file.parent)
+        self._roots = None if roots_sum(stored) == self.commit_read.roots else stored
 
     def follow(self, other: Commit) -> None:
         """Let the next commit come after another catalogue's, and give no id that it gave."""
@@ -210,10 +221,23 @@ class Writer:
         """Put new descriptors and features on disk, after those that count."""
         if self._descriptors:
             self._vectors.write(self.commit_read.rows, np.stack(self._descriptors))
-            self._vectors.sync()
+            if self._lasting:
+                self._vectors.sync()
         if self._feature_bytes:
             content = b"".join(self._feature_bytes)
             self._features.write(self.commit_read.features_bytes, content)
+            if self._lasting:
+                self._features.sync()
+
+    def sync(self) -> None:
+        """Put on disk all that was written.
+
+        Raises:
+            IndexFolderError: it cannot be.
+        """
+        with plain_errors(self.file, writing=True), self.file.open("rb+") as catalogue:
+            os.fsync(catalogue.fileno())
+            self._vectors.sync()
             self._features.sync()
 
     def _write_entries(self, connection: sqlite3.Connection) -> Commit:
@@ -221,16 +245,22 @@ class Writer:
         old, entries = self.commit_read, [entry for entry in self._changes.values() if entry]
         born = self._generation or old.generation + 1
         digest, photos, failed = old.digest, old.photos, old.failed
-        for number in self._changes:
-            if number >= old.next_id:
-                continue
+        known = [number for number in self._changes if number < old.next_id and old.versions]
+        for start in range(0, len(known), _AT_ONCE):
+            part = known[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(part))
             gone = connection.execute(
-                "SELECT version, row, checksum FROM photos WHERE id = ? AND died IS NULL", (number,)
+                "SELECT version, row, checksum FROM photos "  # noqa: S608
+                f"WHERE died IS NULL AND id IN ({marks})",
+                part,
             ).fetchall()
-            for version, row, known in gone:
-                connection.execute("UPDATE photos SET died = ? WHERE version = ?", (born, version))
-                digest -= digest_of([known])
-                photos, failed = photos - (row is not None), failed - (row is None)
+            connection.executemany(
+                "UPDATE photos SET died = ? WHERE version = ?",
+                ((born, version) for version, *_ in gone),
+            )
+            digest -= digest_of(each for *_, each in gone)
+            described = sum(row is not None for _, row, _ in gone)
+            photos, failed = photos - described, failed - len(gone) + described
         sums = [entry.checksum(born) for entry in entries]
         connection.executemany(
             _INSERT,

@@ -10,13 +10,13 @@ import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged, IndexFolderError
-from solar.index._commit import LARGEST_DOCUMENT, Commit
-from solar.index._entries import COLUMNS, Entry, checksum
+from solar.index._entries import COLUMNS, LARGEST_DOCUMENT, Commit, Entry, checksum
 from solar.index._sqlite import open_reading, plain_errors, refuse_other_schema
 
 _NAME = re.compile(r"catalogue-(\d{6,12})\.db")
@@ -27,10 +27,18 @@ _LIVE = "born <= ?1 AND (died IS NULL OR died > ?1)"
 Root = tuple[int, bytes, bytes | None]
 """Number, absolute path, and path from the index's folder, if there is one."""
 
+Home = tuple[int, bytes]
+"""Of a photo: the number of its root, and its path from there."""
+
 
 def catalogue_file(folder: Path, number: int) -> Path:
     """Where the catalogue of a number lies; compaction writes the next."""
     return folder / f"catalogue-{number:06d}.db"
+
+
+def features_file(folder: Path, number: int) -> Path:
+    """Where the features of all photos lie, end to end."""
+    return folder / f"features-{number:06d}.bin"
 
 
 def newest(folder: Path) -> tuple[int, Path]:
@@ -118,20 +126,19 @@ class Catalogue:
 
     def entries(self, ids: Iterable[int], at: int) -> dict[int, Entry]:
         """The photos that some ids stand for, by id; those that are not there are left out."""
-        wanted = list(dict.fromkeys(map(int, ids)))
-        found: dict[int, Entry] = {}
-        for start in range(0, len(wanted), _AT_ONCE):
-            part = [number for number in wanted[start : start + _AT_ONCE] if abs(number) < 1 << 63]
-            marks = ",".join(f"?{place}" for place in range(2, len(part) + 2))
-            where = f"id IN ({marks}) AND {_LIVE}"
-            for entry in self._entries(where, (at, *part)):
-                found[entry.id] = entry
-        return found
+        wanted = {number for number in map(int, ids) if abs(number) < 1 << 63}
+        return {entry.id: entry for entry in self._among("id", wanted, _LIVE, at)}
 
-    def named(self, root: int, path: bytes, at: int) -> Entry | None:
-        """The photo at a path."""
-        found = self._entries(f"root = ?2 AND path = ?3 AND {_LIVE}", (at, root, path))
-        return found[0] if found else None
+    def named(self, homes: Iterable[Home], at: int) -> dict[Home, Entry]:
+        """The photos at some paths; those where there is none are left out."""
+        paths: dict[int, set[bytes]] = {}
+        for root, path in homes:
+            paths.setdefault(root, set()).add(path)
+        return {
+            (root, entry.path): entry
+            for root, wanted in paths.items()
+            for entry in self._among("path", wanted, f"root = ?2 AND {_LIVE}", at, root)
+        }
 
     def below(self, root: int, folder: bytes, at: int) -> Iterator[Entry]:
         """All photos below a folder of a root, in the order of their paths.
@@ -141,25 +148,18 @@ class Catalogue:
             folder: relative to the root; empty for the root itself.
             at: generation.
         """
-        last = folder + b"/" if folder else b""
-        values = (folder + b"0",) if folder else ()  # The character after the slash.
+        first = folder + b"/" if folder else b""
+        values = (root, folder + b"0") if folder else (root,)  # The character after the slash.
         inside = "AND path < ?4" if folder else ""
-        while True:
-            rows = self._entries(
-                f"root = ?2 AND path > ?3 {inside} AND {_LIVE} ORDER BY path LIMIT {_AT_ONCE}",
-                (at, root, last, *values),
-            )
-            yield from rows
-            if len(rows) < _AT_ONCE:
-                return
-            last = rows[-1].path
+        return self._rising("path", first, f"root = ?3 {inside} AND {_LIVE}", at, *values)
 
-    def with_content(self, sha256: bytes, at: int) -> list[Entry]:
-        """Photos with a descriptor whose file had these bytes, by id."""
-        return self._entries(
-            f"sha256 = ?2 AND row IS NOT NULL AND died IS NULL AND {_LIVE} ORDER BY id",
-            (at, sha256),
-        )
+    def with_content(self, hashes: Iterable[bytes], at: int) -> dict[bytes, list[Entry]]:
+        """Photos with a descriptor whose files had some SHA-256, by id."""
+        found: dict[bytes, list[Entry]] = {}
+        where = f"row IS NOT NULL AND died IS NULL AND {_LIVE}"
+        for entry in self._among("sha256", set(hashes), where, at):
+            found.setdefault(entry.sha256 or b"", []).append(entry)
+        return {key: sorted(entries) for key, entries in found.items()}
 
     def copies(self, at: int) -> list[list[Entry]]:
         """Photos with a descriptor whose files had the same bytes, in groups, by id."""
@@ -167,18 +167,12 @@ class Catalogue:
             "SELECT sha256 FROM photos WHERE row IS NOT NULL AND died IS NULL "
             "AND sha256 IS NOT NULL GROUP BY sha256 HAVING count(*) > 1"
         )
-        groups = [self.with_content(sha256, at) for (sha256,) in self._ask(same)]  # type: ignore[arg-type]
-        return sorted(group for group in groups if len(group) > 1)
+        groups = self.with_content([sha256 for (sha256,) in self._ask(same)], at)  # type: ignore[misc]
+        return sorted(group for group in groups.values() if len(group) > 1)
 
     def all(self, at: int) -> Iterator[Entry]:
         """All photos by ascending id."""
-        last = -1
-        while True:
-            rows = self._entries(f"id > ?2 AND {_LIVE} ORDER BY id LIMIT {_AT_ONCE}", (at, last))
-            yield from rows
-            if len(rows) < _AT_ONCE:
-                return
-            last = rows[-1].id
+        return self._rising("id", -1, _LIVE, at)
 
     def count(self, root: int, at: int) -> int:
         """How many photos a root has."""
@@ -202,6 +196,25 @@ class Catalogue:
     def failed(self, at: int) -> list[Entry]:
         """All photos that have no descriptor, by ascending id."""
         return self._entries(f"row IS NULL AND {_LIVE} ORDER BY id", (at,))
+
+    def _among(
+        self, column: str, wanted: Iterable[Any], where: str, *values: object
+    ) -> Iterator[Entry]:
+        """Entries of which a column has one of some values, asked for some at a time."""
+        ordered = sorted(wanted)
+        for start in range(0, len(ordered), _AT_ONCE):
+            part = ordered[start : start + _AT_ONCE]
+            marks = ",".join(f"?{len(values) + place}" for place in range(1, len(part) + 1))
+            yield from self._entries(f"{where} AND {column} IN ({marks})", (*values, *part))
+
+    def _rising(
+        self, column: str, after: object, where: str, at: int, *values: object
+    ) -> Iterator[Entry]:
+        """Entries in the order of a column, in short transactions."""
+        question = f"{where} AND {column} > ?2 ORDER BY {column} LIMIT {_AT_ONCE}"
+        while rows := self._entries(question, (at, after, *values)):
+            yield from rows
+            after = getattr(rows[-1], column)
 
     def _entries(self, where: str, values: Sequence[object]) -> list[Entry]:
         question = f"SELECT {COLUMNS}, checksum, born FROM photos WHERE {where}"  # noqa: S608

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,15 @@ from numpy.typing import ArrayLike
 from solar.errors import IndexFolderError, UsageError
 from solar.extraction import Extraction
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
-from solar.index import _changing, _maintenance
-from solar.index._adding import Addition
-from solar.index._commit import Commit
-from solar.index._entries import Entry, path_to_text
-from solar.index._features import FeatureMaker
-from solar.index._given import as_list, look
+from solar.index._adding import Addition, add_rows
+from solar.index._entries import Commit, path_to_text
+from solar.index._folder import make_folder, refuse_occupied, remove_leftovers
 from solar.index._lock import WriterLock, writer_lock
 from solar.index._models import Models, place_of
-from solar.index._reading import Reader, checked
-from solar.index._renewal import renew
+from solar.index._query import fitting
+from solar.index._reading import Reader
+from solar.index._rewriting import compact, renew
+from solar.index._roots import look, move
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.results import AddReport
@@ -73,10 +73,10 @@ class Index(Reader):
             CheckpointError: the model cannot be loaded.
         """
         place = Path(folder).absolute()
-        _maintenance.refuse_occupied(place)
+        refuse_occupied(place)
         models = Models(place, place_of(model), None, device, precision, engine)
         extractor = models.open(image_size, None if scales is None else tuple(scales))
-        _maintenance.make_folder(place, Commit(extractor.extraction))
+        make_folder(place, Commit(extractor.extraction))
         models.use(extractor, extractor.extraction)
         return cls(Snapshot.open(place), models)
 
@@ -134,7 +134,8 @@ class Index(Reader):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its folder: unpickled, it is opened again, at the commit of that moment."""
         m = self._models
-        return _open_again, (type(self), self.folder, m.model, m.engine, m.device, m.precision)
+        opening = partial(type(self).open, engine=m.engine, device=m.device, precision=m.precision)
+        return opening, (self.folder, m.model)
 
     def add(
         self,
@@ -174,31 +175,27 @@ class Index(Reader):
             CheckpointError: the model cannot be loaded.
             PhotoError: a folder cannot be listed.
         """
-        items = list(as_list(photos))
+        items = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         with self._writing(timeout) as (snapshot, lock):
             given = look(items, snapshot, exclude)
-            _changing.refuse_nothing(given, snapshot)
+            made = snapshot.commit.features
             with Writer(snapshot.catalogue.file, lock) as writer:
-                _changing.put_roots(writer, snapshot, given.roots)
-                if made := self._models.renamed(snapshot.commit.extraction):
-                    writer.put_settings(made, snapshot.commit.features)
+                writer.put_roots(given.roots)
+                if renamed := self._models.renamed(snapshot.commit.extraction):
+                    writer.put_settings(renamed, made)
                 addition = Addition(
                     snapshot,
                     writer,
                     given.roots,
                     lambda: self._models.extractor(snapshot.commit.extraction),
-                    self._feature_maker(snapshot.commit),
+                    None if made is None else partial(self._models.feature_extractor, made),
                     retry_failed=retry_failed,
                     check_content=check_content,
                     moving=True,
                     progress=progress,
                 )
                 addition.run(given.photos, [path_to_text(place) for place in given.places])
-            addition.report.moved += given.moved
-            addition.report.roots = given.added
-            addition.report.left_out = given.left_out
-            last = Snapshot.open(self.folder, snapshot)
-            return _changing.finished(addition.report, last, given, addition.missing)
+            return addition.finish(Snapshot.open(self.folder, snapshot), given)
 
     def add_descriptors(
         self,
@@ -226,9 +223,9 @@ class Index(Reader):
             IndexFolderError: it cannot be written.
         """
         with self._writing(timeout) as (snapshot, lock):
-            rows = checked(descriptors, extraction, snapshot, "descriptors")
+            rows = fitting(descriptors, extraction, snapshot, "descriptors")
             with Writer(snapshot.catalogue.file, lock) as writer:
-                return _changing.add_rows(snapshot, writer, [os.fspath(n) for n in names], rows)
+                return add_rows(snapshot, writer, [os.fspath(n) for n in names], rows)
 
     def keep_features(
         self, features: AnyPath | FeatureExtractor, *, timeout: float = PATIENCE
@@ -286,15 +283,16 @@ class Index(Reader):
         """
         items = [photos] if isinstance(photos, str | os.PathLike | int) else list(photos)
         with self._writing(timeout) as (snapshot, lock):
-            found: dict[int, Entry] = {}
+            numbers = set(snapshot.find(item for item in items if isinstance(item, int)))
+            found: set[int] = set()
             for item in items:
-                named = snapshot.find([item]) if isinstance(item, int) else {}
-                if not isinstance(item, int):
-                    named = {entry.id: entry for entry in self._meant(snapshot, item)}
+                if isinstance(item, int):
+                    kind, named = "id", numbers & {item}
+                else:
+                    kind, named = "photo or folder", {e.id for e in snapshot.meant(item)}
                 if not named:
-                    kind = "id" if isinstance(item, int) else "photo or folder"
                     raise UsageError(f"holds no {kind} {item}, so nothing was done", self.folder)
-                found.update(named)
+                found |= named
             with Writer(snapshot.catalogue.file, lock) as writer:
                 for number in sorted(found):
                     writer.remove(number)
@@ -321,7 +319,7 @@ class Index(Reader):
             self._writing(timeout) as (snapshot, lock),
             Writer(snapshot.catalogue.file, lock) as writer,
         ):
-            return _changing.move(snapshot, writer, Path(old), Path(new))
+            return move(snapshot, writer, Path(old), Path(new))
 
     def renew(
         self,
@@ -374,13 +372,7 @@ class Index(Reader):
             IndexFolderError: it cannot be written.
         """
         with self._writing(timeout) as (snapshot, lock):
-            _maintenance.compact(snapshot, lock)
-
-    def _feature_maker(self, commit: Commit) -> FeatureMaker | None:
-        made = commit.features
-        if made is None:
-            return None
-        return FeatureMaker(lambda: self._models.feature_extractor(made))
+            compact(snapshot, lock)
 
     @contextmanager
     def _writing(self, timeout: float) -> Iterator[tuple[Snapshot, WriterLock]]:
@@ -390,26 +382,11 @@ class Index(Reader):
             raise IndexFolderError("no such index: it was moved or deleted", self.folder)
         with writer_lock(self.folder, timeout) as lock:
             self.refresh()
-            _maintenance.remove_leftovers(self._snapshot, lock)
+            remove_leftovers(self._snapshot, lock)
             try:
                 yield self._snapshot, lock
             except BaseException:
-                with _suppressed():
+                with suppress(IndexFolderError):  # Another error is on its way already.
                     self.refresh()
                 raise
             self.refresh()
-
-
-@contextmanager
-def _suppressed() -> Iterator[None]:
-    """Another error is on its way already."""
-    try:
-        yield
-    except IndexFolderError:
-        return
-
-
-def _open_again(
-    kind: type[Index], folder: Path, model: Any, engine: str, device: str, precision: str
-) -> Index:
-    return kind.open(folder, model, engine=engine, device=device, precision=precision)

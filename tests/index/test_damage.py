@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 from solar.errors import IndexDamaged, IndexFolderError, SolarError
 from solar.extraction import Extraction
 from solar.index import Index
-from solar.index._commit import Commit, _sum
-from solar.index._entries import Entry, checksum
+from solar.index._entries import Commit, Entry, _sum, checksum
 from tests.index.bytes_extractor import EXTRACTION, NOT_A_PHOTO, BytesExtractor, describe_bytes
 from tests.index.bytes_features import MADE, BytesFeatures
 from tests.index.listing import found, paths

@@ -1,4 +1,4 @@
-"""An index folder as a whole: making, compacting and cleaning it."""
+"""An index folder as a whole: its files, making and cleaning it, what it holds."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from solar.errors import IndexDamaged, IndexFolderError
+from solar.errors import IndexFolderError
 from solar.files.atomic import sync_folder
-from solar.index._commit import Commit
-from solar.index._entries import Descriptor, Entry, descriptor_sum, path_to_text
+from solar.index._entries import Commit, path_to_text
 from solar.index._lock import LOCK_NAME, WriterLock, writer_lock
-from solar.index._snapshot import Snapshot, damaged
+from solar.index._snapshot import Snapshot
 from solar.index._sqlite import create, journal_of, plain_errors
-from solar.index._writer import Writer, features_file
-from solar.index.catalogue import Catalogue, catalogue_file, newest, roots_sum
+from solar.index._writer import Writer
+from solar.index.catalogue import catalogue_file, features_file, newest, roots_sum
 from solar.index.results import IndexInfo
 from solar.index.vectors import kind_named
 
 PARTIAL = "catalogue.partial"
 """A catalogue in the making: compaction's, or what a killed `create` left."""
 
-_PHOTOS_PER_COMMIT = 4096
 _VERSION_BYTES = 250  # About, of a photo in the catalogue.
 _OURS = re.compile(r"(catalogue|renewal|descriptors|features)-(\d{6,12})\.(db|bin)(-journal)?")
 
@@ -106,91 +102,6 @@ def next_number(folder: Path) -> int:
     """A number that no file of the folder has."""
     found = [_OURS.fullmatch(file.name) for file in folder.iterdir()]
     return max((int(each[2]) for each in found if each), default=0) + 1
-
-
-def compact(snapshot: Snapshot, lock: WriterLock) -> None:
-    """Write an index anew without what was removed or replaced. The caller holds the lock.
-
-    Ids, scores and paths stay as they are. Readers keep the files that they have open.
-
-    Raises:
-        IndexDamaged: a descriptor or features do not match their checksum; nothing has changed.
-        IndexFolderError: it could not be written; the index is as before.
-    """
-    old = snapshot.commit
-    if old.versions == old.photos + old.failed:
-        return
-    folder = snapshot.folder
-    empty = replace(
-        old, files=next_number(folder), versions=0, rows=0, features_bytes=0, photos=0, failed=0
-    )
-    partial = folder / PARTIAL
-    make_catalogue(partial, replace(empty, digest=0))
-    with Writer(partial, lock) as writer:
-        copy = Copying(snapshot, writer)
-        for entry in snapshot.catalogue.all(old.generation):
-            copy.put(entry)
-            if writer.pending >= _PHOTOS_PER_COMMIT:
-                writer.commit()
-        writer.put_roots(snapshot.roots.stored(folder))
-        writer.commit()
-    switch(snapshot, lock, partial)
-
-
-class Copying:
-    """Takes photos over from a snapshot, with descriptor and features, checked."""
-
-    def __init__(self, snapshot: Snapshot, writer: Writer) -> None:
-        """Copy from a snapshot to what a writer writes."""
-        self._snapshot = snapshot
-        self._writer = writer
-        self._placed: dict[int, Entry] = {}  # By where their features lay.
-
-    def put(self, entry: Entry) -> None:
-        """Put one photo; photos that share features go on sharing them.
-
-        Raises:
-            IndexDamaged: its descriptor or features do not match their checksum.
-        """
-        descriptor = None
-        if entry.row is not None:
-            descriptor = self._snapshot.vectors.read(np.array([entry.row]))[0]
-            if descriptor_sum(descriptor) != entry.descriptor_sum:
-                what = damaged(self._snapshot.text(entry), "descriptor")
-                raise IndexDamaged(what, self._snapshot.folder)
-        self.put_with_features_of(entry, entry, descriptor)
-
-    def put_with_features_of(
-        self, entry: Entry, other: Entry, descriptor: Descriptor | None = None
-    ) -> None:
-        """Put a photo with the features that the snapshot has of one with the same bytes."""
-        if other.features_at in self._placed:
-            self._writer.put(entry.with_features_of(self._placed[other.features_at]), descriptor)
-            return
-        features = self._snapshot.feature_bytes(other)
-        put = self._writer.put(entry.with_features_of(None), descriptor, features)
-        if other.features_at is not None:
-            self._placed[other.features_at] = put
-
-
-def switch(snapshot: Snapshot, lock: WriterLock, made: Path) -> None:
-    """Let a finished catalogue count from now on, and delete the old one's files.
-
-    Raises:
-        IndexFolderError: another has written meanwhile; nothing has changed.
-    """
-    folder, old = snapshot.folder, snapshot.catalogue.file
-    commit = Catalogue(made).commit()
-    with Writer(old, lock) as writer, writer.exclusive():
-        if writer.commit_read.generation != snapshot.commit.generation:
-            raise IndexFolderError("was written by another meanwhile: run the same again", folder)
-        for file in data_files(folder, commit):
-            file.stat()
-        made.replace(catalogue_file(folder, newest(folder)[0] + 1))
-        sync_folder(folder)
-        with contextlib.suppress(OSError):
-            old.unlink()
-    remove_leftovers(Snapshot.open(folder), lock)
 
 
 def data_files(folder: Path, commit: Commit) -> list[Path]:
