@@ -120,7 +120,12 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        try:
+            return getattr(import_module(_HOMES[name]), name)
+        except ImportError as error:
+            from solar.errors import about_import
+
+            raise about_import(error) or error from error
     if name in _ROOMS:
         return import_module(f"solar.{name}")
     raise AttributeError(f"module 'solar' has no attribute '{name}'")

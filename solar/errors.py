@@ -50,6 +50,21 @@ class CheckpointError(SolarError):
     """Weights that cannot be loaded, found, verified or written."""
 
 
+class MissingPackage(SolarError, ImportError):
+    """A package that an extra installs and that is not here; the message says how to install it."""
+
+
+_EXTRAS = {"torch": "train", "torchvision": "train", "onnx": "train", "onnxscript": "train"}
+
+
+def about_import(error: ImportError) -> MissingPackage | None:
+    """What to install, if it is a package of an extra that was not found."""
+    extra = _EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return MissingPackage(f'this needs {error.name}: pip install "solar-retrieval[{extra}]"')
+
+
 class IndexFolderError(SolarError):
     """An index folder that is missing, or cannot be read or written."""
 

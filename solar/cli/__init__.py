@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import solar
 from solar.cli.console import err, show_any_name
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError, UsageError, about_import
 from solar.files import cut
 
 # the UsageError of the click that typer brings along
@@ -139,6 +139,8 @@ def _about_call(error: Any) -> list[str]:
 def _in_words(error: Exception) -> str:
     if isinstance(error, SolarError):
         return str(error)
+    if isinstance(error, ImportError) and (missing := about_import(error)):
+        return str(missing)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, MemoryError):

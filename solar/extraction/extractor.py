@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
     from solar.models.whitening import Whitening
 
-ENGINES = ("auto", "torch")
+ENGINES = ("auto", "openvino", "onnx", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,9 @@ def open_extractor(
 
     Args:
         model: what `solar.load` takes, a loaded network, or an extractor, which comes back.
-        engine: that runs the network: `torch`; `auto` chooses.
+        engine: that runs the network: `openvino` or `onnx`, on the processor, without torch, for
+            a model with a graph; `torch`; `auto` takes torch if there is a graphics processor or
+            no graph, else the first of these that is installed.
         device: `cpu`, `cuda`, `cuda:1`, `mps`; `auto` is a graphics processor if there is one.
         precision: of the arithmetic: `float32`, `bfloat16` or `float16`; `auto` is bfloat16 where
             the processor has it.
@@ -112,10 +113,11 @@ def open_extractor(
         if (image_size, scales, decoding, whitening) != (None, None, "upright", None):
             raise UsageError("an extractor has settings of its own: leave the others out")
         return model
-    from solar.extraction.engines.torch import TorchExtractor
+    from solar.extraction.engines.choose import open_engine
 
-    return TorchExtractor.open(
-        cast("str | Path | GlobalDescriptor", model),
+    return open_engine(
+        model,
+        engine,
         device=device,
         precision=precision,
         image_size=image_size,

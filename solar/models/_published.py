@@ -50,11 +50,6 @@ _ATTENTION = {"4": "conv4_x", "5": "conv5_x"}
 _POOLINGS = {"gem": "gem", "gemmp": "gem-channel", "mac": "mac", "spoc": "spoc", "rmac": "rmac"}
 
 
-def is_published(path: Path) -> bool:
-    """Whether a path is named as published files and checkpoints of the published code are."""
-    return path.name.endswith((".pth", ".pth.tar", ".pt")) and not path.is_dir()
-
-
 def read_published(path: Path) -> Stored:
     """A published file, its tensors by our keys; its stem names the model.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from solar.errors import CheckpointError
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
+from solar.models.document import fingerprint as of_arrays
 
 _COUNTER = "num_batches_tracked"  # of batch norm: files may hold it or not, nothing reads it
 
@@ -71,11 +71,8 @@ def fill(model: nn.Module, state: Mapping[str, object], source: str | Path) -> N
 
 def fingerprint(model: nn.Module, architecture: object) -> str:
     """SHA-256, hexadecimal, over an architecture's `repr` and every weight."""
-    digest = hashlib.sha256(repr(architecture).encode())
-    for key, tensor in weights_of(model).items():
-        digest.update(key.encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    weights = sorted(weights_of(model).items())
+    return of_arrays(architecture, ((key, t.detach().float().cpu().numpy()) for key, t in weights))
 
 
 def _plain(tensor: Tensor) -> bool:

@@ -7,29 +7,20 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
 from solar.models._folder import read_folder, write_folder
-from solar.models._published import (
-    is_published,
-    read_published,
-    read_whitening,
-    write_published,
-)
+from solar.models._published import read_published, read_whitening, write_published
 from solar.models._state import fill, weights_of
 from solar.models.config import LocalConfig
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.local_descriptor import LocalDescriptor
-from solar.models.registry import GLOBAL, LOCAL, fetch, is_named, named
+from solar.models.registry import GLOBAL, LOCAL, is_published, locate, require_kind
 from solar.models.whitening import Whitening
 
 AnyDescriptor = GlobalDescriptor | LocalDescriptor
-
-_USE = {
-    GLOBAL: "a global model, which describes photos; load it with solar.load",
-    LOCAL: "a local model, which describes patches; load it with solar.load_local",
-}
 
 
 def load(model: str | Path) -> GlobalDescriptor:
@@ -77,10 +68,10 @@ def load_any(model: str | Path, kinds: tuple[str, ...] = (GLOBAL, LOCAL)) -> Any
     Raises:
         CheckpointError: see `load`.
     """
-    path = _path(model, kinds)
+    path = locate(model, kinds)
     stored = read_published(path) if is_published(path) else read_folder(path)
     is_local = isinstance(stored.config, LocalConfig)
-    _require_kind(LOCAL if is_local else GLOBAL, kinds, model)
+    require_kind(LOCAL if is_local else GLOBAL, kinds, model)
     network: AnyDescriptor
     try:
         if isinstance(stored.config, LocalConfig):
@@ -131,26 +122,17 @@ def save(model: AnyDescriptor, target: str | Path, dtype: torch.dtype = torch.fl
         state = {key: _stored(tensor, dtype) for key, tensor in model.state_dict().items()}
         write_published(target, model.config, model.dimensions, state)
     else:
-        state = {key: _stored(tensor, dtype) for key, tensor in weights_of(model).items()}
-        write_folder(target, model.config, model.provenance, model.name, state)
+        weights = serialised(model, dtype)
+        write_folder(target, model.config, model.provenance, model.name, weights, _named(dtype))
 
 
-def _path(model: str | Path, kinds: tuple[str, ...]) -> Path:
-    """Where a model lies; one that is named is fetched, if it is of the right kind."""
-    path = Path(model)
-    if not is_named(model):
-        if path.is_dir() or is_published(path):
-            return path
-        if path.is_file():
-            raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
-    known = named(str(model))
-    _require_kind(known.kind, kinds, model)
-    return fetch(known)
+def serialised(model: AnyDescriptor, dtype: torch.dtype) -> bytes:
+    """A network's weights as a safetensors file."""
+    return serialise({key: _stored(tensor, dtype) for key, tensor in weights_of(model).items()})
 
 
-def _require_kind(kind: str, kinds: tuple[str, ...], model: str | Path) -> None:
-    if kind not in kinds:
-        raise CheckpointError(f"{model}: {_USE[kind]}")
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -58,6 +58,11 @@ class GlobalConfig:
             raise UsageError(f"std {self.std}: use 0.001 to 1000")
         require_sizes(self.image_size, self.scales)
 
+    @property
+    def power_mean(self) -> bool:
+        """Whether scales are averaged with the pooling's p, as published for GeM alone."""
+        return self.pooling == "gem" and not (self.regional or self.attention or self.whitening)
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> GlobalConfig:
         """Read what `dataclasses.asdict` and JSON made.

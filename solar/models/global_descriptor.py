@@ -17,6 +17,7 @@ from solar.models.attention import SecondOrderAttention
 from solar.models.backbones.named import build_backbone
 from solar.models.config import RGB, GlobalConfig, Provenance
 from solar.models.device import autocast, choose_precision, evaluating
+from solar.models.document import architecture
 from solar.models.pooling import at_least_float32, build_pooling, linear
 from solar.photos import Box, Photo, decode, normalise
 
@@ -122,10 +123,7 @@ class GlobalDescriptor(nn.Module):
         return F.normalize(total.pow(1 / power), dim=1, eps=1e-6)
 
     def _scale_power(self) -> Tensor | float:
-        c = self.config
-        if c.pooling != "gem" or c.regional or c.attention or c.whitening:
-            return 1.0
-        return at_least_float32(self.pool.get_parameter("p"))
+        return at_least_float32(self.pool.get_parameter("p")) if self.config.power_mean else 1.0
 
     @property
     def device(self) -> torch.device:
@@ -140,9 +138,7 @@ class GlobalDescriptor(nn.Module):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the architecture and every weight: equal if and only if descriptors are."""
-        c = self.config
-        parts = (c.backbone, c.attention, c.pooling, c.regional, c.whitening, self.mean, self.std)
-        return fingerprint(self, parts)
+        return fingerprint(self, architecture(self.config))
 
     @property
     def summary(self) -> str:

@@ -10,6 +10,7 @@ from solar.errors import UsageError
 from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
 from solar.models.config import LOCAL_MIDS, LocalConfig, Provenance
+from solar.models.document import architecture
 from solar.models.pooling import at_least_float32
 
 # Channels after layers 1 to 6; layers 3 and 5 halve the resolution.
@@ -74,8 +75,7 @@ class LocalDescriptor(nn.Module):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the architecture and every weight: equal if and only if descriptors are."""
-        plain = self.config.contrast == "variance"
-        return fingerprint(self, tuple(self.attention) if plain else self.config)
+        return fingerprint(self, architecture(self.config))
 
     @property
     def summary(self) -> str:

@@ -12,6 +12,10 @@ from solar.files.downloads import cache_folder, download
 
 BUNDLED = Path(__file__).resolve().parents[1] / "weights"
 GLOBAL, LOCAL = "global", "local"
+_USE = {
+    GLOBAL: "a global model, which describes photos; load it with solar.load",
+    LOCAL: "a local model, which describes patches; load it with solar.load_local",
+}
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,38 @@ def named(name: str) -> NamedModel:
             return model
     names = ", ".join(model.name for model in MODELS)
     raise CheckpointError(f"{name}: neither a file, a folder nor a named model ({names})")
+
+
+def is_published(path: Path) -> bool:
+    """Whether a path is named as published files and checkpoints of the published code are."""
+    return path.name.endswith((".pth", ".pth.tar", ".pt")) and not path.is_dir()
+
+
+def locate(model: str | Path, kinds: tuple[str, ...]) -> Path:
+    """Where a model lies; one that is named is fetched, if it is of the right kind.
+
+    Args:
+        model: a name, a folder or a published file; see `solar.load`.
+        kinds: those that will do.
+
+    Raises:
+        CheckpointError: there is no such model, or it is of another kind.
+    """
+    path = Path(model)
+    if not is_named(model):
+        if path.is_dir() or is_published(path):
+            return path
+        if path.is_file():
+            raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
+    known = named(str(model))
+    require_kind(known.kind, kinds, model)
+    return fetch(known)
+
+
+def require_kind(kind: str, kinds: tuple[str, ...], model: str | Path) -> None:
+    """Refuse a model of a kind that will not do, and say what loads it."""
+    if kind not in kinds:
+        raise CheckpointError(f"{model}: {_USE[kind]}")
 
 
 def fetch(model: NamedModel, progress: Callable[[int, int | None], None] | None = None) -> Path:

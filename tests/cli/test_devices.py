@@ -56,6 +56,7 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setattr(torch.nn.Module, "to", to)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("solar.extraction.engines.choose.driver_here", lambda: True)
     return seen
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import _thread
 import gc
+import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -67,11 +69,28 @@ def test_a_decode_that_fails_gives_its_share_back() -> None:
         pass
 
 
-def test_waiting_ends_with_ctrl_c() -> None:
-    budget = Budget(10)
-    with budget.share(10):
-        threading.Timer(0.3, _thread.interrupt_main).start()
-        with pytest.raises(KeyboardInterrupt), budget.share(10):
+_WAITER = """
+from solar.photos._budget import Budget
+budget = Budget(10)
+with budget.share(10):
+    try:
+        print("waiting", flush=True)
+        with budget.share(10):
             pass
-    with budget.share(10):  # who gave up holds nobody up
-        pass
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+with budget.share(10):
+    print("nobody is held up by who gave up", flush=True)
+"""
+
+
+def test_waiting_ends_with_ctrl_c() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _WAITER], stdout=subprocess.PIPE, text=True
+    ) as waiter:
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline() == "waiting\n"
+        time.sleep(0.3)
+        waiter.send_signal(signal.SIGINT)
+        output, _ = waiter.communicate(timeout=60)
+    assert output == "interrupted\nnobody is held up by who gave up\n"

@@ -1,0 +1,100 @@
+"""Which engine runs a model, and what is said if it is not installed."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solar.errors import UsageError
+from solar.extraction.engines.graph import GraphExtractor, refuse_device
+from solar.extraction.extractor import Extractor
+from solar.models.config import LocalConfig
+from solar.models.document import ModelDocument, read_document
+from solar.models.registry import GLOBAL, is_named, locate, require_kind
+from solar.typing import AnyPath
+
+if TYPE_CHECKING:
+    from solar.models.global_descriptor import GlobalDescriptor
+
+_PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
+
+
+def open_engine(
+    model: AnyPath | GlobalDescriptor, engine: str, *, device: str, precision: str, **asked: Any
+) -> Extractor:
+    """See `solar.open_extractor`.
+
+    Raises:
+        UsageError: the engine is not installed, or cannot run this model here.
+        CheckpointError: the model cannot be loaded.
+    """
+    if not isinstance(model, str | os.PathLike):
+        from solar.extraction.engines.torch import TorchExtractor
+        from solar.models.device import choose_device
+
+        network = model if device == "auto" else model.to(choose_device(device))
+        return TorchExtractor(network, precision=precision, **asked)
+    place = os.fspath(model)
+    asked["name"] = place if is_named(place) else str(Path(place).absolute())
+    document = _document(place)
+    chosen = _choice(document, device) if engine == "auto" else engine
+    if chosen == "torch":
+        from solar.extraction.engines.torch import TorchExtractor
+        from solar.models.checkpoints import load
+        from solar.models.device import choose_device
+
+        where = choose_device(device)
+        return TorchExtractor(load(place).to(where), precision=precision, **asked)
+    if document is None or not document.graph_digest:
+        raise UsageError(
+            f"--engine {chosen}: the model has no graph: use --engine torch, or "
+            "'solar export MODEL --to FOLDER' once, and that folder as the model"
+        )
+    refuse_device(device, chosen)
+    if find_spec(_PACKAGES[chosen]) is None:
+        raise UsageError(f"--engine {chosen}: pip install {_PACKAGES[chosen]}")
+    if chosen == "openvino":
+        from solar.extraction.engines.openvino import open_graph
+    else:
+        from solar.extraction.engines.onnx import open_graph
+    return GraphExtractor(document, open_graph(document, precision), **asked)
+
+
+def _document(model: str) -> ModelDocument | None:
+    """What a model's folder says; None for a published file, which only torch reads."""
+    place = locate(model, (GLOBAL,))
+    if not place.is_dir():
+        return None
+    document = read_document(place)
+    if isinstance(document.config, LocalConfig):
+        require_kind("local", (GLOBAL,), model)
+    return document
+
+
+def _choice(document: ModelDocument | None, device: str) -> str:
+    """Torch where only it can, or where it has a graphics processor; else what is installed."""
+    if document is None or not document.graph_digest or device not in ("auto", "cpu"):
+        return "torch"
+    if device == "auto" and _graphics_processor():
+        return "torch"
+    return next((name for name, package in _PACKAGES.items() if find_spec(package)), "torch")
+
+
+def _graphics_processor() -> bool:
+    """Whether torch would find one; torch is only imported where a driver suggests it."""
+    if find_spec("torch") is None or not driver_here():
+        return False
+    from solar.models.device import choose_device
+
+    return choose_device("auto").type != "cpu"
+
+
+def driver_here() -> bool:
+    """Whether the system has a driver of graphics processors that torch uses."""
+    if platform.system() == "Darwin":
+        return platform.machine() == "arm64"
+    windows = Path(os.environ.get("SYSTEMROOT", "/"), "System32", "nvcuda.dll")
+    return any(map(Path.exists, (Path("/dev/nvidiactl"), Path("/dev/kfd"), windows)))

@@ -1,0 +1,124 @@
+"""Engines without torch: they run the graph in a model's folder, whose numbers are its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from solar.errors import SolarError, UsageError
+from solar.extraction.engines.batches import BatchExtractor
+from solar.models.config import GlobalConfig
+from solar.models.document import ModelDocument
+from solar.models.whitening import Whitening
+from solar.typing import Descriptors
+
+PHOTOS, SCALE, PATCHES = "photos", "scale", "patches"
+"""What a graph's inputs are called."""
+
+
+def projection(stage: str, part: str) -> str:
+    """What a graph calls f(x) or g(x), (B, mid, h, w), of the attention after a stage."""
+    return f"attention.{stage}.{part}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph, ready to run.
+
+    Attributes:
+        run: its output (B, D) for its inputs by name; many threads may call it.
+        dimensions: D.
+        engine: what runs it, and in which precision, in words.
+    """
+
+    run: Callable[[Mapping[str, NDArray[np.generic]]], NDArray[np.float32]]
+    dimensions: int
+    engine: str
+
+
+class GraphExtractor(BatchExtractor):
+    """A model's graph with the settings that it extracts with; see `Extractor`."""
+
+    batch_pixels = 2_000_000
+
+    def __init__(
+        self,
+        document: ModelDocument,
+        graph: Graph,
+        *,
+        image_size: int | None,
+        scales: Sequence[float] | None,
+        decoding: str,
+        whitening: Whitening | None,
+        name: str,
+    ) -> None:
+        """Use `open_extractor`, which takes the settings too.
+
+        Args:
+            document: of the model's folder.
+            graph: of it.
+            image_size: None for the model's own.
+            scales: None for the model's own.
+            decoding: of files.
+            whitening: applied after the model.
+            name: what the extraction calls the model.
+
+        Raises:
+            UsageError: a setting out of range.
+        """
+        assert isinstance(document.config, GlobalConfig)  # noqa: S101 - narrows the type
+        super().__init__(
+            name,
+            document.config,
+            image_size=image_size,
+            scales=scales,
+            decoding=decoding,
+            whitening=whitening,
+        )
+        self._document, self._graph = document, graph
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, in words."""
+        return self._graph.engine
+
+    def _network(self) -> tuple[str, int]:
+        return self._document.fingerprint(), self._graph.dimensions
+
+    @cached_property
+    def _power(self) -> float:
+        """Of the mean over scales; see `GlobalDescriptor.multi_scale`."""
+        if not self._config.power_mean:
+            return 1.0
+        ((_, p),) = self._document.tensors({"pool.p"})
+        return float(p.item())
+
+    def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
+        images = np.stack([np.asarray(photo) for photo in photos])  # (B, H, W, 3) uint8
+        total: Descriptors = np.zeros((), np.float32)
+        power = self._power if len(self.scales) > 1 else 1.0
+        for scale in self.scales:
+            inputs = {PHOTOS: images, SCALE: np.array([scale], np.float32)}
+            total = total + self._graph.run(inputs) ** power  # (B, D)
+        total = total ** (1 / power)
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        if not np.isfinite(length).all():
+            what = "its descriptors are not finite: its training diverged"
+            raise SolarError(f"model {self._document.name}: {what}")
+        descriptors: Descriptors = total / np.maximum(length, np.float32(1e-6))
+        return descriptors
+
+
+def refuse_device(device: str, engine: str) -> None:
+    """Engines without torch run on the processor.
+
+    Raises:
+        UsageError: another device was asked for.
+    """
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"--device {device:.60}: --engine {engine} runs on the cpu; use torch")

@@ -1,0 +1,92 @@
+"""The engine of the core: OpenVINO, which compiles a graph for the processor that it finds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solar.errors import CheckpointError, UsageError
+from solar.extraction.engines.graph import Graph
+from solar.files.downloads import cache_folder
+from solar.models.document import ModelDocument
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
+    """Compile a model's graph, or take what an earlier run compiled.
+
+    Args:
+        document: of the model's folder.
+        precision: of the arithmetic; `auto` is bfloat16 where the processor has it.
+
+    Raises:
+        UsageError: another precision, or one that this processor lacks.
+        CheckpointError: the graph cannot be read.
+    """
+    ov = _quiet_openvino()
+    core = ov.Core()
+    settings: dict[str, Any] = {}
+    if precision != "auto":
+        if precision not in _HINTS:
+            raise UsageError(f"--precision {precision:.60}: use auto, {', '.join(_HINTS)}")
+        able = {"FP32": "float32", "BF16": "bfloat16", "FP16": "float16"}
+        here = [able[n] for n in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if n in able]
+        if precision not in here:
+            raise UsageError(
+                f"--precision {precision}: this processor computes in {', '.join(here)}"
+            )
+        settings["INFERENCE_PRECISION_HINT"] = _HINTS[precision]
+    if kept := _compiled_folder(document):
+        settings["CACHE_DIR"] = str(kept)
+    try:
+        compiled = core.compile_model(str(document.graph), "CPU", settings)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise CheckpointError(f"{document.graph}: cannot be run: {reason:.200}") from error
+
+    waiting = threading.local()  # a request of its own for each thread
+
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+        if not hasattr(waiting, "request"):
+            waiting.request = compiled.create_infer_request()
+        (output,) = waiting.request.infer(inputs, share_inputs=True).values()
+        return np.array(output, np.float32)
+
+    used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    dimensions = compiled.output(0).partial_shape[1].get_length()
+    return Graph(run, dimensions, f"OpenVINO {ov.__version__.split('-')[0]}, {used}")
+
+
+def _quiet_openvino() -> Any:
+    """The package, without the messages that it sends to its makers when it is imported."""
+    sender = "openvino_telemetry"
+    absent = sender not in sys.modules
+    if absent:
+        sys.modules[sender] = None  # type: ignore[assignment] # an import of it fails, quietly
+    try:
+        import openvino
+
+        return openvino
+    finally:
+        if absent:
+            del sys.modules[sender]
+
+
+def _compiled_folder(document: ModelDocument) -> Path | None:
+    """Where what was compiled of exactly these files is kept, if it can be."""
+    digest = hashlib.sha256(document.graph_digest.encode() + document.weights_digest.encode())
+    folder = cache_folder() / "compiled" / digest.hexdigest()[:32]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None

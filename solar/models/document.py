@@ -1,0 +1,145 @@
+"""A model folder's `config.json`, read with suspicion; networks by their numbers. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from solar.errors import CheckpointError, UsageError
+from solar.files import MEGABYTE, read_json, require_file, sha256, shown
+from solar.models.config import GlobalConfig, LocalConfig, Provenance
+from solar.models.registry import GLOBAL, LOCAL
+
+Tensor = NDArray[np.generic]
+
+FORMAT = 1
+CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
+CONFIGS: dict[str, type[GlobalConfig] | type[LocalConfig]] = {
+    GLOBAL: GlobalConfig,
+    LOCAL: LocalConfig,
+}
+PREPROCESSING = ("mean", "std", "image_size", "scales")
+_LARGEST_WEIGHTS, _LARGEST_GRAPH = 16 << 30, 64 * MEGABYTE
+
+
+@dataclass(frozen=True)
+class ModelDocument:
+    """What a model folder says of its network.
+
+    Attributes:
+        folder: that holds it.
+        config: the architecture; its type says which kind of network this is.
+        provenance: of the weights.
+        name: of the model.
+        weights_digest: SHA-256, hexadecimal, of the file of weights.
+        graph_digest: likewise of the graph; empty if there is none, and only torch can run it.
+    """
+
+    folder: Path
+    config: GlobalConfig | LocalConfig
+    provenance: Provenance
+    name: str
+    weights_digest: str
+    graph_digest: str = ""
+
+    @property
+    def weights(self) -> Path:
+        """The file of tensors, by the network's own names."""
+        return self.folder / WEIGHTS
+
+    @property
+    def graph(self) -> Path:
+        """The network as operators, whose numbers are those in `weights`."""
+        return self.folder / GRAPH
+
+    def fingerprint(self) -> str:
+        """As the network's own; reads every weight.
+
+        Raises:
+            CheckpointError: the weights cannot be read.
+        """
+        return fingerprint(architecture(self.config), self.tensors())
+
+    def tensors(self, only: Container[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """The weights by key, in the keys' order.
+
+        Args:
+            only: keys that are wanted; None for all.
+
+        Raises:
+            CheckpointError: the weights cannot be read.
+        """
+        try:
+            with safe_open(self.weights, "np") as file:
+                for key in sorted(file.keys()):
+                    if only is None or key in only:
+                        yield key, file.get_tensor(key)
+        except (SafetensorError, OSError, TypeError) as error:
+            what = f"not a readable safetensors file ({error})"
+            raise CheckpointError(f"{self.weights}: {what}") from error
+
+
+def architecture(config: GlobalConfig | LocalConfig) -> object:
+    """What of a network's settings its descriptors depend on, beside its weights."""
+    c = config
+    if isinstance(c, LocalConfig):
+        return tuple(map(str, sorted(c.attention))), c.contrast
+    return (c.backbone, c.attention, c.pooling, c.regional, c.whitening, c.mean, c.std)
+
+
+def fingerprint(architecture: object, weights: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256, hexadecimal, over an architecture's `repr` and every weight as float32.
+
+    Args:
+        architecture: equal if and only if descriptors of equal weights are.
+        weights: by key, in the keys' order.
+    """
+    digest = hashlib.sha256(repr(architecture).encode())
+    for key, array in weights:
+        digest.update(key.encode())
+        digest.update(np.ascontiguousarray(array, np.float32).data)
+    return digest.hexdigest()
+
+
+def read_document(folder: Path) -> ModelDocument:
+    """What a model folder's `config.json` says, its other files being those it was written for.
+
+    Raises:
+        CheckpointError: not there, damaged, or not what it says it is.
+    """
+    path = folder / CONFIG
+    if not path.exists():
+        raise CheckpointError(f"{folder}: no model here ({CONFIG} is missing)")
+    document = read_json(path, MEGABYTE, CheckpointError)
+    try:
+        kind = document["kind"]
+        if document["format"] != FORMAT or kind not in CONFIGS:
+            what = f"format {shown(document['format'])}, kind {shown(kind)}"
+            raise CheckpointError(
+                f"{path}: {what}; this version reads format {FORMAT}, kind {', '.join(CONFIGS)}"
+            )
+        provenance = Provenance(**{key: str(v) for key, v in document["provenance"].items()})
+        values = {**document["architecture"], **document["preprocessing"]}
+        config, name = CONFIGS[kind].from_json(values), str(document["name"])
+        digests = [str(document["weights"]["sha256"])]
+        _prove(folder / WEIGHTS, digests[0], _LARGEST_WEIGHTS)
+        if "graph" in document:
+            digests.append(str(document["graph"]["sha256"]))
+            _prove(folder / GRAPH, digests[1], _LARGEST_GRAPH)
+    except KeyError as error:
+        raise CheckpointError(f"{path}: the entry {error} is missing") from error
+    except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return ModelDocument(folder, config, provenance, name, *digests)
+
+
+def _prove(file: Path, digest: str, most: int) -> None:
+    require_file(file, most, CheckpointError)
+    if sha256(file) != digest:
+        raise CheckpointError(f"{file}: not the file that {CONFIG} was written for; copy it again")
