@@ -10,6 +10,7 @@ import typer
 from solar.cli.console import err, numbers, out, print_json, progress
 from solar.cli.options import (
     AsJson,
+    Decoding,
     Device,
     ImageSize,
     Model,
@@ -94,6 +95,7 @@ def revisited(
     image_size: ImageSize = None,
     scales: Scales = None,
     crop: Annotated[bool, typer.Option(help="Crop queries to their boxes.")] = True,
+    decoding: Decoding = "stored",
     whiten: Whiten = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -109,7 +111,7 @@ def revisited(
     from solar.datasets import open_dataset
 
     labelled = open_dataset(dataset, root)  # before anything that takes time
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten)
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten, decoding)
     options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos, "crop": crop}
     features = None if local is None else (local, device)
     _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
@@ -124,6 +126,7 @@ def folder(
     model: Model = "solar-r18",
     image_size: ImageSize = None,
     scales: Scales = None,
+    decoding: Decoding = "upright",
     whiten: Whiten = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -139,7 +142,7 @@ def folder(
     from solar.datasets import open_folder
 
     labelled = open_folder(photos, pairs)  # before anything that takes time
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten)
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten, decoding)
     options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos}
     features = None if local is None else (local, device)
     _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
@@ -151,6 +154,7 @@ def extract_distractors(
     model: Model = "solar-r18",
     image_size: ImageSize = None,
     scales: Scales = None,
+    decoding: Decoding = "stored",
     whiten: Whiten = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -161,7 +165,7 @@ def extract_distractors(
     from solar.evaluation.retrieval import distractors
     from solar.photos import find_photos
 
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten)
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten, decoding)
     found = find_photos(photos)
     with progress("describing") as show:
         failed = distractors.extract_distractors(

@@ -29,6 +29,13 @@ Precision = Annotated[
         "Descriptors agree to a cosine of 0.9999."
     ),
 ]
+Decoding = Annotated[
+    str,
+    typer.Option(
+        help="upright turns photos by their EXIF orientation; stored leaves them, as published "
+        "protocols do, whose boxes count stored pixels."
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(
@@ -45,6 +52,7 @@ def extractor_of(
     image_size: int | None,
     scales: str | None,
     whiten: Path | None = None,
+    decoding: str = "upright",
 ) -> Extractor:
     """What the options of a command describe photos with."""
     from solar.extraction import open_extractor
@@ -56,5 +64,6 @@ def extractor_of(
         precision=precision,
         image_size=image_size,
         scales=parse_scales(scales),
+        decoding=decoding,
         whitening=None if whiten is None else Whitening.load(whiten),
     )

@@ -20,11 +20,13 @@ class LabelledSet:
         ground_truth: names and labels.
         database: paths, one per database name.
         queries: paths, one per query.
+        stored: boxes and protocol count pixels as they are stored, before any EXIF orientation.
     """
 
     ground_truth: GroundTruth
     database: Sequence[Path]
     queries: Sequence[Path]
+    stored: bool = False
 
     def __post_init__(self) -> None:
         truth = self.ground_truth
@@ -52,7 +54,7 @@ def open_dataset(dataset: AnyPath, root: AnyPath | None = None) -> LabelledSet:
     truth, place = _ground_truth(str(dataset), root)
     found = locate([*truth.database, *(query.name for query in truth.queries)], place)
     count = len(truth.database)
-    return LabelledSet(truth, found[:count], found[count:])
+    return LabelledSet(truth, found[:count], found[count:], stored=True)
 
 
 def _ground_truth(dataset: str, root: AnyPath | None) -> tuple[GroundTruth, Path]:

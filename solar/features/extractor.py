@@ -136,9 +136,9 @@ class KeypointExtractor:
 
         def describe(position: int) -> FeaturesOf | Failed:
             try:
-                name = name_of(photos[position], position, len(photos))
-                box = boxes[position] if boxes else None
-                features = self._features(photos[position], name, box)
+                photo = photos[position]  # once: it may be decoded by that
+                name = name_of(photo, position, len(photos))
+                features = self._features(photo, name, boxes[position] if boxes else None)
             except (PhotoError, UsageError) as error:
                 return Failed(position, error)
             return FeaturesOf(position, features)

@@ -207,11 +207,14 @@ class GlobalDescriptor(nn.Module):
         """
         with torch.inference_mode(), evaluating(self):
             found = self.multi_scale(images.contiguous(memory_format=torch.channels_last), scales)
-        descriptors: NDArray[np.float32] = found.float().cpu().numpy()
-        if not np.isfinite(descriptors).all():
-            what = "its descriptors are not finite: its training diverged"
-            raise SolarError(f"model {self.name}: {what}")
-        return descriptors
+        return self._finite(found, "descriptors")
+
+    def _finite(self, found: Tensor, what: str) -> NDArray[np.float32]:
+        """Numbers for the caller, none of a network whose training diverged."""
+        values: NDArray[np.float32] = found.float().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise SolarError(f"model {self.name}: its {what} are not finite: its training diverged")
+        return values
 
     @torch.inference_mode()
     def attention_map(
@@ -231,6 +234,7 @@ class GlobalDescriptor(nn.Module):
         Raises:
             PhotoError: the photo cannot be used.
             UsageError: the model has no attention there, or `at` lies outside the photo.
+            SolarError: the weights are not finite.
         """
         name, block = self._block(stage)
         decoded = decode(photo, wanted=self.config.image_size)
@@ -240,8 +244,8 @@ class GlobalDescriptor(nn.Module):
         with evaluating(self):
             maps = self.stages(self.preprocess(decoded), self.attention, name)  # (1, C, h, w)
             row, column = int(y / height * maps.shape[2]), int(x / width * maps.shape[3])
-            weights: NDArray[np.float32] = block.attention_map(maps, row, column).cpu().numpy()
-        return weights  # (h, w)
+            weights = block.attention_map(maps, row, column)  # (h, w)
+        return self._finite(weights, "attention weights")
 
     def attention_is_identity(self, stage: str | int) -> bool:
         """Whether a stage's attention adds nothing: its v has never been trained."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from PIL import Image
+from PIL import Image, ImageCms
 
 from solar.errors import PhotoError
 
@@ -16,8 +16,8 @@ def rgb(photo: Image.Image) -> Image.Image:
     Raises:
         PhotoError: there is no right way to turn its mode to RGB.
     """
-    if photo.mode == "LAB":  # Pillow does not convert it to RGB
-        raise PhotoError(f"pixels of mode {photo.mode} are not supported: save it as RGB")
+    if photo.mode == "LAB":
+        return _of_lab(photo)
     if photo.mode.startswith(("I", "F")):
         return _eight_bits(photo).convert("RGB")
     if photo.mode == "La":
@@ -28,6 +28,17 @@ def rgb(photo: Image.Image) -> Image.Image:
     white = Image.new("RGB", photo.size, "white")
     white.paste(alpha, mask=alpha)
     return white
+
+
+def _of_lab(photo: Image.Image) -> Image.Image:
+    """What Pillow does not convert by itself."""
+    try:
+        lab, srgb = (ImageCms.createProfile(name) for name in ("LAB", "sRGB"))
+        to_rgb = ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
+        turned = ImageCms.applyTransform(photo, to_rgb)
+    except (ImportError, ImageCms.PyCMSError) as error:  # a Pillow without its colour library
+        raise PhotoError("pixels of mode LAB are not supported: save it as RGB") from error
+    return cast("Image.Image", turned)
 
 
 def significant_bits(greatest: int, most: int = 16) -> int:

@@ -102,3 +102,29 @@ def test_a_damaged_whitening_is_a_failure(home: Path) -> None:
     (home / "bad.npz").write_bytes(b"PK")
     done = solar("whiten", "apply", "bad.npz", "d.npz", "--to", "x.npz", folder=home)
     assert done.returncode == 1 and "bad.npz: not a whitening" in done.stderr
+
+
+def test_a_whitening_of_what_the_layer_sees_is_not_put_after_the_layer(
+    home: Path, model_folder: Path
+) -> None:
+    """`whiten apply`, evaluations and distractors refuse it alike, before anything is described."""
+    options = ["--model", model_folder, "--scales", "1"]
+    succeed("whiten", "fit", "places", *options, "--to", "before.npz", folder=home)
+    succeed("describe", "places/bridge", *options, "--to", "after.npz", folder=home)
+    whiten = ["--whiten", "before.npz"]
+    for call in (
+        ["whiten", "apply", "before.npz", "after.npz", "--to", "no.npz"],
+        ["eval", "folder", "places", "--to", "no", *options, *whiten],
+        ["eval", "extract-distractors", "places", "--to", "no", *options, *whiten],
+    ):
+        done = solar(*call, folder=home)
+        assert done.returncode == 2 and "learned from descriptors of another kind" in done.stderr
+    assert not list(home.glob("no*"))
+
+
+def test_pairs_alone_are_learned_from_as_published(home: Path, model_folder: Path) -> None:
+    call = ["whiten", "fit", "places", "--published", "--model", model_folder, "--scales", "1"]
+    done = solar(*call, "--to", "p.npz", folder=home)
+    assert done.returncode == 2 and "--published is for pairs: give --learned too" in done.stderr
+    text = succeed(*call, "--learned", "--to", "p.npz", folder=home)
+    assert "learned from 12 photos, 30 pairs" in text

@@ -19,6 +19,7 @@ from solar.photos import Box
 
 COLUMNS = "path,place[,box] (box: x1 y1 x2 y2), id,url,landmark_id or landmark_id,images"
 
+_CORNERS = ("x1", "y1", "x2", "y2")
 _ID = re.compile("[0-9A-Za-z_-]{3,64}")
 Rows = Iterator[tuple[int, list[str]]]
 
@@ -29,8 +30,8 @@ def read_csv(source: Path, photos: Path, boxes: Sequence[Path], problems: Proble
     Other columns are passed over, and so are case and spaces in the header. Semicolons and tabs
     part fields as well as commas.
 
-    - `path,place[,box]`: one's own. The box is `x1 y1 x2 y2` in pixels, empty for a whole photo;
-      paths are below the photos' folder, or absolute.
+    - `path,place[,box]`: one's own. The box is `x1 y1 x2 y2` in pixels, empty for a whole photo,
+      or stands in columns of these names; paths are below the photos' folder, or absolute.
     - `id,url,landmark_id`: `train.csv` of Google Landmarks v1 and v2; rows whose landmark is
       `None` are left out and counted.
     - `landmark_id,images`: `train_clean.csv` of Google Landmarks v2, ids with spaces between.
@@ -79,12 +80,14 @@ def _add_own(
     problems: Problems,
 ) -> None:
     path, place = header.index("path"), header.index("place")
-    box = header.index("box") if "box" in header else None
+    corners = ("box",) if "box" in header else _CORNERS if set(_CORNERS) <= set(header) else ()
+    box = [header.index(column) for column in corners]
     for row, fields in rows:
         try:
             if not fields[place]:
                 raise ValueError("the place is empty")
-            part = read_box(fields[box]) if box is not None and fields[box] else None
+            text = " ".join(fields[column] for column in box).strip()
+            part = read_box(text) if text else None
             builder.add(photo_path(fields[path], photos), fields[place], row, part)
         except ValueError as error:
             problems.add(source, row, str(error))

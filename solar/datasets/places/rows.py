@@ -157,8 +157,9 @@ def _rows(
         except ValueError as error:
             problems.add(path, row, str(error))
             continue
-        if header[-1] == "box" and len(fields) == len(header) + 3:  # its commas are not quoted
-            fields[-4:] = [" ".join(fields[-4:])]
+        if "box" in header and len(fields) == len(header) + 3:  # its commas are not quoted
+            at = header.index("box")
+            fields[at : at + 4] = [" ".join(fields[at : at + 4])]
         if len(fields) == len(header):
             yield row, fields
         else:
@@ -198,12 +199,14 @@ def photo_path(text: str, photos: Path) -> str:
         raise ValueError("the path is empty")
     text = text.replace("\\", "/")
     if text[0] == "/" or _DRIVE.match(text):
-        roots = (root for root in _spellings(photos) if text.startswith(root))
-        if (root := next(roots, None)) is None:
+        folder, _, name = text.rpartition("/")
+        spelled = (text, f"{_real(folder)}/{name}")  # the latter where links lead there
+        below = (t[len(r) :] for t in spelled for r in _spellings(photos) if t.startswith(r))
+        if (found := next(below, None)) is None:
             raise ValueError(
                 f"{shown(text)} is an absolute path that is not below the photos' folder"
             )
-        text = text[len(root) :]
+        text = found
     parts = text.split("/")
     if ".." in parts:
         raise ValueError(f"{shown(text)} leads out of the photos' folder: leave out the '..'")
@@ -220,6 +223,14 @@ def _spellings(photos: Path) -> tuple[str, ...]:
     return tuple(
         f"{path.as_posix().rstrip('/')}/" for path in (photos.absolute(), photos.resolve())
     )
+
+
+@lru_cache(maxsize=4096)
+def _real(folder: str) -> str:
+    try:
+        return Path(folder).resolve().as_posix().rstrip("/")
+    except (OSError, ValueError, RuntimeError):  # a null character, links in a circle
+        return folder
 
 
 def read_box(text: str) -> Box:

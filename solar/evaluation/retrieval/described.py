@@ -189,4 +189,5 @@ def _without(photos: LabelledSet, good: NDArray[np.int64], asked: NDArray[np.int
         GroundTruth(truth.dataset, names, tuple(queries)),
         [photos.database[number] for number in good.tolist()],
         [photos.queries[number] for number in asked.tolist()],
+        photos.stored,
     )

@@ -61,7 +61,8 @@ def evaluate(
         photos: the data set, as `open_dataset` or `open_folder` reads it; or a folder, with a
             ground truth or with sub-folders that are places.
         model: what describes the photos: an extractor, or a model, which computes in float32 so
-            that figures are the same on every machine.
+            that figures are the same on every machine, and takes the photos of a published
+            protocol as they are stored.
         to: the folder; None for one in `runs/eval` that no other settings share.
         crop: crop each query to its box.
         rerank: ways to re-rank, see `solar.rerank.parse_rerank`.
@@ -86,7 +87,10 @@ def evaluate(
         raise UsageError("--rerank geometric and --local go together, such as --local solar-local")
     if not isinstance(photos, LabelledSet):
         photos = _opened(Path(photos))
-    extractor = open_extractor(model, precision="float32")
+    extractor = model
+    if not isinstance(extractor, Extractor):
+        decoding = "stored" if photos.stored else "upright"
+        extractor = open_extractor(extractor, precision="float32", decoding=decoding)
     folder, truth = (
         Path(to or default_folder(photos, extractor.extraction, crop)),
         photos.ground_truth,
@@ -105,7 +109,10 @@ def evaluate(
     features = None
     if local is not None:
         maker = local if isinstance(local, FeatureExtractor) else open_feature_extractor(local)
-        features = features_of_set(maker, described.photos, crop=crop, progress=progress)
+        turned = extractor.extraction.decoding == "upright"
+        features = features_of_set(
+            maker, described.photos, crop=crop, turned=turned, progress=progress
+        )
     report = score(
         described, chain, features=features, distractors=distractors, dimensions=dimensions
     )

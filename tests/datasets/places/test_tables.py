@@ -53,6 +53,8 @@ def test_pairs_in_every_spelling(photos: Path, text: str) -> None:
         "path,place,box\n1.png,a,10,20,30,40\n2.png,a,\n",
         'path,place,box\n1.png,a,"10, 20, 30, 40"\n2.png,a,\n',
         'path\tbox\tplace\n{photos}/1.png\t[10, 20; 30 40]\ta\n2.png\t""\ta\n',
+        "box,path,place\n10,20,30,40,1.png,a\n,2.png,a\n",
+        "path,X1,Y1,X2,Y2,place\n1.png,10,20,30,40,a\n2.png,,,,,a\n",
     ],
 )
 def test_labels_in_every_spelling(photos: Path, text: str) -> None:
@@ -82,6 +84,15 @@ def test_what_is_wrong_names_the_row(photos: Path, text: str, reason: str) -> No
     with pytest.raises(SolarError, match=rf"pairs\.csv: {reason}") as caught:
         open_folder(photos, table)
     assert len(str(caught.value)) < 3 * len(str(photos)) + 200
+
+
+def test_an_absolute_path_through_a_link_leads_to_the_photos(photos: Path) -> None:
+    link = photos.parent / "another way"
+    link.symlink_to(photos)
+    assert photo_path(f"{link}/sub/3.png", photos) == "sub/3.png"
+    assert photo_path(f"{photos}/sub/3.png", link) == "sub/3.png"
+    with pytest.raises(ValueError, match="not below the photos' folder"):
+        photo_path(f"{link.parent}/1.png", photos)
 
 
 def test_a_folder_with_the_same_beginning_is_another(photos: Path) -> None:

@@ -49,7 +49,9 @@ def photos_of(folder: Path, queries: int) -> LabelledSet:
     names = {"imlist": list("abc"), "qimlist": [f"q{n}" for n in range(queries)]}
     gnd = [{"bbx": None if n else [0, 0, 9, 9], "ok": [0], "junk": []} for n in range(queries)]
     paths = {name: [folder / f"{each}.png" for each in names[name]] for name in names}
-    return LabelledSet(parse({**names, "gnd": gnd}, "toy", "toy"), *paths.values())
+    return LabelledSet(
+        parse({**names, "gnd": gnd}, "toy", "toy"), paths["imlist"], paths["qimlist"]
+    )
 
 
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
