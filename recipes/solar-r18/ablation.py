@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.datasets import open_dataset, open_folder
+from solar.evaluation.report import paired_bootstrap
 from solar.evaluation.retrieval import evaluate
-from solar.evaluation.retrieval.bootstrap import RESAMPLES, paired_bootstrap
 from solar.extraction import open_extractor
 from solar.models.checkpoints import load
 from solar.models.config import GlobalConfig
@@ -160,7 +160,7 @@ def bootstraps(found: list[Measured]) -> Iterator[str]:
                     np.mean([run.ap[count, protocol] for run in arms[name]], axis=0)
                     for name in (a, b)
                 )
-                gain = paired_bootstrap(_listed(first), _listed(second), RESAMPLES, 0)
+                gain = paired_bootstrap(_listed(first), _listed(second), range(len(first)))
                 cells.append(f"{gain.difference:+.2f} ({gain.low:+.2f} … {gain.high:+.2f})")
         yield f"| {a}, {b} | " + " | ".join(cells) + " |"
 

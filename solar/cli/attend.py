@@ -9,7 +9,7 @@ import typer
 
 from solar.cli.console import err, numbers, out, print_json, ready
 from solar.cli.options import AsJson, Device, Model, Overwrite
-from solar.files import claim_output
+from solar.files import claim_output, write_atomically
 
 
 def register(app: typer.Typer) -> None:
@@ -21,27 +21,55 @@ def register(app: typer.Typer) -> None:
 
 def attend(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
-    at: Annotated[str, typer.Option(help="The position that attends: x,y in the photo's pixels.")],
-    to: Annotated[Path, typer.Option(help="The picture to write: .png or .jpg.")],
+    at: Annotated[
+        list[str],
+        typer.Option(
+            help="The position that attends: x,y in the photo's pixels; given again, another one "
+            "is shown beside it."
+        ),
+    ],
+    to: Annotated[Path, typer.Option(help="The picture to write: .png, .jpg, .svg or .pdf.")],
     stage: Annotated[str, typer.Option(help="A stage's name or number: conv5_x or 5.")] = "5",
+    width: Annotated[
+        int | None,
+        typer.Option(
+            min=120,
+            max=20_000,
+            help="Of the whole picture, in pixels. [the photo's, at most 1024 for each position]",
+        ),
+    ] = None,
     model: Model = "solar-r18",
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show to which other positions of a photo one position attends."""
+    """Show to which other positions of a photo one position, or each of several, attends."""
     from solar.extraction.attend import attend as attended
+    from solar.extraction.attend import figure
     from solar.files.pictures import PICTURES, save_picture
+    from solar.models.checkpoints import load
+    from solar.photos import decode
 
-    claim_output(to, inputs=[photo], suffixes=PICTURES, overwrite=overwrite)
-    x, y = numbers(at, "--at", 2)
-    found = attended(photo, (x, y), stage=stage, model=ready(model), device=device)
-    if not found.trained:
+    claim_output(to, inputs=[photo], suffixes=(*PICTURES, ".svg"), overwrite=overwrite)
+    places = [numbers(each, "--at", 2) for each in at]
+    decoded, network = decode(photo), load(ready(model))
+    found = [
+        attended(decoded, (x, y), stage=stage, model=network, device=device) for x, y in places
+    ]
+    if not found[0].trained:
         err.print(f"note: {model} has not trained this block; its map is random")
-    save_picture(found.picture(), to)
+    drawing = figure(found, width)
+    if to.suffix.lower() == ".svg":
+        with write_atomically(to) as file:
+            file.write(drawing.svg().encode())
+    else:
+        save_picture(drawing.draw(), to)
     if as_json:
-        print_json({"picture": str(to), **found.to_json()})
+        positions = [each.to_json() for each in found]
+        more = positions[0] if len(positions) == 1 else {"positions": positions}
+        print_json({"picture": str(to), **more})
         return
-    height, width = found.weights.shape
-    spread = f"spread {found.spread:.2f} over {width}x{height} positions (1: all count the same)"
-    out.print(f"{to}: {spread}")
+    for each in found:
+        rows, columns = each.weights.shape
+        spread = f"spread {each.spread:.2f} over {columns}x{rows} cells (1: all count the same)"
+        out.print(f"{to}: {each.at[0]:g},{each.at[1]:g}: {spread}")

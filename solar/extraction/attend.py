@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from solar.photos import Photo, decode
-from solar.photos.overlay import attention_overlay
+from solar.photos.overlay import AttentionFigure
+
+if TYPE_CHECKING:
+    from solar.models.global_descriptor import GlobalDescriptor
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +48,8 @@ class Attended:
         return float(-(used * np.log(used)).sum() / np.log(self.weights.size))
 
     def picture(self) -> Image.Image:
-        """The weights in colour over the photo, the position ringed."""
-        return attention_overlay(self.photo, self.weights, self.at)
+        """The weights in colour over the photo, the position ringed, and a bar of the colours."""
+        return figure([self]).draw()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; the weights by rows."""
@@ -58,12 +62,27 @@ class Attended:
         }
 
 
+def figure(positions: Sequence[Attended], width: int | None = None) -> AttentionFigure:
+    """Positions of one photo side by side.
+
+    Args:
+        positions: one or more.
+        width: of the whole figure in pixels; None for the photo's own, at most 1024 px a panel.
+    """
+    maps = []
+    for each in positions:
+        (x, y), (height, width_) = each.at, each.weights.shape
+        cells = f"{each.stage}, {width_} x {height} cells"
+        maps.append((each.weights, each.at, f"{x:g},{y:g} attends: {cells}"))
+    return AttentionFigure(positions[0].photo, maps, width)
+
+
 def attend(
     photo: Photo,
     at: tuple[float, float],
     *,
     stage: str | int = 5,
-    model: str | Path = "solar-r18",
+    model: str | Path | GlobalDescriptor = "solar-r18",
     device: str = "auto",
 ) -> Attended:
     """Where one position of a photo attends, as the model's descriptors see it.
@@ -72,7 +91,7 @@ def attend(
         photo: any.
         at: x, y in pixels of the upright photo.
         stage: that the attention follows: its name, or its number, as the paper counts.
-        model: what `solar.load` takes.
+        model: what `solar.load` takes, or a loaded network.
         device: see `open_extractor`.
 
     Raises:
@@ -84,7 +103,8 @@ def attend(
     from solar.models.device import choose_device
 
     decoded = decode(photo)
-    network = load(model).to(choose_device(device))
+    network = load(model) if isinstance(model, str | Path) else model
+    network = network.to(choose_device(device))
     weights = network.attention_map(decoded, at=at, stage=stage)
     trained = not network.attention_is_identity(stage)
     return Attended(decoded.image, at, network.stages.stage(stage).name, weights, trained)

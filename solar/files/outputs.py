@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from solar.typing import AnyPath
 
 MARK = b"made by Solar"
-"""Stands near the beginning of pictures and pages that Solar writes."""
+"""Stands near the beginning or at the end of pictures and pages that Solar writes."""
 _HEAD = 1 << 16
 
 
@@ -63,7 +63,9 @@ def claim_output(
 def has_mark(path: Path) -> bool:
     """Whether Solar wrote a picture or a page."""
     with path.open("rb") as file:
-        return MARK in file.read(_HEAD)
+        head = file.read(_HEAD)
+        file.seek(max(0, path.stat().st_size - len(MARK) - 1))
+        return MARK in head or MARK in file.read(_HEAD)
 
 
 def _require_free(

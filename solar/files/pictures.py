@@ -1,4 +1,4 @@
-"""Pictures that commands write: PNG or JPEG, whole or not at all, marked as Solar's."""
+"""Pictures that commands write: PNG, JPEG or PDF, whole or not at all, marked as Solar's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from solar.files.atomic import write_atomically
 from solar.files.outputs import MARK
 from solar.files.text import printable
 
-PICTURES = (".png", ".jpg", ".jpeg")
-"""The suffixes that decide the format."""
+PICTURES = (".png", ".jpg", ".jpeg", ".pdf")
+"""The suffixes that decide the format; a PDF holds one page."""
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
@@ -30,5 +30,8 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     with write_atomically(path) as file:
         if path.suffix.lower() == ".png":
             picture.save(file, "PNG", pnginfo=mark)
+        elif path.suffix.lower() == ".pdf":
+            picture.save(file, "PDF", resolution=150, quality=95)
+            file.write(b"\n%" + MARK + b"\n")  # a comment at the end
         else:
             picture.save(file, "JPEG", quality=90, comment=MARK)

@@ -265,13 +265,31 @@ def test_attend_draws_over_the_photo(home: Path, model_folder: Path) -> None:
     options = ["--at", "80,60", "--model", model_folder]
     succeed("attend", "photos/00.png", *options, "--to", "a.png", folder=home)
     with Image.open(home / "a.png") as overlay, Image.open(home / "photos/00.png") as photo:
-        assert overlay.size == photo.size
-        assert np.abs(np.asarray(overlay, float) - np.asarray(photo, float)).mean() > 5
+        inside = np.asarray(overlay, float)[: photo.height, : photo.width]
+        assert np.abs(inside - np.asarray(photo, float)).mean() > 5
     done = solar("attend", "photos/00.png", *options, "--stage", 4, "--to", "b.png", folder=home)
     assert "not trained this block" in " ".join(done.stderr.split())
     done = solar("attend", "photos/00.png", "--at", "999,1", *options[2:], "--to", "c.png",
                  folder=home)  # fmt: skip
     assert done.returncode == 2 and not (home / "c.png").exists()
+
+
+def test_attend_shows_several_positions_in_any_format(home: Path, model_folder: Path) -> None:
+    call = ["attend", "photos/00.png", "--at", "80,60", "--at", "10,10", "--model", model_folder]
+    report = json.loads(succeed(*call, "--to", "two.png", "--json", folder=home))
+    assert [each["at"] for each in report["positions"]] == [[80, 60], [10, 10]]
+    starts = {"two.jpg": b"\xff\xd8", "two.svg": b"<svg", "two.pdf": b"%PDF", "two.png": b"\x89PNG"}
+    for name, start in starts.items():
+        succeed(*call, "--to", name, "--width", 640, folder=home)
+        assert (home / name).read_bytes().startswith(start)
+        assert "80,60: spread" in succeed(*call, "--to", name, folder=home)  # its own, made anew
+    with Image.open(home / "two.png") as picture, Image.open(home / "photos/00.png") as photo:
+        assert picture.width > 2 * photo.width
+    for to, words in (("two.bmp", ".svg"), ("photos/00.png", "reads")):
+        done = solar(*call, "--to", to, folder=home)
+        assert done.returncode == 2 and words in done.stderr
+    done = solar(*call, "--at", "1", "--to", "x.png", folder=home)
+    assert done.returncode == 2 and "--at '1': expected 2 numbers" in done.stderr
 
 
 def test_models_lists_and_convert_goes_both_ways(home: Path) -> None:
