@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from solar.errors import UsageError
 from solar.files import shown
 
 if TYPE_CHECKING:
-    from solar.index import AddReport, Index
+    from solar.index import AddReport, Indexed
 
 SHOWN = 10
 
@@ -88,102 +87,72 @@ def index(
 
     An interrupted run goes on where it stopped.
     """
-    from solar.index import Index
+    from solar.index import index_photos
 
     if check not in ("times", "content"):
         raise UsageError(f"--check {shown(check)}: use times or content")
-    given = photos or []
-    exists = to.is_file() or (to.is_dir() and any(to.iterdir()))
-    if not given and not (exists and (model or local or moved)):
-        raise UsageError("PHOTOS: say which, or an option that changes an index that is there")
-    sizes, asked = parse_scales(scales), None if model is None else ready(model)
-    anew = exists and not given and model is not None
-    if exists:
-        settings = (None,) * 3 if anew else (asked, image_size, sizes)
-        kept = Index.open(to, *settings, device=device, precision=precision)
-    else:
-        refuse_missing(given)
-        name = asked or ready("solar-r18")
-        kept = Index.create(to, name, image_size, sizes, device=device, precision=precision)
-    for pair in moved or []:
-        _move(kept, pair)
+    if model is not None or not to.exists():
+        ready(model or "solar-r18")
     what = f"{to} keeps what was described: the same command goes on with the rest"
     with keeping(what), progress("indexing") as show:
-        if anew and asked is not None:
-            report = kept.renew(asked, show, image_size, sizes)
-            given = []
-        if local is not None:
-            kept.keep_features(local)
-            given = given or [Path(photo.path) for photo in kept.photos()]
-        if given or not anew:
-            report = kept.add(
-                given,
-                progress=show,
-                exclude=exclude or (),
-                retry_failed=retry,
-                check_content=check == "content",
-            )
-    gone = report.vanished if prune or prune_missing_root else []
-    gone = [*gone, *report.unreachable] if prune_missing_root else gone
-    dropped = kept.remove(gone) if gone else 0
-    copies = kept.info().copies
+        done = index_photos(
+            to,
+            photos or (),
+            model=model,
+            image_size=image_size,
+            scales=parse_scales(scales),
+            local=local,
+            exclude=exclude or (),
+            check_content=check == "content",
+            retry_failed=retry,
+            moved=[_moved(pair) for pair in moved or ()],
+            prune=prune,
+            prune_missing_root=prune_missing_root,
+            device=device,
+            precision=precision,
+            progress=show,
+        )
     if as_json:
-        totals = {"index": str(to), "photos": len(kept), "dropped": dropped, "copies": copies}
-        print_json({**totals, **asdict(report)})
+        print_json(done.to_json())
     else:
-        _print(report, to, len(kept), dropped)
-        _print_copies(report, to, copies)
-        _print_missing(report, to)
-    if not (report.added or report.changed or report.unchanged) and (
-        report.failed or report.still_failed
-    ):
+        _print(done)
+        _print_missing(done.report, to)
+    if done.useless:
         raise typer.Exit(1)
 
 
-def refuse_missing(photos: Sequence[Path]) -> None:
-    """Make no index for a mistyped folder.
-
-    Raises:
-        UsageError: one of the paths does not exist.
-    """
-    for path in photos:
-        if not path.exists() and not path.is_symlink():
-            raise UsageError("no such file or folder", path)
-
-
-def _move(kept: Index, pair: str) -> None:
+def _moved(pair: str) -> tuple[str, str]:
     old, found, new = pair.partition("=")
     if not (old and found and new):
-        raise UsageError(f"--moved {pair:.60}: expected OLD=NEW")
-    count = kept.move(old, new)
-    err.print(f"{count} photos of {old} are in {new} now")
+        raise UsageError(f"--moved {shown(pair)}: expected OLD=NEW")
+    return old, new
 
 
-def _print(report: AddReport, to: Path, total: int, dropped: int) -> None:
+def _print(done: Indexed) -> None:
+    report, to = done.report, done.index
+    for old, new, count in done.relocated:
+        err.print(f"{count:,} photos of {old} are in {new} now")
     counts = [
         f"{len(paths):,} {word}"
         for word in ("added", "changed", "unchanged")
         if (paths := getattr(report, word))
     ]
-    out.print(f"{to}: {_photos(total)} ({', '.join(counts) or 'none found'})")
+    out.print(f"{to}: {_photos(done.photos)} ({', '.join(counts) or 'none found'})")
     for root in report.roots:
         out.print(f"  new folder: {root}")
     _some([f"moved: {old} is {new} now" for old, new in report.moved], "moved", out)
-    if dropped:
-        out.print(f"  {dropped:,} dropped, their files are gone")
+    if done.dropped:
+        out.print(f"  {done.dropped:,} dropped, their files are gone")
     elif report.vanished:
         gone = f"{len(report.vanished):,} photos are gone from their folders"
         out.print(f"  {gone}; --prune drops them from the index")
-    if report.unreachable and not dropped:
+    if report.unreachable and not done.dropped:
         out.print(
             f"  {len(report.unreachable):,} photos are out of reach: their folder is missing, "
             "empty or more than half gone; --prune-missing-root drops them, --moved OLD=NEW finds "
             "them"
         )
-
-
-def _print_copies(report: AddReport, to: Path, copies: Sequence[Sequence[str]]) -> None:
-    if count := sum(len(group) - 1 for group in copies):
+    if count := sum(len(group) - 1 for group in done.copies):
         new = f", {len(report.duplicates):,} of them new" if report.duplicates else ""
         line = f"{_photos(count)} the same as another, byte for byte{new}"
         out.print(f"  {line}; listed by: solar info {to}")

@@ -1,7 +1,18 @@
 """The index: an incremental, crash-proof folder of descriptors, and exact search in it."""
 
 from solar.index.index import Index
+from solar.index.indexing import Indexed, index_photos
 from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Search
 from solar.index.searching import search_each
 
-__all__ = ["AddReport", "Hit", "Index", "IndexInfo", "IndexedPhoto", "Search", "search_each"]
+__all__ = [
+    "AddReport",
+    "Hit",
+    "Index",
+    "IndexInfo",
+    "Indexed",
+    "IndexedPhoto",
+    "Search",
+    "index_photos",
+    "search_each",
+]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from solar.errors import IndexDamaged, SolarError
 from solar.extraction.extraction import Extraction
 from solar.features.extraction import FeatureExtraction
+from solar.index.vectors import kind_named
 
 Descriptor = NDArray[np.float32]
 """(D,), unit length."""
@@ -188,11 +189,13 @@ class Commit:
             made = FeatureExtraction.from_json(features, file) if features is not None else None
             extraction = Extraction.from_json(content["extraction"], file)
             values["unfinished"] = tuple(map(str, content["unfinished"]))
+            kind_named(str(content["kind"]))
             commit = cls(extraction, made, str(content["kind"]), roots=content["roots"], **values)
         except IndexDamaged:
             raise
         except SolarError as error:
-            raise IndexDamaged(f"{error.reason}: {_RESTORE}", file) from error
+            reason = error.reason.removeprefix(f"{file}: ")
+            raise IndexDamaged(f"{reason}: {_RESTORE}", file) from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise IndexDamaged(f"its settings cannot be read: {_RESTORE}", file) from error
         if commit.to_text() != text or given != _sum({"format": FORMAT, **content}):

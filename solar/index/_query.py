@@ -19,6 +19,7 @@ from solar.index._entries import LENGTH_TOLERANCE
 from solar.index._models import Models
 from solar.index._snapshot import Snapshot
 from solar.index.results import Hit
+from solar.index.vectors import lengths_of
 from solar.photos import Box, Photo, decode, name_of
 from solar.ranking import Ranking
 from solar.rerank import Reranker, parse_rerank
@@ -164,8 +165,7 @@ def fitting(
     rows = np.ascontiguousarray(descriptors, np.float32)
     if rows.ndim != 2 or rows.shape[1] != own.dimensions:
         raise UsageError(f"{what} of shape {rows.shape}: expected (K, {own.dimensions})")
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.sqrt(np.einsum("kd,kd->k", rows, rows))
+    lengths = lengths_of(rows)
     odd = np.flatnonzero(~(np.abs(lengths - 1) <= LENGTH_TOLERANCE))  # NaN as well.
     if len(odd):
         raise UsageError(

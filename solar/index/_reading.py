@@ -16,6 +16,7 @@ from solar.features.features import Features
 from solar.index._entries import Entry, path_to_text
 from solar.index._models import Models
 from solar.index._query import Query, chain_of, fitting, hits_of, require_top
+from solar.index._roots import NAMELESS
 from solar.index._snapshot import Snapshot
 from solar.index._verify import find_problems
 from solar.index.results import Hit, IndexedPhoto, IndexInfo
@@ -266,7 +267,7 @@ def _photo(snapshot: Snapshot, entry: Entry) -> IndexedPhoto:
     return IndexedPhoto(
         id=entry.id,
         path=snapshot.text(entry),
-        root=path_to_text(snapshot.roots.places[entry.root]),
+        root=path_to_text(snapshot.roots.places.get(entry.root, NAMELESS)),
         sha256=None if entry.sha256 is None else entry.sha256.hex(),
         size=entry.size,
         has_features=entry.features_at is not None,

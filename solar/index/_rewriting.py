@@ -93,7 +93,9 @@ def renew(
             progress=progress,
         )
         entries = old.catalogue.all(old.commit.generation)
-        addition.run([Path(old.text(entry)) for entry in entries if old.roots.places[entry.root]])
+        addition.run(
+            [Path(old.text(entry)) for entry in entries if old.roots.places.get(entry.root)]
+        )
         _finish(old, _read(file), writer)
     _switch(old, lock, file)
     return addition.report

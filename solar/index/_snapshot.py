@@ -24,7 +24,7 @@ from solar.index._entries import (
 )
 from solar.index._roots import Roots, absolute_photo
 from solar.index.catalogue import Catalogue, Home, features_file, newest
-from solar.index.vectors import Vectors, kind_named
+from solar.index.vectors import Vectors, kind_named, lengths_of
 from solar.ranking import Ranking
 from solar.typing import AnyPath, Descriptors
 
@@ -113,11 +113,7 @@ class Snapshot:
         if odd.any():
             row = start + int(np.flatnonzero(odd)[0])
             entry = self.entry(int(owners[row]))
-            raise IndexDamaged(
-                f"the descriptor of {self.text(entry)!r} has length {lengths[row - start]:.3g} "
-                "instead of 1: take that photo out with `solar remove`, and add it again",
-                self.folder,
-            )
+            raise IndexDamaged(self._damage(entry, length=lengths[row - start]), self.folder)
 
     def find(self, ids: Iterable[int]) -> dict[int, Entry]:
         """Photos by id; those that are not there are left out."""
@@ -213,16 +209,19 @@ class Snapshot:
             vectors: later ones than the snapshot's own.
         """
         vectors = self.vectors if vectors is None else vectors
-        within = [entry.row is not None and entry.row < len(vectors) for entry in entries]
+        within = [entry.row is not None and 0 <= entry.row < len(vectors) for entry in entries]
         rows = [entry.row for entry, there in zip(entries, within, strict=True) if there]
-        read = iter(vectors.read(np.array(rows, np.int64)))
+        found = vectors.read(np.array(rows, np.int64))
+        read = iter(zip(found, lengths_of(found), strict=True))
         for entry, there in zip(entries, within, strict=True):
-            descriptor = next(read) if there else None
+            descriptor, length = next(read) if there else (None, 1.0)
             wrong = ""
             if entry.row is not None and descriptor is None:
                 wrong = f"photo {self.text(entry)!r} names a descriptor that is not there"
             elif descriptor is not None and descriptor_sum(descriptor) != entry.descriptor_sum:
-                wrong = damaged(self.text(entry), "descriptor")
+                wrong = self._damage(entry)
+            elif not abs(length - 1) <= LENGTH_TOLERANCE:  # NaN as well.
+                wrong = self._damage(entry, length=length)
             yield entry, descriptor, wrong
 
     def feature_bytes(self, entry: Entry) -> bytes | None:
@@ -235,13 +234,15 @@ class Snapshot:
             return None
         content = self._features[entry.features_at : entry.features_at + entry.features_length]
         if checksum(content) != entry.features_sum:
-            raise IndexDamaged(damaged(self.text(entry), "features"), self.folder)
+            raise IndexDamaged(self._damage(entry, "keypoint data"), self.folder)
         return content
 
-
-def damaged(photo: str, what: str) -> str:
-    """What to say of a photo whose descriptor or features are not as they were written."""
-    return (
-        f"the {what} of {photo!r} do not match their checksum: restore the folder from a copy, "
-        "or take that photo out with `solar remove` and add it again"
-    )
+    def _damage(self, entry: Entry, what: str = "descriptor", length: float | None = None) -> str:
+        """What to say of a photo whose descriptor or features are not as they were written."""
+        wrong = (
+            "damaged, by its checksum" if length is None else f"of length {length:.3g} instead of 1"
+        )
+        return (
+            f"the {what} of {self.text(entry)!r} is {wrong}: restore the folder from a copy, or "
+            "take that photo out with `solar remove` and add it again"
+        )

@@ -7,10 +7,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from solar.errors import IndexFolderError, SolarError
-from solar.index._entries import COLUMNS, LENGTH_TOLERANCE, Entry, digest_of
+from solar.index._entries import COLUMNS, Entry, digest_of
 from solar.index._snapshot import Snapshot
 from solar.index._sqlite import open_reading, plain_errors
 from solar.index.catalogue import roots_sum
@@ -72,16 +70,13 @@ def _problems(snapshot: Snapshot, connection: sqlite3.Connection) -> Iterator[st
 
 
 def _damage(snapshot: Snapshot, entries: Sequence[Entry]) -> Iterator[str]:
-    """What is wrong with the descriptors and features of photos."""
-    for entry, descriptor, wrong in snapshot.checked(entries):
-        if wrong or entry.id >= snapshot.commit.next_id:
-            yield f"{snapshot.folder}: {wrong or f'photo {snapshot.text(entry)!r} has no such id'}"
-        elif descriptor is not None:
-            length = float(np.linalg.norm(descriptor.astype(np.float64)))
-            if not abs(length - 1) <= LENGTH_TOLERANCE:
-                where = snapshot.text(entry)
-                told = f"the descriptor of {where!r} has length {length:.3g}, not 1"
-                yield f"{snapshot.folder}: {told}"
+    """What is wrong with some photos, their descriptors and features."""
+    commit, roots = snapshot.commit, snapshot.roots.places
+    for entry, _, wrong in snapshot.checked(entries):
+        if not wrong and not (0 <= entry.id < commit.next_id and entry.root in roots):
+            wrong = f"photo {snapshot.text(entry)!r} has an id or a folder that was never given"
+        if wrong:
+            yield f"{snapshot.folder}: {wrong}"
         try:
             snapshot.feature_bytes(entry)
         except SolarError as error:

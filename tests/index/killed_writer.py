@@ -9,6 +9,9 @@ on copies of the index, and kills itself before the first, the sixth, ... system
 
 ``python -m tests.index.killed_writer hold INDEX PHOTOS [fork]`` adds photos, but never gets to the
 last one, and says when it hangs there; with fork, so does a process that it has forked.
+
+``python -m tests.index.killed_writer renew INDEX PHOTOS MODEL`` describes anew by one of `MODELS`,
+and says before it begins and, with how many it has described, after it ended.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -28,9 +32,13 @@ import numpy as np
 from solar.extraction import Described, Failed
 from solar.index import Index
 from solar.photos import Box, Photo
-from tests.index.bytes_extractor import BytesExtractor
+from tests.index.bytes_extractor import EXTRACTION, BytesExtractor
 from tests.index.bytes_features import BytesFeatures
 
+MODELS = {
+    "bytes": EXTRACTION,
+    "new": replace(EXTRACTION, model="new", fingerprint="0" * 64, dimensions=8),
+}
 PHOTOS = 400  # More than one commit's worth.
 # What changes the disk, by the names that Python gives to these calls.
 SYSTEM_CALLS = {"open", "write", "fsync", "replace", "truncate", "ftruncate", "unlink", "close"}
@@ -130,11 +138,21 @@ class _Sleeper(BytesExtractor):
         time.sleep(60)
 
 
+def renew(folder: Path, model: str) -> None:
+    index = Index.open(folder, BytesExtractor(Index.open(folder).extraction))
+    extractor = BytesExtractor(MODELS[model])
+    say(begin=model)
+    index.renew(extractor)
+    say(described=len(extractor.described))
+
+
 def main(job: str, folder: str, photos: str, *rest: str) -> None:
     if job == "loop":
         loop(Path(folder), Path(photos), int(rest[0]))
     elif job == "steps":
         steps(Path(folder), Path(photos))
+    elif job == "renew":
+        renew(Path(folder), rest[0])
     else:
         sleeper = _Sleeper()
         sleeper.fork = "fork" in rest

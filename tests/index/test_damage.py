@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -167,10 +168,8 @@ def test_damage_is_never_given_a_good_checksum(folder: Path, photos: Path) -> No
     assert index.verify() == []
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "3e38", "2"])
-def test_numbers_that_no_descriptor_has_are_told(folder: Path, value: str) -> None:
-    """As in a stranger's index, whose checksums are right."""
-    index = Index.open(folder, BytesExtractor())
+def forge(folder: Path, odd: Callable[[Any], Any] | None = None, **changes: object) -> None:
+    """Change the photo of id 2 as a stranger could: with all checksums right."""
     rows = np.fromfile(folder / DATA[0], "<f4").reshape(-1, 16)
     with closing(sqlite3.connect(folder / CATALOGUE)) as connection:
         fields = ", ".join(Entry._fields)
@@ -178,8 +177,10 @@ def test_numbers_that_no_descriptor_has_are_told(folder: Path, value: str) -> No
         *values, born, version = connection.execute(question).fetchone()
         entry = Entry(*values)
         assert entry.row is not None
-        rows[entry.row, 5] = float(value)
+        if odd is not None:
+            rows[entry.row] = odd(rows[entry.row])
         changed = entry._replace(descriptor_sum=checksum(rows[entry.row].tobytes()))
+        changed = changed._replace(**changes)  # type: ignore[arg-type]
         ((document,),) = connection.execute("SELECT document FROM state").fetchall()
         content = json.loads(document)
         content.pop("checksum")
@@ -188,11 +189,24 @@ def test_numbers_that_no_descriptor_has_are_told(folder: Path, value: str) -> No
         document = json.dumps({**content, "checksum": _sum(content)})
         connection.execute("UPDATE state SET document = ?", (document,))
         connection.execute(
-            "UPDATE photos SET descriptor_sum = ?, checksum = ? WHERE version = ?",
-            (changed.descriptor_sum, changed.checksum(born), version),
+            f"UPDATE photos SET ({fields}, checksum) = ({', '.join('?' * (len(changed) + 1))}) "  # noqa: S608
+            "WHERE version = ?",
+            (*changed, changed.checksum(born), version),
         )
         connection.commit()
     rows.tofile(folder / DATA[0])
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "3e38", "2", "all 0", "all 1e-30"])
+def test_numbers_that_no_descriptor_has_are_told(folder: Path, photos: Path, value: str) -> None:
+    """As in a stranger's index, whose checksums are right."""
+
+    def odd(row: Any) -> Any:
+        if value.startswith("all"):
+            return row * np.float32(value[4:])
+        return np.where(np.arange(16) == 5, np.float32(value), row)
+
+    forge(folder, odd)
     (problem,) = problems(folder)
     assert "c.jpg" in problem and "length" in problem
     with pytest.raises(IndexDamaged, match=r"c\.jpg.*length.*solar remove"):
@@ -201,8 +215,34 @@ def test_numbers_that_no_descriptor_has_are_told(folder: Path, value: str) -> No
     index.keep_features(BytesFeatures())
     with pytest.raises(IndexDamaged, match=r"c\.jpg"):
         index.warm()
+    with pytest.raises(IndexDamaged, match=r"c\.jpg"):
+        index.search(2, rerank="none")
+    with pytest.raises(IndexDamaged, match=r"c\.jpg"):
+        index.compact()
+    with pytest.raises(IndexDamaged, match=r"c\.jpg"):
+        index.descriptors_file()
+    (photos / "twin.jpg").write_text("photo c.jpg")  # Described, not given the stored one.
+    index.add(photos / "twin.jpg")
+    assert len(index.verify()) == 1
     index.remove(2)
-    assert len(found(index, np.eye(1, 16, dtype=np.float32), 9)[0]) == 3
+    assert len(found(index, np.eye(1, 16, dtype=np.float32), 9)[0]) == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"row": 10**9}, {"row": -1}, {"id": -5}, {"id": 10**12}, {"root": 77}, {"features_at": -7}],
+)
+def test_numbers_that_no_photo_has_are_told(folder: Path, changes: dict[str, Any]) -> None:
+    """As in a stranger's index; whatever else is asked of it ends well, or in one line."""
+    forge(folder, **changes)
+    assert problems(folder)
+    index = Index.open(folder, BytesExtractor())
+    index.keep_features(BytesFeatures())
+    for ask in (index.info, lambda: list(index.photos()), index.warm, index.compact):
+        with contextlib.suppress(IndexDamaged):
+            ask()
+    with contextlib.suppress(IndexDamaged):
+        index.renew(BytesExtractor(replace(EXTRACTION, fingerprint="0" * 64)))
 
 
 @pytest.mark.parametrize("name", [*DATA, CATALOGUE])

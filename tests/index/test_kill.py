@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -22,7 +23,7 @@ import pytest
 from solar.index import Index
 from tests.index.bytes_extractor import EXTRACTION, BytesExtractor, describe_bytes
 from tests.index.bytes_features import BytesFeatures, bytes_features
-from tests.index.killed_writer import PHOTOS
+from tests.index.killed_writer import MODELS, PHOTOS
 from tests.index.listing import found as search
 from tests.index.listing import paths
 
@@ -164,6 +165,56 @@ def test_a_killed_run_does_not_describe_again_what_it_has_committed(tmp_path: Pa
     assert len(describer.described) == len(report.added) == 600 - len(before)
     assert before.items() <= paths(index).items()
     assert max(before.values()) < min(paths(index)[path] for path in report.added)
+
+
+@pytest.mark.slow
+def test_a_writer_killed_at_a_hundred_moments_leaves_the_last_commit(tmp_path: Path) -> None:
+    model = kill(tmp_path, 110, 3)
+    assert model.interrupted >= 40 and model.calls.keys() >= {"add", "remove", "compact"}
+
+
+@pytest.mark.slow
+def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
+    """Until it ends the index answers as before; ids, paths and features stay all the time."""
+    folder, photos = tmp_path / "my.index", tmp_path / "photos"
+    photos.mkdir()
+    for number in range(PHOTOS * 3):
+        (photos / f"{number}.jpg").write_text(f"photo {number}")
+    index = Index.create(folder, BytesExtractor())
+    index.keep_features(BytesFeatures())
+    index.add(photos)
+    index.remove([3, 5])
+    before = paths(index)
+    chance, kills, resumed, whole = np.random.default_rng(5), 0, 0, 0.0
+    while kills < 32:  # Of each four, one goes on to its end.
+        made = Index.open(folder).extraction
+        target = next(name for name, extraction in MODELS.items() if extraction != made)
+        process = start("renew", folder, photos, target)
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0, whole / 2) if whole and kills % 4 else None)
+        ended = process.poll() == 0
+        process.kill()
+        told = process.stdout.read().splitlines()
+        process.wait()
+        process.stdout.close()
+        kills += not ended
+        index = Index.open(folder)
+        assert index.verify() == [] and paths(index) == before
+        if ended:
+            assert index.extraction == MODELS[target]
+            whole = whole or time.monotonic() - began
+            kills += kills % 4 == 0
+            resumed += json.loads(told[-1])["described"] < len(before)
+            assert len(list(folder.iterdir())) == 4, "something was left over"
+        for number in (7, 1000):
+            row = describe_bytes(f"photo {number}".encode(), index.extraction.dimensions)
+            ((hit,),) = index.search_descriptors(row[None], index.extraction, 1)
+            assert hit.path == str(photos / f"{number}.jpg") and hit.score > 0.999
+        assert all(each is not None for each in index.features(list(before.values())[::100]))
+    assert resumed >= 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from solar.errors import UsageError
 from solar.index.vectors._protocol import Kind, Vectors, VectorsWriter
-from solar.index.vectors.exact import Exact
+from solar.index.vectors.exact import Exact, lengths_of
 
-__all__ = ["KINDS", "Kind", "Vectors", "VectorsWriter", "kind_named"]
+__all__ = ["KINDS", "Kind", "Vectors", "VectorsWriter", "kind_named", "lengths_of"]
 
 KINDS: Mapping[str, Kind] = {"exact": Exact()}
 """By the name that an index remembers."""

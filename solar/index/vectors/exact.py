@@ -73,10 +73,8 @@ class ExactVectors:
     def lengths(self, start: int) -> NDArray[np.float32]:
         """See `Vectors.lengths`."""
         found = np.empty(len(self) - start, np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for first, stop in _blocks(self._matrix[start:]):
-                part = self._matrix[start + first : start + stop]
-                found[first:stop] = np.sqrt(np.einsum("nd,nd->n", part, part))
+        for first, stop in _blocks(self._matrix[start:]):
+            found[first:stop] = lengths_of(self._matrix[start + first : start + stop])
         return found
 
     def search(
@@ -100,6 +98,13 @@ class ExactVectors:
             order = np.lexsort((owners[candidates], -exact))[:top]
             scores[place], found[place] = exact[order], owners[candidates[order]]
         return scores, found
+
+
+def lengths_of(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The Euclidean lengths (N,) of rows (N, D), not finite where a number is not, or is huge."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: NDArray[np.float32] = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    return found
 
 
 def _candidates(

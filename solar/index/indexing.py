@@ -1,0 +1,129 @@
+"""Photos into an index, made if it is not there: all that `solar index` does, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from solar.errors import UsageError
+from solar.index.index import Index
+from solar.index.results import AddReport
+from solar.typing import AnyPath, Progress
+
+if TYPE_CHECKING:
+    from solar.index._models import Model
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What was done to an index.
+
+    Attributes:
+        index: its folder.
+        photos: how many can be found now.
+        dropped: how many were taken out because their files are gone.
+        copies: paths of photos that are the same byte for byte, group by group.
+        report: what became of each photo.
+        relocated: (old folder, new folder, photos) of each that was said to have moved.
+    """
+
+    index: Path
+    photos: int
+    dropped: int
+    copies: list[list[str]]
+    report: AddReport
+    relocated: list[tuple[str, str, int]]
+
+    @property
+    def useless(self) -> bool:
+        """Whether there were photos, and none of them could be used."""
+        report = self.report
+        used = report.added or report.changed or report.unchanged
+        return not used and bool(report.failed or report.still_failed)
+
+    def to_json(self) -> dict[str, object]:
+        """As `solar index --json` prints it."""
+        whole = asdict(self)
+        report = whole.pop("report")
+        return {**whole, "index": str(self.index), **report}
+
+
+def index_photos(
+    to: AnyPath,
+    photos: Sequence[AnyPath] = (),
+    *,
+    model: Model | None = None,
+    image_size: int | None = None,
+    scales: Sequence[float] | None = None,
+    local: str | None = None,
+    exclude: Sequence[str] = (),
+    check_content: bool = False,
+    retry_failed: bool = False,
+    moved: Sequence[tuple[str, str]] = (),
+    prune: bool = False,
+    prune_missing_root: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> Indexed:
+    """Add photos to an index, or change it as the options say.
+
+    Args:
+        to: the index; made if it is not there.
+        photos: photos and folders; may be left out where an option changes an index.
+        model: of a new index, `solar-r18` if it is None; of another, without photos, describes all
+            of them anew.
+        image_size: as for `Index.create`.
+        scales: as for `Index.create`.
+        local: features to keep; see `Index.keep_features`.
+        exclude: see `Index.add`.
+        check_content: see `Index.add`.
+        retry_failed: see `Index.add`.
+        moved: (old folder, new folder) of photos; see `Index.move`.
+        prune: take out photos whose files are gone.
+        prune_missing_root: also those of folders that are missing, empty or more than half gone.
+        device: where networks run.
+        precision: of their arithmetic.
+        progress: called with the number of photos dealt with, and of all.
+
+    Raises:
+        UsageError: nothing is to be done, a path does not exist, or the settings are others than
+            the index's.
+        CheckpointError: a model cannot be loaded.
+        IndexFolderError: the index is damaged, or cannot be written.
+    """
+    to, given = Path(to), list(photos)
+    exists = to.is_file() or (to.is_dir() and any(to.iterdir()))
+    if not given and not (exists and (model or local or moved)):
+        raise UsageError("PHOTOS: say which, or an option that changes an index that is there")
+    anew = model if exists and not given else None
+    if exists:
+        settings = (None, None, None) if anew else (model, image_size, scales)
+        index = Index.open(to, *settings, device=device, precision=precision)
+    else:
+        for path in map(Path, given):
+            if not path.exists() and not path.is_symlink():
+                raise UsageError("no such file or folder", path)
+        made = model or "solar-r18"
+        index = Index.create(to, made, image_size, scales, device=device, precision=precision)
+    relocated = [(old, new, index.move(old, new)) for old, new in moved]
+    report = AddReport()
+    if anew:
+        report = index.renew(anew, progress, image_size, scales)
+    if local is not None:
+        index.keep_features(local)
+        given = given or [photo.path for photo in index.photos()]
+    if given or not anew:
+        report = index.add(
+            given,
+            progress,
+            exclude=exclude,
+            retry_failed=retry_failed,
+            check_content=check_content,
+        )
+    gone = report.vanished if prune or prune_missing_root else []
+    gone = [*gone, *report.unreachable] if prune_missing_root else gone
+    dropped = index.remove(gone) if gone else 0
+    return Indexed(to, len(index), dropped, index.info().copies, report, relocated)
