@@ -31,7 +31,12 @@ class Thumbnail:
 
 
 def thumbnail(
-    photo: Photo, box: Box | None = None, *, crop: bool = False, side: int = SIDE
+    photo: Photo,
+    box: Box | None = None,
+    *,
+    crop: bool = False,
+    side: int = SIDE,
+    turned: bool = True,
 ) -> Thumbnail | None:
     """A small copy of a photo, which stays as it is; None if it cannot be opened.
 
@@ -40,9 +45,10 @@ def thumbnail(
         box: drawn into it.
         crop: show nothing but the box.
         side: limit of the longest, in pixels.
+        turned: see `decode`.
     """
     try:
-        decoded = decode(photo, wanted=side)
+        decoded = decode(photo, wanted=side, turned=turned)
         whole = max(decoded.image.size)
         small = decoded.prepared(whole, box) if crop else decoded.prepared(side)
     except (PhotoError, UsageError):

@@ -41,11 +41,11 @@ def write_page(report: Report, folder: AnyPath, photos: LabelledSet, *, crop: bo
         The page's path.
     """
     paths = dict(zip(photos.ground_truth.database, photos.database, strict=True))
-    boxes = photos.boxes(crop)
+    boxes, turned = photos.boxes(crop), report.protocol.get("decoding") != "stored"
 
     @cache  # a photo that many queries find is decoded once
     def picture(name: str) -> Thumbnail | None:
-        return thumbnail(paths[name], side=_SIDE)
+        return thumbnail(paths[name], side=_SIDE, turned=turned)
 
     def tile(rank: int, hit: LabelledHit) -> dict[str, object]:
         frame, mark = _FRAMES[hit.label]
@@ -61,7 +61,8 @@ def write_page(report: Report, folder: AnyPath, photos: LabelledSet, *, crop: bo
 
     def strip(query: int) -> dict[str, object]:
         name, box = report.queries[query], boxes[query]
-        photo = thumbnail(photos.queries[query], box, crop=box is not None, side=_SIDE)
+        asked = photos.queries[query]
+        photo = thumbnail(asked, box, crop=box is not None, side=_SIDE, turned=turned)
         first = {"frame": "query", "caption": "query", "name": name, "photo": photo, "known": True}
         hits = [tile(rank, hit) for rank, hit in enumerate(report.ranks[query], 1)]
         ap = ", ".join(f"{p} {percent(r.ap[query])}" for p, r in report.results.items())
