@@ -184,4 +184,6 @@ def ready(model: str) -> str:
         if known.name == model and known.addresses and not known.path.exists():
             with progress(f"fetching {model}") as show:
                 fetch(known, show)
+            if known.sha256 is None:
+                err.print(f"no checksum is published for {known.path.name}")
     return model

@@ -95,7 +95,7 @@ def read_whitening(path: Path, *, multi_scale: bool = True) -> Whitening:
         mean, projection = (np.asarray(stored[key], np.float64) for key in ("m", "P"))
         if projection.ndim != 2 or mean.size != projection.shape[1]:
             raise ValueError
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         reason = "no whitening inside: neither 'm' and 'P', nor 'Lw' in 'meta'"
         raise CheckpointError(f"{path}: {reason}") from error
     settings = {} if name is None else {"method": "learned", "photos": name}

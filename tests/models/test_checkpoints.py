@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from solar.errors import CheckpointError, UsageError
 from solar.models._pth import read_tensors
+from solar.models._published import read_whitening
 from solar.models.checkpoints import load, load_any, save
 from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
@@ -202,7 +203,9 @@ def test_what_exists_is_left_alone(model: GlobalDescriptor, tmp_path: Path, targ
 
 def test_damaged_published_files_are_refused_in_one_line(tmp_path: Path) -> None:
     """Flips, cuts and splices of a small file: refused or read, never another exception."""
-    content = {"meta": {"architecture": "resnet18"}, "state_dict": {"x": torch.ones(9)}}
+    learned = {"ms": {"m": np.ones((2, 1)), "P": np.eye(2), "n": np.float64(3)}}
+    meta = {"architecture": "resnet18", "Lw": {"photos": learned}}
+    content = {"meta": meta, "state_dict": {"x": torch.ones(9)}}
     torch.save(content, tmp_path / "good.pth")
     good = (tmp_path / "good.pth").read_bytes()
     random = np.random.default_rng(0)
@@ -216,6 +219,7 @@ def test_damaged_published_files_are_refused_in_one_line(tmp_path: Path) -> None
         (tmp_path / "m.pth").write_bytes(damaged)
         try:
             read_tensors(tmp_path / "m.pth")
+            read_whitening(tmp_path / "m.pth")
         except CheckpointError as error:
             refused += 1
             assert "\n" not in str(error) and "m.pth" in str(error)
