@@ -20,14 +20,14 @@ _WrongCall: type[Exception] = typer.BadParameter.__mro__[1]
 
 # By command: the module whose `register` adds it, and the line that the list of commands shows.
 COMMANDS = {
-    "index": ("index", "Describe photos and keep their descriptors; only new and changed ones."),
+    "index": ("index", "Put photos into an index; only new and changed ones."),
     "search": ("search", "Find photos of the place that a photo shows."),
-    "info": ("maintain", "What an index holds, how it was made, and what was skipped and why."),
+    "info": ("maintain", "What an index holds, what was skipped and why, which photos are copies."),
     "list": ("maintain", "Every photo of an index by its number, and where it is."),
-    "verify": ("maintain", "Read every byte of an index and compare checksums."),
+    "verify": ("maintain", "Check that all of an index is as it was written."),
     "compact": ("maintain", "Give back the space of removed and changed photos; ids stay."),
     "remove": ("maintain", "Drop photos from an index; the files themselves are not touched."),
-    "describe": ("describe", "Write the descriptors of photos into a NumPy file."),
+    "describe": ("describe", "Write what a network says of photos into a NumPy file."),
     "attend": ("attend", "Show to which other positions of a photo one position attends."),
     "match": ("match", "Say whether two photos show the same place, and draw what they share."),
     "models": ("models", "List the named models."),

@@ -44,4 +44,4 @@ def describe(
     for reason in report.failed:
         err.print(f"skipped {reason}")
     dimensions = extractor.extraction.dimensions
-    out.print(f"{to}: {report.described} descriptors, {dimensions}-D")
+    out.print(f"{to}: {report.described:,} photos, {dimensions} numbers each")

@@ -53,7 +53,7 @@ def index(
         typer.Option(
             help="Leave out files and folders of this name, as 'export' or 'small-*'; with a "
             "slash, of this path below PHOTOS. Hidden ones, bins and the thumbnails of storage "
-            "systems are left out anyway, unless they are given as PHOTOS."
+            "systems are left out anyway, unless they are given as PHOTOS. [none]"
         ),
     ] = None,
     check: Annotated[
@@ -64,7 +64,8 @@ def index(
         ),
     ] = "times",
     moved: Annotated[
-        list[str] | None, typer.Option(help="OLD=NEW: a folder of photos lies elsewhere now.")
+        list[str] | None,
+        typer.Option(help="OLD=NEW: a folder lies elsewhere now. [none]"),
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Drop photos whose files are gone.")
@@ -83,9 +84,9 @@ def index(
     precision: Precision = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Describe photos and keep their descriptors; only new and changed ones are described.
+    """Put photos into an index, where `solar search` finds them; only new and changed ones.
 
-    An interrupted run goes on where it stopped.
+    An interrupted run goes on where it stopped. A photo that was renamed or moved keeps its place.
     """
     from solar.index import index_photos
 
@@ -153,9 +154,10 @@ def _print(done: Indexed) -> None:
             "them"
         )
     if count := sum(len(group) - 1 for group in done.copies):
-        new = f", {len(report.duplicates):,} of them new" if report.duplicates else ""
-        line = f"{_photos(count)} the same as another, byte for byte{new}"
-        out.print(f"  {line}; listed by: solar info {to}")
+        new = f" ({len(report.duplicates):,} new)" if report.duplicates else ""
+        are = "is a copy of another" if count == 1 else "are copies of others"
+        line = f"{_photos(count)} {are}, byte for byte{new}"
+        out.print(f"  {line}; which, says: solar info {to}")
 
 
 def _print_missing(report: AddReport, to: Path) -> None:

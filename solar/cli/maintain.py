@@ -99,11 +99,12 @@ def list_photos(
             print_json({"index": str(index), "photos": [asdict(photo) for photo in photos]})
             return
         for photo in photos:
-            typer.echo(f"{photo.id}\t{printable(photo.path)}")
+            state = "" if photo.reason is None else "\tskipped"
+            typer.echo(f"{photo.id}\t{printable(photo.path)}{state}")
 
 
 def verify(index: Folder, as_json: AsJson = False) -> None:
-    """Read every byte of an index and compare checksums; exit code 1 if any differs."""
+    """Check that all of an index is as it was written, by checksums; exit code 1 if it is not."""
     from solar.index import Index
 
     problems = Index.open(index).verify()

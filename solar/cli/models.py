@@ -19,22 +19,27 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also what each is made of, and from which photos.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """List the named models: what each is, its licence, and whether it is on this machine."""
+    """List the named models: what each describes, its licence, whether it is on this machine."""
     from solar.models.registry import MODELS
 
     if as_json:
         known = [{**asdict(m), "path": str(m.path), "here": m.path.exists()} for m in MODELS]
         print_json({"models": known})
         return
-    heads = ("name", "kind", "D", "here", "what", "trained on", "licence")
+    heads = ("name", "describes", "numbers", "here", "licence", "what", "trained on")
+    what = {"global": "photos", "local": "keypoints"}
     rows = [
-        (m.name, m.kind, str(m.dimensions), "yes" if m.path.exists() else "no", m.description,
-         m.training_data, m.licence)
+        (m.name, what[m.kind], str(m.dimensions), "yes" if m.path.exists() else "no", m.licence,
+         m.description, m.training_data)
         for m in MODELS
     ]  # fmt: skip
-    table(rows, heads)
+    shown = len(heads) if verbose else 5  # which are narrow enough for any terminal
+    table([row[:shown] for row in rows], heads[:shown])
 
 
 def convert(

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Option(help="Named model, model folder or .pth file.")]
 ImageSize = Annotated[
-    int | None, typer.Option(min=32, help="Limit of the longest side. [the model's]")
+    int | None,
+    typer.Option(min=32, help="Longest side of photos as they are looked at. [the model's]"),
 ]
-Scales = Annotated[str | None, typer.Option(help="As 1,1.4142,0.7071. [the model's]")]
+Scales = Annotated[
+    str | None, typer.Option(help="Sizes to look at: 1,1.4142,0.7071. [the model's]")
+]
 Whiten = Annotated[Path | None, typer.Option(help="A whitening applied after the model (.npz).")]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one.")

@@ -130,7 +130,7 @@ class Models:
                         image_size=made.image_size,
                     ),
                     f"the local descriptor that its features were made with, {made.descriptor}",
-                    "--local",
+                    f"`solar index --to {self.folder} --local`",
                     (CheckpointError, UsageError),
                 )
             made.require_same(self.features.extraction, self.folder, "use what they were made with")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from solar.errors import PhotoError, UsageError
@@ -58,7 +57,6 @@ def search_each(
     if isinstance(box, str):
         parse_box(box, (1, 1))  # before the work
     for position, photo in enumerate(photos):
-        started = time.perf_counter()
         try:
             decoded = decode(photo, name_of(photo, position, len(photos)))
             part = parse_box(box, decoded.size) if isinstance(box, str) else box
@@ -68,4 +66,4 @@ def search_each(
             yield Failed(position, error)
             continue
         hits = index.search(decoded, top, part, rerank, distinct=distinct)
-        yield Search(decoded, hits, part, time.perf_counter() - started, alike(index, hits))
+        yield Search(decoded, hits, part, alike=alike(index, hits))

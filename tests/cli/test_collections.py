@@ -38,8 +38,8 @@ def test_a_renamed_folder_gives_one_hit_a_photo(folder: Path) -> None:
 def test_copies_are_counted_always_and_named_at_any_time(folder: Path) -> None:
     for number in range(30):
         shutil.copy(folder / "photos" / "00.png", folder / "photos" / f"c{number}.png")
-    assert "30 photos the same as another, byte for byte, 30 of them new" in index(folder)
-    assert "30 photos the same as another, byte for byte; listed by" in index(folder)
+    assert "30 photos are copies of others, byte for byte (30 new)" in index(folder)
+    assert "30 photos are copies of others, byte for byte; which, says" in index(folder)
     text = succeed("info", "i", folder=folder)
     assert text.count("c29.png") == 1 and "the same: " in text
     for call in (["info", "i"], ["index", "photos", "--to", "i"]):
