@@ -42,15 +42,17 @@ COMMANDS = {
 class _Later(TyperCommand):
     """Stands for a command in the list of commands; becomes it when it is called."""
 
-    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
-        """The context of the command itself."""
+    def loaded(self) -> Any:
+        """The command itself."""
         name = str(self.name)
         holder = typer.Typer(add_completion=False, rich_markup_mode=None)
         holder.callback()(lambda: None)  # so that it is a group whatever the module registers
         import_module(f"solar.cli.{COMMANDS[name][0]}").register(holder)
-        group = typer.main.get_command(holder)
-        command = group.commands[name]  # type: ignore[attr-defined]
-        return command.make_context(info_name, args, *rest, **more)
+        return typer.main.get_command(holder).commands[name]  # type: ignore[attr-defined]
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
+        """The context of the command itself."""
+        return self.loaded().make_context(info_name, args, *rest, **more)
 
 
 class _Commands(TyperGroup):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from solar.cli.console import err, out, print_json, progress, table
-from solar.errors import SolarError, some
+from solar.errors import some
 
 if TYPE_CHECKING:
-    from solar.datasets.places.check import Contents, Looked
-    from solar.datasets.places.rows import Problems
+    from solar.datasets.places.check import Checked
 
 SHOWN = 20
 """Problems of each kind that are printed; --json prints more."""
@@ -73,11 +71,11 @@ def check(
         ),
     ],
     photos: Annotated[
-        Path | None, typer.Option(help="Folder of the photos, if not the list's own.")
+        Path | None, typer.Option(help="Folder of the photos. [the list's own]")
     ] = None,
     boxes: Annotated[
         list[Path] | None,
-        typer.Option(help="A file id,box of Google Landmarks v1; may be given again."),
+        typer.Option(help="A file id,box of Google Landmarks v1; may be given again. [none]"),
     ] = None,
     decode: Annotated[bool, typer.Option("--open", help="Open every photo; takes longer.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -86,58 +84,19 @@ def check(
 
     Exit code 1 if anything is wrong.
     """
-    from solar.datasets.places import read_places
-    from solar.datasets.places.check import contents, look
+    from solar.datasets.places.check import check as checked
 
-    with progress("reading"):
-        places, problems = read_places(source, photos=photos, boxes=boxes or ())
     with progress("opening photos" if decode else "finding photos") as show:
-        looked = look(places, decode, show)
-    found = contents(places)
+        found = checked(source, photos=photos, boxes=boxes or (), decode=decode, progress=show)
     if as_json:
-        print_json(_document(source, found, problems, looked, decode))
+        print_json(found.to_json())
     else:
-        _print(found, problems, looked, decode)
-    _judge(source, found, problems, looked)
+        _print(found)
+    found.require_sound()
 
 
-def _judge(source: Path, found: Contents, problems: Problems, looked: Looked) -> None:
-    """Raise one line if anything is wrong."""
-    wrong = {
-        "rows with errors": problems.count,
-        "missing photos": looked.missing.count,
-        "photos that cannot be used": looked.unreadable.count,
-    }
-    listed = ", ".join(f"{what}: {count}" for what, count in wrong.items() if count)
-    if listed:
-        all_missing = looked.missing.count == found.photos and not problems.count
-        folder = "is --photos the folder that the paths start from?"
-        advice = folder if all_missing else "correct these or leave them out"
-        raise SolarError(f"{source}: {listed}; {advice}")
-    if not found.photos:
-        raise SolarError(f"{source}: holds no photos")
-
-
-def _document(
-    source: Path, found: Contents, problems: Problems, looked: Looked, decoded: bool
-) -> dict[str, Any]:
-    def listed(problems: Problems) -> dict[str, Any]:
-        first = [{**asdict(problem), "file": str(problem.file)} for problem in problems.kept]
-        return {"count": problems.count, "first": first}
-
-    return {
-        "source": str(source),
-        **asdict(found),
-        "single": found.by_size.get(1, 0),
-        "repeated": problems.repeated,
-        "unlabelled": problems.unlabelled,
-        "row_errors": listed(problems),
-        "missing": listed(looked.missing),
-        "unreadable": listed(looked.unreadable) if decoded else None,
-    }
-
-
-def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -> None:
+def _print(checked: Checked) -> None:
+    found, problems, unreadable = checked.contents, checked.problems, checked.unreadable
     largest = (f"{name} ({count})" for name, count in found.largest.items())
     rows = [
         ("photos", str(found.photos)),
@@ -151,11 +110,11 @@ def _print(found: Contents, problems: Problems, looked: Looked, decoded: bool) -
         ("rows with errors", str(problems.count)),
         ("repeated rows", str(problems.repeated)),
         ("rows without a landmark, left out", str(problems.unlabelled)),
-        ("missing photos", str(looked.missing.count)),
-        ("unreadable photos", str(looked.unreadable.count) if decoded else "see with --open"),
+        ("missing photos", str(checked.missing.count)),
+        ("unreadable photos", str(unreadable.count) if unreadable else "see with --open"),
     ]
     table(rows)
-    for kind in (problems, looked.missing, looked.unreadable):
+    for kind in (problems, checked.missing, *([unreadable] if unreadable else [])):
         for problem in kind.kept[:SHOWN]:
             err.print(str(problem))
         if kind.count > SHOWN:

@@ -21,7 +21,7 @@ def match(
     first: Annotated[Path, typer.Argument(help="A photo.")],
     second: Annotated[Path, typer.Argument(help="Another photo.")],
     to: Annotated[
-        Path | None, typer.Option(help="Draw the matches into this .png or .jpg file.")
+        Path | None, typer.Option(help="Draw the matches into this .png, .jpg or .pdf file. [none]")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that Solar did not make.")

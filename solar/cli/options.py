@@ -21,7 +21,9 @@ ImageSize = Annotated[
 Scales = Annotated[
     str | None, typer.Option(help="Sizes to look at: 1,1.4142,0.7071. [the model's]")
 ]
-Whiten = Annotated[Path | None, typer.Option(help="A whitening applied after the model (.npz).")]
+Whiten = Annotated[
+    Path | None, typer.Option(help="A whitening applied after the model (.npz). [none]")
+]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one.")
 ]

@@ -105,6 +105,9 @@ def fit(
     kept, width = found.whitening.projection.shape
     if kept < width and dimensions is None:
         err.print(f"{found.photos} photos differ in {kept} directions only: more give more")
+    if learned and found.photos < width:
+        few = f"learned from {found.photos} photos, fewer than the {width} dimensions"
+        err.print(f"warning: {few}: measure it before you use it, or give more photos")
     pairs = f", {found.pairs} pairs" if found.pairs else ""
     line = f"{to}: {width}-D to {kept}-D, learned from {found.photos} photos{pairs}"
     out.print(line)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from solar.datasets.places.check import check
 from solar.errors import SolarError
 from tests.cli.runner import process, solar, succeed
 from tests.scenes import album, scene
@@ -121,3 +122,14 @@ def test_a_source_of_no_known_kind_or_without_photos(home: Path) -> None:
     assert done.returncode == 1 and "holds no photos" in done.stderr
     with pytest.raises(SolarError):
         solar("--debug", "data", "check", "empty", folder=home)
+
+
+def test_the_command_prints_what_the_function_finds(home: Path) -> None:
+    (home / "photos" / "rome" / "01.png").write_bytes(b"no photo")
+    steps: list[tuple[int, int]] = []
+    found = check(home / "photos", decode=True, progress=lambda *step: steps.append(step))
+    code, printed = report(home / "photos", "--open", folder=home)
+    assert code == 1 and printed == json.loads(json.dumps(found.to_json())) and steps[-1] == (6, 6)
+    with pytest.raises(SolarError, match="photos that cannot be used: 1"):
+        found.require_sound()
+    check(home / "photos").require_sound()  # it is not opened

@@ -1,4 +1,4 @@
-"""Help texts keep what stands in brackets: nothing reads it as markup."""
+"""Help texts keep what stands in brackets, and tell every default."""
 
 from __future__ import annotations
 
@@ -35,3 +35,6 @@ def test_brackets_and_defaults_are_shown(name: str) -> None:
             default = parameter.default
             if isinstance(default, str | int | float) and not isinstance(default, bool):
                 assert f"[default:{default}" in shown or str(default) in said, parameter.name
+            elif parameter.name != "help" and not parameter.required and not default:
+                switch = getattr(parameter, "is_flag", False)  # off, unless it is given
+                assert switch or said.endswith("]"), f"{words} {parameter.name}: which default?"

@@ -38,6 +38,8 @@ def test_from_photos_to_a_model_that_uses_it(
     call = ["whiten", "fit", "places", *learned, "--model", model_folder, "--scales", "1"]
     (home / "new").mkdir(exist_ok=True)
     done = solar(*call, "--to", f"new/{name}.npz", folder=home)
+    few = "warning: learned from 12 photos, fewer than the 512 dimensions"
+    assert (few in done.stderr) == bool(learned)
     assert done.returncode == 0 and "skipped" in done.stderr and "bad.jpg" in done.stderr
     if learned:
         assert "512-D to 512-D, learned from 12 photos, 11 pairs" in done.stdout

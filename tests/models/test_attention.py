@@ -1,5 +1,6 @@
 """The attention block: identity at birth, the formula, memory, one row of the map."""
 
+import io
 import subprocess
 import sys
 
@@ -61,3 +62,23 @@ def test_memory_grows_with_positions_not_with_their_square() -> None:
     assert done.returncode == 0, done.stderr
     whole_map = (160 * 160) ** 2 * 4  # 2.6 GB
     assert int(done.stdout) < whole_map / 10
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Constant folding")
+def test_the_older_exporter_writes_it_too() -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    block, x, file = trained(), torch.randn(2, 16, 5, 7), io.BytesIO()
+    sizes = {"x": {0: "batch", 2: "height", 3: "width"}}
+    torch.onnx.export(
+        block, (x,), file, dynamo=False, opset_version=17, input_names=["x"], dynamic_axes=sizes
+    )
+    graph = onnx.load_from_string(file.getvalue())
+    onnx.checker.check_model(graph)
+    other = torch.randn(1, 16, 6, 3)  # not the size that was traced
+    for images in (x, other):
+        with torch.inference_mode():
+            expected = block(images).numpy()
+        (found,) = ReferenceEvaluator(graph).run(None, {"x": images.numpy()})
+        torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(expected))

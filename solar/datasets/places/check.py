@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from solar.datasets.places.places import read_places
 from solar.datasets.places.rows import Problems
 from solar.datasets.places.table import Places
-from solar.errors import PhotoError, UsageError
+from solar.errors import PhotoError, SolarError, UsageError
 from solar.files import printable
 from solar.photos import open_photo, prepare
-
-Progress = Callable[[int, int], None]
+from solar.typing import Progress
 
 SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 1000)
 """Photos of a place from which on the next count of `Contents.by_size` begins."""
@@ -74,46 +76,106 @@ def contents(places: Places) -> Contents:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What is wrong with the photos' files, by row.
+class Checked:
+    """A labelled data set, and everything that is wrong with it.
 
     Attributes:
-        missing: there is no such file.
-        unreadable: it cannot be decoded, or the box holds no pixel of it.
+        source: the folder or list.
+        contents: counts.
+        problems: rows with errors.
+        missing: rows whose photo is not there.
+        unreadable: rows whose photo cannot be decoded, or whose box holds no pixel of it; None
+            where photos were not opened.
     """
 
+    source: Path
+    contents: Contents
+    problems: Problems
     missing: Problems
-    unreadable: Problems
+    unreadable: Problems | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+
+        def listed(problems: Problems) -> dict[str, Any]:
+            first = [{**asdict(problem), "file": str(problem.file)} for problem in problems.kept]
+            return {"count": problems.count, "first": first}
+
+        return {
+            "source": str(self.source),
+            **asdict(self.contents),
+            "single": self.contents.by_size.get(1, 0),
+            "repeated": self.problems.repeated,
+            "unlabelled": self.problems.unlabelled,
+            "row_errors": listed(self.problems),
+            "missing": listed(self.missing),
+            "unreadable": self.unreadable and listed(self.unreadable),
+        }
+
+    def require_sound(self) -> None:
+        """Do nothing if nothing is wrong.
+
+        Raises:
+            SolarError: what is wrong, in one line.
+        """
+        wrong = {
+            "rows with errors": self.problems.count,
+            "missing photos": self.missing.count,
+            "photos that cannot be used": self.unreadable.count if self.unreadable else 0,
+        }
+        listed = ", ".join(f"{what}: {count}" for what, count in wrong.items() if count)
+        if listed:
+            all_missing = self.missing.count == self.contents.photos and not self.problems.count
+            folder = "is --photos the folder that the paths start from?"
+            advice = folder if all_missing else "correct these or leave them out"
+            raise SolarError(f"{self.source}: {listed}; {advice}")
+        if not self.contents.photos:
+            raise SolarError(f"{self.source}: holds no photos")
 
 
-def look(places: Places, decode: bool, progress: Progress) -> Looked:
-    """Look at the file of every photo.
+def check(
+    source: str | Path,
+    *,
+    photos: str | Path | None = None,
+    boxes: Sequence[str | Path] = (),
+    decode: bool = False,
+    progress: Progress | None = None,
+) -> Checked:
+    """Read a labelled data set, and look at the file of every photo.
 
     Args:
-        places: the photos.
-        decode: open each and try its box; else only see whether the file is there.
+        source: a folder of places or a list, see `read_places`.
+        photos: folder of the photos, if not the list's own.
+        boxes: further files with boxes.
+        decode: open each photo and try its box; else only see whether the file is there.
         progress: called with photos done and in all.
+
+    Raises:
+        SolarError: the source cannot be read at all.
     """
+    places, problems = read_places(source, photos=photos, boxes=boxes)
 
     def work(numbers: range) -> list[tuple[int, Problems, str]]:
         found = ((number, _look(places, number, decode)) for number in numbers)
         return [
-            (number, looked.missing if missing else looked.unreadable, reason)
-            for number, (missing, reason) in found
+            (number, missing if gone else unreadable, reason)
+            for number, (gone, reason) in found
             if reason
         ]
 
-    looked, workers = Looked(Problems(), Problems()), os.cpu_count() or 1
+    missing, unreadable, workers = Problems(), Problems(), os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         # A window at a time: whoever interrupts does not wait for all the others.
         for start in range(0, len(places), _WINDOW * workers):
             stop = min(start + _WINDOW * workers, len(places))
             tasks = [range(i, min(i + _TASK, stop)) for i in range(start, stop, _TASK)]
-            for number, problems, reason in chain.from_iterable(pool.map(work, tasks)):
+            for number, of, reason in chain.from_iterable(pool.map(work, tasks)):
                 row = None if places.rows is None else int(places.rows[number])
-                problems.add(places.source, row, reason)
-            progress(stop, len(places))
-    return looked
+                of.add(places.source, row, reason)
+            if progress:
+                progress(stop, len(places))
+    found = contents(places)
+    return Checked(Path(source), found, problems, missing, unreadable if decode else None)
 
 
 def _look(places: Places, number: int, decode: bool) -> tuple[bool, str]:

@@ -65,7 +65,7 @@ class _Part:
     def shards(self, extractor: Extractor) -> Shards:
         """The folder of the cache that is for these photos as they are now."""
         extraction = extractor.extraction
-        arithmetic = str(getattr(extractor, "dtype", None))
+        arithmetic = str(getattr(extractor, "engine", None))  # and its precision
         photos = [
             [name, state_of(path), box]
             for name, path, box in zip(self.names, self.paths, self.boxes, strict=True)

@@ -3,10 +3,10 @@
 Every score is computed without rounding, so it depends neither on the size of the blocks nor on
 the linear algebra library, its threads or its order of summation: components are multiples of
 2^-26 (which all float16 numbers below 1 are, and to which float32 descriptors are rounded as they
-are exported), products are multiples of 2^-52, and the sums of a unit descriptor's products stay
+are kept), products are multiples of 2^-52, and the sums of a unit descriptor's products stay
 below 2, so float64 with its 53 bits holds each of them exactly. Equal scores are therefore truly
 equal, and the photo that stands first in the database wins, as in a stable sort; distractors stand
-after the database. A full sort of float64 products of the exported descriptors gives the same.
+after the database. A full sort of float64 products of the kept descriptors gives the same.
 """
 
 from __future__ import annotations

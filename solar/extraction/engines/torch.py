@@ -63,11 +63,6 @@ class TorchExtractor(BatchExtractor):
         return f"PyTorch {torch.__version__}, {self.device}, {self._dtype}".replace("torch.", "")
 
     @property
-    def dtype(self) -> torch.dtype:
-        """That it computes in."""
-        return self._dtype
-
-    @property
     def device(self) -> torch.device:
         """Where the network runs."""
         return self.model.device
