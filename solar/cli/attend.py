@@ -44,14 +44,15 @@ def attend(
     as_json: AsJson = False,
 ) -> None:
     """Show to which other positions of a photo one position, or each of several, attends."""
-    from solar.extraction.attend import attend as attended
-    from solar.extraction.attend import figure
     from solar.files.pictures import PICTURES, save_picture
-    from solar.models.checkpoints import load
-    from solar.photos import decode
 
     claim_output(to, inputs=[photo], suffixes=(*PICTURES, ".svg"), overwrite=overwrite)
     places = [numbers(each, "--at", 2) for each in at]
+    from solar.extraction.attend import attend as attended  # torch comes last
+    from solar.extraction.attend import figure
+    from solar.models.checkpoints import load
+    from solar.photos import decode
+
     decoded, network = decode(photo), load(ready(model))
     found = [
         attended(decoded, (x, y), stage=stage, model=network, device=device) for x, y in places

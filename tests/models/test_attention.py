@@ -1,8 +1,8 @@
 """The attention block: identity at birth, the formula, memory, one row of the map."""
 
-import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -65,16 +65,16 @@ def test_memory_grows_with_positions_not_with_their_square() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Constant folding")
-def test_the_older_exporter_writes_it_too() -> None:
+def test_the_older_exporter_writes_it_too(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     from onnx.reference import ReferenceEvaluator
 
-    block, x, file = trained(), torch.randn(2, 16, 5, 7), io.BytesIO()
+    block, x, file = trained(), torch.randn(2, 16, 5, 7), tmp_path / "block.onnx"
     sizes = {"x": {0: "batch", 2: "height", 3: "width"}}
     torch.onnx.export(
         block, (x,), file, dynamo=False, opset_version=17, input_names=["x"], dynamic_axes=sizes
     )
-    graph = onnx.load_from_string(file.getvalue())
+    graph = onnx.load(file)
     onnx.checker.check_model(graph)
     other = torch.randn(1, 16, 6, 3)  # not the size that was traced
     for images in (x, other):
