@@ -25,19 +25,22 @@ HAND_MADE = {
 """Descriptors that look at photos themselves; all others look at patches."""
 
 
-def open_descriptor(name: str | Path, device: str = "auto") -> KeypointDescriptor:
+def open_descriptor(
+    name: str | Path, device: str = "auto", precision: str = "auto"
+) -> KeypointDescriptor:
     """A descriptor of keypoints.
 
     Args:
         name: `rootsift`, `sift`, `orb`, or what `open_patch_descriptor` takes.
         device: where a network runs; `auto` for the graphics processor if there is one.
+        precision: of a network's arithmetic; see `open_patch_descriptor`.
 
     Raises:
         CheckpointError: the file or folder is no such network.
-        UsageError: there is none of this name, or no such device.
+        UsageError: there is none of this name, or no such device or precision.
     """
     if isinstance(name, str) and name in HAND_MADE:
         return HAND_MADE[name]
     refuse_unknown(name, (*HAND_MADE, *FLOORS))
-    found = open_patch_descriptor(name, device)
+    found = open_patch_descriptor(name, device, precision)
     return KeypointDescriptor(found.name, found.fingerprint, found.dimensions, found)

@@ -10,7 +10,6 @@ import numpy as np
 
 from solar.errors import UsageError
 from solar.features.keypoints import MAGNIFICATION, Detector, Keypoints
-from solar.features.opencv import opencv
 from solar.typing import GrayImage
 
 _ORB_MARGIN = 31  # pixels from the border where OpenCV's ORB finds nothing
@@ -30,8 +29,10 @@ class SiftDetector:
 
     def __call__(self, photo: GrayImage) -> Keypoints:
         """At most `max_keypoints` keypoints, the strongest first."""
+        import cv2
+
         # Without the precise upscale every point would lie 1/4 px too far right and down.
-        sift = opencv().SIFT_create(nfeatures=self.max_keypoints, enable_precise_upscale=True)
+        sift = cv2.SIFT_create(nfeatures=self.max_keypoints, enable_precise_upscale=True)
         keypoints = _strongest(_from_opencv(sift.detect(photo, None)), self.max_keypoints)
         return keypoints.upright() if self.upright else keypoints
 
@@ -53,7 +54,9 @@ class OrbDetector:
         """At most `max_keypoints` keypoints, the strongest first."""
         if min(photo.shape) <= 2 * _ORB_MARGIN:  # on the tiniest OpenCV fails
             return _from_opencv([])
-        found = _from_opencv(opencv().ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
+        import cv2
+
+        found = _from_opencv(cv2.ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
         found = _strongest(found, self.max_keypoints)
         return replace(found, size=found.size / np.float32(MAGNIFICATION))
 

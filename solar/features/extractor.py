@@ -69,6 +69,7 @@ class FeatureExtractor(Protocol):
 def open_feature_extractor(
     name: str | Path,
     device: str = "auto",
+    precision: str = "auto",
     *,
     detector: str = "sift",
     keypoints: int = KEYPOINTS,
@@ -79,6 +80,7 @@ def open_feature_extractor(
     Args:
         name: of a descriptor; see `open_descriptor`.
         device: where a network runs; `auto` for the graphics processor if there is one.
+        precision: of a network's arithmetic; see `open_patch_descriptor`.
         detector: `sift` or `orb`.
         keypoints: at most so many of a photo, the strongest.
         image_size: limit of the described copy's longest side, in pixels.
@@ -87,7 +89,7 @@ def open_feature_extractor(
         CheckpointError: the network cannot be loaded.
         UsageError: there is no such descriptor, detector or device.
     """
-    finds, found = open_detector(detector, keypoints), open_descriptor(name, device)
+    finds, found = open_detector(detector, keypoints), open_descriptor(name, device, precision)
     extraction = FeatureExtraction(
         os.fspath(name),
         found.fingerprint,

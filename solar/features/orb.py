@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.features.keypoints import MAGNIFICATION, FloatArray, Keypoints
-from solar.features.opencv import opencv
 from solar.typing import GrayImage
 
 _BITS = 256
@@ -25,7 +24,8 @@ def orb(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
     Returns:
         (N, 256), unit rows.
     """
-    cv2 = opencv()
+    import cv2
+
     levels = _levels(keypoints, photo.shape)
     points = [
         cv2.KeyPoint(float(x), float(y), float(size), float(angle), 1.0, int(level), row)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,21 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.errors import SolarError, UsageError
+from solar.extraction.engines.choose import document_of, engine_for, open_graph, require_device_name
+from solar.extraction.engines.graph import PATCHES
 from solar.features.keypoints import FloatArray, Keypoints
+from solar.features.patches import PhotoPyramid
 from solar.files import printable
+from solar.models.registry import LOCAL, MODELS, is_named
 from solar.typing import GrayImage
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
     from solar.models.local_descriptor import LocalDescriptor
+    from solar.models.tfeat import TFeat
 
 NETWORK_SIZE = 32
 FLOORS = ("raw", "random")
 """Patch descriptors that need no file: pixels, and a network before training."""
 
-PatchNetwork = Callable[["Tensor"], "Tensor"]
+PatchNetwork = Callable[[FloatArray], FloatArray]
 """Patches (B, 1, 32, 32), float32 of 0 to 255, to descriptors (B, D), unit rows."""
 
 
@@ -38,15 +41,15 @@ class PatchDescriptor:
         name: for tables.
         fingerprint: SHA-256, hexadecimal, of its architecture and weights.
         dimensions: D of its descriptors.
-        network: on `device`.
-        device: where patches are cut and described.
+        network: describes a batch.
+        batch: patches at a time: few on a CPU, whose caches then hold what the layers pass on.
     """
 
     name: str
     fingerprint: str
     dimensions: int
     network: PatchNetwork
-    device: torch.device | str = "cpu"
+    batch: int = 128
 
     def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         """(N, D) descriptors of a grey photo's keypoints.
@@ -54,9 +57,7 @@ class PatchDescriptor:
         Raises:
             SolarError: the network returned something else than finite (B, D).
         """
-        from solar.features.patches import PhotoPyramid
-
-        pyramid = PhotoPyramid(photo, self.device)
+        pyramid = PhotoPyramid(photo)
         return self._described(len(keypoints), lambda rows: pyramid.patches(keypoints.take(rows)))
 
     def of_patches(self, patches: npt.NDArray[np.uint8]) -> FloatArray:
@@ -74,88 +75,112 @@ class PatchDescriptor:
         Raises:
             SolarError: the network returned something else than finite (B, D).
         """
-        import torch
-        from torch.nn.functional import interpolate
+        weights = _bilinear(patches.shape[-1])  # (32, S)
 
-        def resized(rows: npt.NDArray[np.int64]) -> Tensor:
-            batch = torch.from_numpy(patches[rows]).to(self.device).float()[:, None]
-            return interpolate(batch, (NETWORK_SIZE, NETWORK_SIZE), mode="bilinear")
+        def resized(rows: npt.NDArray[np.int64]) -> FloatArray:
+            half: FloatArray = weights @ patches[rows].astype(np.float32) @ weights.T
+            return half[:, None]
 
         return self._described(len(patches), resized)
 
     def _described(
-        self, count: int, batch: Callable[[npt.NDArray[np.int64]], Tensor]
+        self, count: int, cut: Callable[[npt.NDArray[np.int64]], FloatArray]
     ) -> FloatArray:
-        """Descriptors of so many patches, of which `batch` gives those at some rows."""
-        import torch
-
-        with torch.inference_mode():
-            parts = [self._checked(batch(rows)) for rows in self._rows(count)]
+        """Descriptors of so many patches, of which `cut` gives those at some rows."""
+        starts = range(0, count, self.batch)
+        rows = (np.arange(start, min(start + self.batch, count)) for start in starts)
+        parts = [self._checked(cut(some)) for some in rows]
         return np.concatenate([np.empty((0, self.dimensions), np.float32), *parts])
 
-    def _rows(self, count: int) -> Iterator[npt.NDArray[np.int64]]:
-        """Few at a time on a CPU, whose caches then hold what the layers pass on."""
-        most = 128 if str(self.device).startswith("cpu") else 1024
-        for start in range(0, count, most):
-            yield np.arange(start, min(start + most, count))
-
-    def _checked(self, batch: Tensor) -> FloatArray:
+    def _checked(self, batch: FloatArray) -> FloatArray:
         output = self.network(batch)
-        if output.shape != (len(batch), self.dimensions) or not bool(output.isfinite().all()):
+        if output.shape != (len(batch), self.dimensions) or not np.isfinite(output).all():
             raise SolarError(
-                f"{self.name}: turned {tuple(batch.shape)} patches into {tuple(output.shape)}; "
+                f"{self.name}: turned {batch.shape} patches into {output.shape}; "
                 f"it must return finite (B, {self.dimensions}) descriptors"
             )
-        return np.asarray(output.float().cpu().numpy())
+        return output
 
 
-def raw_pixels(patches: Tensor) -> Tensor:
+def _bilinear(side: int) -> FloatArray:
+    """(32, S): the weights with which S pixels make 32 samples, between the centres of pixels."""
+    at = ((np.arange(NETWORK_SIZE) + 0.5) * side / NETWORK_SIZE - 0.5).clip(0, side - 1)
+    distance = np.abs(at[:, None] - np.arange(side))
+    weights: FloatArray = np.maximum(1 - distance, 0).astype(np.float32)
+    return weights
+
+
+def raw_pixels(patches: FloatArray) -> FloatArray:
     """A patch at half its size, of zero mean and unit length: (B, 1, 32, 32) -> (B, 256)."""
-    from torch.nn.functional import avg_pool2d, normalize
+    half = NETWORK_SIZE // 2
+    small = patches.reshape(len(patches), half, 2, half, 2).mean((2, 4)).reshape(len(patches), -1)
+    centred = small - small.mean(1, keepdims=True)
+    unit: FloatArray = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    return unit
 
-    small = avg_pool2d(patches.float(), 2).flatten(1)
-    return normalize(small - small.mean(1, keepdim=True), dim=1)
 
-
-def of_network(network: LocalDescriptor) -> PatchDescriptor:
+def of_network(network: LocalDescriptor | TFeat, precision: str = "auto") -> PatchDescriptor:
     """The descriptor of a local network, on the network's device.
 
+    Args:
+        network: of torch, in evaluation mode.
+        precision: of the arithmetic; see `open_patch_descriptor`.
+
     Raises:
-        UsageError: the network is in training mode, where its descriptors are random.
+        UsageError: the network is in training mode, where its descriptors are random; or there is
+            no such precision.
     """
+    import torch
+
+    from solar.models.device import autocast, choose_precision
+
     if network.training:
         raise UsageError(f"{network.name}: in training mode; call its .eval() first")
     device = next(network.parameters()).device
-    return PatchDescriptor(network.name, network.fingerprint, network.dimensions, network, device)
+    dtype = choose_precision(precision, device)
+
+    def describe(patches: FloatArray) -> FloatArray:
+        with torch.inference_mode(), autocast(device, dtype):
+            found: FloatArray = network(torch.from_numpy(patches).to(device)).float().cpu().numpy()
+            return found
+
+    batch = 128 if device.type == "cpu" else 1024
+    return PatchDescriptor(network.name, network.fingerprint, network.dimensions, describe, batch)
 
 
-def open_patch_descriptor(name: str | Path, device: str = "auto") -> PatchDescriptor:
+def open_patch_descriptor(
+    name: str | Path, device: str = "auto", precision: str = "auto"
+) -> PatchDescriptor:
     """A patch descriptor.
 
     Args:
         name: one of `FLOORS`, a `.params` file of TFeat's, or what `solar.load_local` takes: a
             named local model, a model folder, a published `.pth` file.
         device: where it runs; `auto` for the graphics processor if there is one.
+        precision: of the arithmetic: `float32`, `bfloat16` or `float16`; `auto` is bfloat16 where
+            the processor has it.
 
     Raises:
         CheckpointError: the file or folder is no such network.
-        UsageError: there is none of this name, or no such device.
+        UsageError: there is none of this name, or no such device or precision.
     """
-    from solar.models.device import choose_device
-
-    where = choose_device(device)
+    require_device_name(device)
     if name == "raw":
         name = "raw pixels"
         digest = hashlib.sha256(name.encode()).hexdigest()
-        return PatchDescriptor(name, digest, (NETWORK_SIZE // 2) ** 2, raw_pixels, where)
-    if name == "random":
-        return of_network(_random().to(where))
+        return PatchDescriptor(name, digest, (NETWORK_SIZE // 2) ** 2, raw_pixels)
     refuse_unknown(name, FLOORS)
-    if Path(name).suffix == ".params":
-        return _tfeat(name, where)
-    from solar.models.checkpoints import load_local
+    if name != "random" and Path(name).suffix != ".params":
+        document = document_of(os.fspath(name), LOCAL)
+        if (engine := engine_for(document, device)) != "torch" and document is not None:
+            graph = open_graph(document, engine, precision)
+            digest = document.fingerprint()
+            return PatchDescriptor(
+                document.name, digest, graph.dimensions, lambda p: graph.run({PATCHES: p})
+            )
+    from solar.models.device import choose_device
 
-    return of_network(load_local(name).to(where))
+    return of_network(_network(name).to(choose_device(device)), precision)
 
 
 def refuse_unknown(name: str | Path, others: Sequence[str]) -> None:
@@ -168,8 +193,6 @@ def refuse_unknown(name: str | Path, others: Sequence[str]) -> None:
     Raises:
         UsageError: see above.
     """
-    from solar.models.registry import LOCAL, MODELS, is_named
-
     names = (*others, *(model.name for model in MODELS if model.kind == LOCAL))
     if name not in others and not is_named(name) and not Path(name).exists():
         raise UsageError(
@@ -178,19 +201,16 @@ def refuse_unknown(name: str | Path, others: Sequence[str]) -> None:
         )
 
 
-def _random() -> LocalDescriptor:
-    """The local network before training; always the same weights."""
+def _network(name: str | Path) -> LocalDescriptor | TFeat:
+    """A network of torch; the random one has always the same weights."""
     import torch
 
+    from solar.models.checkpoints import load_local
     from solar.models.local_descriptor import LocalDescriptor
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return LocalDescriptor(name="random weights").eval()
-
-
-def _tfeat(path: str | Path, device: torch.device) -> PatchDescriptor:
     from solar.models.tfeat import load_tfeat
 
-    model = load_tfeat(path)
-    return PatchDescriptor("TFeat", model.fingerprint, model.dimensions, model.to(device), device)
+    if name == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return LocalDescriptor(name="random weights").eval()
+    return load_tfeat(name) if Path(name).suffix == ".params" else load_local(name)

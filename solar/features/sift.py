@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from solar.features.keypoints import FloatArray, Keypoints
-from solar.features.opencv import opencv
 from solar.typing import GrayImage
 
 
@@ -33,7 +32,8 @@ def root_sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
 
 def _histograms(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
     """(N, 128) as OpenCV gives them."""
-    cv2 = opencv()
+    import cv2
+
     points = _to_opencv(keypoints, photo.shape, cv2.KeyPoint)
     if not points:
         return np.empty((0, 128), np.float32)

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from solar.features.opencv import opencv
 from solar.matching.pair import Match
 from solar.photos import Photo, open_photo
 
@@ -46,6 +45,8 @@ def draw_match(
     Returns:
         RGB, at most `WIDTH` wide.
     """
+    import cv2
+
     photos = open_photo(first), open_photo(second)
     frames = _layout(photos[0].size, photos[1].size)
     canvas = _ground(photos, frames)
@@ -59,7 +60,7 @@ def draw_match(
         _circles(pale, xy, _KEYPOINT)
     if not wrong:
         _lines(pale, ends, _nearest(match, ~match.inliers), _OTHER, 1)
-    canvas = opencv().addWeighted(canvas, 0.45, pale, 0.55, 0)
+    canvas = cv2.addWeighted(canvas, 0.45, pale, 0.55, 0)
     if wrong:
         _lines(canvas, ends, _nearest(match, ~match.inliers), _WRONG, 1)
     drawn = _nearest(match, match.inliers)
@@ -111,13 +112,15 @@ def _fixed(xy: Points) -> list[tuple[int, int]]:
 def _lines(
     canvas: Canvas, ends: tuple[Points, Points], rows: Rows, colour: tuple[int, ...], width: int
 ) -> None:
-    cv2 = opencv()
+    import cv2
+
     for start, end in zip(_fixed(ends[0][rows]), _fixed(ends[1][rows]), strict=True):
         cv2.line(canvas, start, end, colour, width, cv2.LINE_AA, _FRACTION)
 
 
 def _circles(canvas: Canvas, xy: Points, colour: tuple[int, ...]) -> None:
-    cv2 = opencv()
+    import cv2
+
     for centre in _fixed(xy):
         cv2.circle(canvas, centre, 3 << _FRACTION, colour, 1, cv2.LINE_AA, _FRACTION)
 

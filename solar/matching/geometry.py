@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from solar.features.opencv import opencv
 from solar.photos.plane import FloatArray, Matrix, project
 
 Geometry = Literal["homography", "fundamental"]
@@ -44,7 +43,8 @@ def fit(
     none = None, np.zeros(len(first), bool)
     if len(first) < _FEWEST[geometry]:
         return none
-    cv2 = opencv()
+    import cv2
+
     find = cv2.findHomography if geometry == "homography" else cv2.findFundamentalMat
     matrix, mask = find(
         first.astype(np.float64),

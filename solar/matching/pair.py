@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -112,6 +113,7 @@ def match(
     image_size: int = IMAGE_SIZE,
     threshold: float = 3.0,
     device: str = "auto",
+    precision: str = "auto",
     progress: Progress | None = None,
 ) -> Match:
     """Match two photos.
@@ -130,6 +132,7 @@ def match(
         image_size: keypoints are found and described in copies of at most this longest side.
         threshold: pixels of those copies that a match may be off; `chance_inliers` holds for 3.
         device: where a named network runs; `auto` for the graphics processor if there is one.
+        precision: of a network's arithmetic; see `open_patch_descriptor`.
         progress: called with steps done and their number.
 
     Raises:
@@ -139,7 +142,10 @@ def match(
     """
     require_sizes(image_size, (1.0,))
     _check(geometry, keypoints, ratio, threshold)
-    detect, describe = _detector(detector, keypoints, upright), _descriptor(model, device)
+    detect, describe = (
+        _detector(detector, keypoints, upright),
+        _descriptor(model, device, precision),
+    )
     step = progress or (lambda done, total: None)
     step(0, 3)
     one = see(first, name_of(first, 0, 2), detect, describe, image_size)
@@ -176,13 +182,14 @@ def _detector(detector: str | Detector, keypoints: int, upright: bool) -> Detect
 
 
 def _descriptor(
-    model: str | Path | LocalDescriptor | DescribeKeypoints, device: str
+    model: str | Path | LocalDescriptor | DescribeKeypoints, device: str, precision: str
 ) -> DescribeKeypoints:
     if isinstance(model, (str, Path)):
-        return open_descriptor(model, device)
-    from solar.models.local_descriptor import LocalDescriptor
-
-    return of_network(model) if isinstance(model, LocalDescriptor) else model
+        return open_descriptor(model, device, precision)
+    torch = sys.modules.get("torch")  # whoever hands over a network has imported it
+    if torch is not None and isinstance(model, torch.nn.Module):
+        return of_network(model, precision)
+    return model
 
 
 def _to_original(photo: SeenPhoto) -> tuple[Matrix, Keypoints]:

@@ -20,6 +20,7 @@ class TFeat(nn.Module):
     """
 
     dimensions = 128
+    name = "TFeat"
 
     def __init__(self) -> None:
         super().__init__()

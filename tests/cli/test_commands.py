@@ -132,7 +132,6 @@ def test_a_box_changes_the_answer_and_a_wrong_one_is_refused(home: Path) -> None
 @pytest.fixture(scope="module")
 def verified(home: Path, model_folder: Path) -> Path:
     """A folder with views of places, an index of them that keeps local descriptors, and a page."""
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     folder = home / "verified"
     street(folder / "photos", 3, 3)
     call = ["index", "photos", "--to", "i", "--model", model_folder]

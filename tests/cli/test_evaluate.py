@@ -91,7 +91,6 @@ def test_distractors_whitening_and_expansion(home: Path, model_folder: Path) -> 
 
 
 def test_geometric_reranking(home: Path, model_folder: Path) -> None:
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     call = ["eval", "revisited", "--dataset", "rtiny", "--model", model_folder, "--to", "geo"]
     again = ["--rerank", "geometric", "--local", "rootsift", "--json"]
     plain = json.loads(succeed(*call, "--json", folder=home))
@@ -173,7 +172,6 @@ def test_phototour_and_hpatches(home: Path) -> None:
 
 
 def test_homographies(home: Path) -> None:
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     photo = np.asarray(scene(3, (300, 240)).convert("L"))
     write_sequence(home / "seq" / "v_same", [photo, photo], [np.eye(3)])
     call = ["eval", "homographies", "seq", "--to", "hom", "--descriptor"]
@@ -196,7 +194,6 @@ def test_homographies(home: Path) -> None:
 
 
 def test_homographies_of_any_pair(home: Path) -> None:
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     photo = scene(5, (300, 240))
     photo.save(home / "A.png")
     photo.crop((20, 10, 300, 240)).save(home / "B.jpg", quality=95)

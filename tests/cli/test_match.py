@@ -13,8 +13,6 @@ from solar.models.local_descriptor import LocalDescriptor
 from tests.cli.runner import process, solar, succeed
 from tests.matching.textures import texture
 
-pytest.importorskip("cv2")
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

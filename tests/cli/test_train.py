@@ -138,7 +138,6 @@ def test_a_recipe_that_is_not_there(home: Path) -> None:
 
 
 def test_a_local_recipe_trains_a_local_network(home: Path) -> None:
-    pytest.importorskip("cv2")
     (home / "my.toml").write_text(PATCHES)
     printed = succeed("train", "my.toml", "--device", "cpu", folder=home)
     assert re.search(r"epoch 1 of 1 done, .*: loss triplet .*, validation matching AP ", printed)

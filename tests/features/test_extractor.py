@@ -20,8 +20,6 @@ from solar.rerank.geometric import verify
 from solar.typing import GrayImage
 from tests.rerank.views import busy_scene, street
 
-pytest.importorskip("cv2", reason="needs opencv-python-headless")
-
 
 def bytes_of(photo: Image.Image) -> bytes:
     file = io.BytesIO()

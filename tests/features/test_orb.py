@@ -1,7 +1,7 @@
 """ORB of given keypoints: the distances, and that it turns and scales with them."""
 
+import cv2
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,8 +11,6 @@ from solar.features.keypoints import FloatArray, Keypoints
 from solar.features.orb import orb
 from solar.matching.nearest import squared_distances
 from tests.scenes import scene
-
-cv2 = pytest.importorskip("cv2")
 
 PHOTO = np.asarray(scene(2, (400, 300)).convert("L"))
 KEYPOINTS = SiftDetector(200)(PHOTO)

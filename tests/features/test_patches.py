@@ -1,5 +1,6 @@
 """Patches cut from the pyramid, against crops and warps done otherwise."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,8 +8,6 @@ import pytest
 from solar.features.keypoints import Keypoints
 from solar.features.patches import PhotoPyramid
 from solar.typing import GrayImage
-
-cv2 = pytest.importorskip("cv2")
 
 
 def smooth_photo(height: int = 240, width: int = 320) -> GrayImage:
@@ -29,7 +28,7 @@ def keypoint(x: float, y: float, size: float, angle: float = 0.0) -> Keypoints:
 
 def cut(photo: GrayImage, points: Keypoints, magnification: float = 6.0) -> npt.NDArray[np.float32]:
     patches = PhotoPyramid(photo).patches(points, magnification=magnification)
-    return np.asarray(patches[:, 0].numpy())
+    return np.asarray(patches[:, 0])
 
 
 def bilinear(

@@ -24,7 +24,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture
 def index(tmp_path: Path, photos: list[Path]) -> Index:
     """All photos but the first view of each place; features of all but 3_2."""
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     index = Index.create(tmp_path / "my.index", BytesExtractor())
     index.add(photos[11])
     index.keep_features("rootsift")
@@ -82,7 +81,6 @@ def test_expansion_is_a_search_with_the_moved_query(index: Index, photos: list[P
 
 
 def test_an_empty_index_is_searched(tmp_path: Path, photos: list[Path]) -> None:
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     index = Index.create(tmp_path / "empty", BytesExtractor())
     index.keep_features("rootsift")
     for rerank in ("geometric", "expansion"):

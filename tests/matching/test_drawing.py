@@ -12,8 +12,6 @@ from solar.matching.drawing import HEIGHT, WIDTH, draw_match
 from solar.matching.nearest import Matches
 from solar.matching.pair import Match
 
-pytest.importorskip("cv2")
-
 GREEN = (40, 235, 110)
 
 

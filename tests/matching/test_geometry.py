@@ -12,8 +12,6 @@ from solar.matching.geometry import (
 )
 from solar.photos.plane import project
 
-pytest.importorskip("cv2")
-
 TRUTH = np.array([[0.9, 0.1, 30], [-0.15, 1.05, -12], [1e-4, -5e-5, 1]])
 
 

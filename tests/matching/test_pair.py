@@ -25,8 +25,6 @@ from solar.typing import GrayImage
 from tests.matching.textures import texture
 from tests.shared import shared
 
-pytest.importorskip("cv2")
-
 Matrix = npt.NDArray[np.float64]
 SIZE = WIDTH, HEIGHT = 480, 360
 EXIF_ORIENTATION = 274

@@ -9,8 +9,6 @@ from solar.matching.verification import distinct_matches, verify_matches
 from solar.photos.plane import project
 from tests.matching.test_geometry import TRUTH, scattered
 
-pytest.importorskip("cv2")
-
 
 def _pairs(count: int, second: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None) -> Matches:
     rows = np.arange(count)

@@ -23,8 +23,6 @@ from solar.rerank.geometric import CHANCE, Geometric, match_features, mutual, or
 from tests.rerank.arrays import ArrayView
 from tests.rerank.views import GENTLE, busy_scene, street
 
-pytest.importorskip("cv2", reason="needs opencv-python-headless")
-
 
 @pytest.fixture(scope="module")
 def street_features(tmp_path_factory: pytest.TempPathFactory) -> list[Features]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solar.errors import UsageError
-from solar.extraction.engines.graph import GraphExtractor, refuse_device
+from solar.extraction.engines.graph import Graph, GraphExtractor
 from solar.extraction.extractor import Extractor
 from solar.models.config import LocalConfig
 from solar.models.document import ModelDocument, read_document
-from solar.models.registry import GLOBAL, is_named, locate, require_kind
+from solar.models.registry import GLOBAL, LOCAL, is_named, locate, require_kind
 from solar.typing import AnyPath
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def open_engine(
         return TorchExtractor(network, precision=precision, **asked)
     place = os.fspath(model)
     asked["name"] = place if is_named(place) else str(Path(place).absolute())
-    document = _document(place)
-    chosen = _choice(document, device) if engine == "auto" else engine
+    document = document_of(place, GLOBAL)
+    chosen = engine_for(document, device) if engine == "auto" else engine
     if chosen == "torch":
         from solar.extraction.engines.torch import TorchExtractor
         from solar.models.checkpoints import load
@@ -53,29 +54,56 @@ def open_engine(
             f"--engine {chosen}: the model has no graph: use --engine torch, or "
             "'solar export MODEL --to FOLDER' once, and that folder as the model"
         )
-    refuse_device(device, chosen)
-    if find_spec(_PACKAGES[chosen]) is None:
-        raise UsageError(f"--engine {chosen}: pip install {_PACKAGES[chosen]}")
-    if chosen == "openvino":
-        from solar.extraction.engines.openvino import open_graph
-    else:
-        from solar.extraction.engines.onnx import open_graph
-    return GraphExtractor(document, open_graph(document, precision), **asked)
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"--device {device:.60}: --engine {chosen} runs on the cpu; use torch")
+    return GraphExtractor(document, open_graph(document, chosen, precision), **asked)
 
 
-def _document(model: str) -> ModelDocument | None:
-    """What a model's folder says; None for a published file, which only torch reads."""
-    place = locate(model, (GLOBAL,))
+def open_graph(document: ModelDocument, engine: str, precision: str) -> Graph:
+    """A model's graph, by an engine that is not torch.
+
+    Raises:
+        UsageError: the engine is not installed, or does not compute in this precision here.
+        CheckpointError: the graph cannot be read.
+    """
+    if find_spec(_PACKAGES[engine]) is None:
+        raise UsageError(f"--engine {engine}: pip install {_PACKAGES[engine]}")
+    if engine == "openvino":
+        from solar.extraction.engines import openvino
+
+        return openvino.open_graph(document, precision)
+    from solar.extraction.engines import onnx
+
+    return onnx.open_graph(document, precision)
+
+
+def document_of(model: str, kind: str) -> ModelDocument | None:
+    """What a model's folder says; None for a published file, which only torch reads.
+
+    Raises:
+        CheckpointError: there is no such model, or it is of another kind.
+    """
+    place = locate(model, (kind,))
     if not place.is_dir():
         return None
     document = read_document(place)
-    if isinstance(document.config, LocalConfig):
-        require_kind("local", (GLOBAL,), model)
+    require_kind(LOCAL if isinstance(document.config, LocalConfig) else GLOBAL, (kind,), model)
     return document
 
 
-def _choice(document: ModelDocument | None, device: str) -> str:
+def require_device_name(device: str) -> None:
+    """Refuse a word that names no kind of device.
+
+    Raises:
+        UsageError: see above.
+    """
+    if not re.fullmatch(r"auto|mps|cpu|cuda(:\d{1,3})?", device):
+        raise UsageError(f"--device {device:.60}: use auto, cpu, cuda, cuda:1 or mps")
+
+
+def engine_for(document: ModelDocument | None, device: str) -> str:
     """Torch where only it can, or where it has a graphics processor; else what is installed."""
+    require_device_name(device)
     if document is None or not document.graph_digest or device not in ("auto", "cpu"):
         return "torch"
     if device == "auto" and _graphics_processor():

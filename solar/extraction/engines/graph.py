@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError
 from solar.extraction.engines.batches import BatchExtractor
 from solar.models.config import GlobalConfig
 from solar.models.document import ModelDocument
@@ -112,13 +112,3 @@ class GraphExtractor(BatchExtractor):
             raise SolarError(f"model {self._document.name}: {what}")
         descriptors: Descriptors = total / np.maximum(length, np.float32(1e-6))
         return descriptors
-
-
-def refuse_device(device: str, engine: str) -> None:
-    """Engines without torch run on the processor.
-
-    Raises:
-        UsageError: another device was asked for.
-    """
-    if device not in ("auto", "cpu"):
-        raise UsageError(f"--device {device:.60}: --engine {engine} runs on the cpu; use torch")

@@ -211,7 +211,7 @@ def _cut(gray: GrayImage, keypoints: Keypoints, magnification: float) -> Patches
     if len(keypoints) == 0:
         return np.empty((0, SIDE, SIDE), np.uint8)
     patches = PhotoPyramid(gray).patches(keypoints, size=SIDE, magnification=magnification)
-    return np.asarray(patches[:, 0].round().clamp(0, 255).byte().numpy())
+    return np.rint(patches[:, 0]).clip(0, 255).astype(np.uint8)
 
 
 def _twice(patches: Patches, points: IntArray) -> tuple[Patches, IntArray]:

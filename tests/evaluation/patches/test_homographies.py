@@ -30,8 +30,6 @@ from tests.features.pixels import pixels
 from tests.features.test_patches import smooth_photo
 from tests.shared import shared
 
-pytest.importorskip("cv2")
-
 SHIFT = np.array([[1.0, 0, 100], [0, 1, 0], [0, 0, 1]])
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from solar.datasets.patches.hpatches import KINDS, HPatchesSequence
 from solar.errors import SolarError, UsageError
@@ -17,6 +16,7 @@ from solar.evaluation.patches.hpatches.run import (
     table_by_noise,
     textured,
 )
+from solar.features.keypoints import FloatArray
 from tests.datasets.builders import noise, write_hpatches
 from tests.features.pixels import pixels, raw_pixels
 
@@ -89,7 +89,7 @@ def test_a_broken_run_goes_on_where_it_stopped(sequences: list[HPatchesSequence]
     strip.write_bytes(whole)
     calls = []
 
-    def counted(patches: torch.Tensor) -> torch.Tensor:
+    def counted(patches: FloatArray) -> FloatArray:
         calls.append(len(patches))
         return raw_pixels(patches)
 
@@ -103,7 +103,7 @@ def test_a_broken_run_goes_on_where_it_stopped(sequences: list[HPatchesSequence]
 def test_a_strip_that_changed_is_described_again(sequences: list[HPatchesSequence]) -> None:
     calls = []
 
-    def counted(patches: torch.Tensor) -> torch.Tensor:
+    def counted(patches: FloatArray) -> FloatArray:
         calls.append(len(patches))
         return raw_pixels(patches)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from solar.datasets.patches.phototour import PhotoTour
 from solar.errors import UsageError
@@ -14,13 +13,15 @@ from solar.evaluation.patches.phototour import (
     score_scene,
     table,
 )
+from solar.features.keypoints import FloatArray
 from tests.datasets.builders import write_phototour
 from tests.features.pixels import pixels
 
 
-def brightness(patches: torch.Tensor) -> torch.Tensor:
+def brightness(patches: FloatArray) -> FloatArray:
     """A one-number descriptor: distances are differences of grey."""
-    return patches.mean(dim=(2, 3))
+    means: FloatArray = patches.mean((2, 3))
+    return means
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_descriptors_are_made_once(scene: PhotoTour) -> None:
     first = score_scene(scene, pixels(brightness, 1), progress=lambda *step: steps.append(step))
     assert steps == [(6, 6)]
 
-    def never(patches: torch.Tensor) -> torch.Tensor:
+    def never(patches: FloatArray) -> FloatArray:
         raise AssertionError("described twice")
 
     assert score_scene(scene, pixels(never, 1)) == first

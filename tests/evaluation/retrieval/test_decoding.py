@@ -60,7 +60,6 @@ def test_a_folder_is_turned(dataset: Path, model_folder: Path) -> None:
 
 
 def test_features_of_a_published_set_are_those_of_stored_pixels(tmp_path: Path) -> None:
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     extractor, found = open_feature_extractor("rootsift"), []
     paths = street(tmp_path / "jpg", 1, 2)
     gnd = [{"bbx": [100, 100, 400, 300], "ok": [1], "junk": [0]}]

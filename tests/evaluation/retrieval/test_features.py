@@ -18,8 +18,6 @@ from solar.features import FeatureExtraction, FeatureExtractor, FeaturesOf, open
 from solar.photos import Box, Photo
 from tests.rerank.views import street
 
-pytest.importorskip("cv2", reason="needs opencv-python-headless")
-
 
 @dataclass
 class Counting:

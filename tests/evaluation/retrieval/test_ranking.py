@@ -140,7 +140,6 @@ def test_ways_that_compare_features_and_local_go_together(tmp_path: Path) -> Non
 
 
 def test_geometric_reranking_beside_distractors(tmp_path: Path) -> None:
-    pytest.importorskip("cv2", reason="needs opencv-python-headless")
     paths = street(tmp_path / "street", 4, 2)
     extractor = open_feature_extractor("rootsift")
     features = [features_of_one(extractor, path) for path in paths]

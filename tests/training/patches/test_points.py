@@ -23,8 +23,6 @@ from solar.training.patches.points import (
 )
 from tests.scenes import album, scene
 
-pytest.importorskip("cv2")
-
 SETTINGS = PairSettings(visits=2, points=60)
 UNCHANGED = Visit(
     angle=0, roll=0, zoom=1, exposure=0, contrast=0, temperature=0, shadow=0, haze=0, blur=0,

@@ -188,7 +188,6 @@ class Told(Watcher):
 
 
 def test_from_photos_to_a_model_folder(tmp_path: Path) -> None:
-    pytest.importorskip("cv2")
     album(tmp_path / "a", 6, (240, 180))
     album(tmp_path / "b", 2, (240, 180))
     told, recipe = Told(), read_recipe(TABLES, tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from statistics import fmean
 from time import perf_counter
@@ -19,12 +19,10 @@ from solar.evaluation.patches.homographies.score import (
     error_auc,
     score_pair,
 )
-from solar.evaluation.patches.precision import open_in_precision
 from solar.evaluation.report import COLOURS, PatchReport, Table, line_chart, percent
 from solar.features.descriptors import open_descriptor
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import MAGNIFICATION, DescribeKeypoints, Detector, KeypointDescriptor
-from solar.features.patch_descriptor import PatchDescriptor
 from solar.files import claim_folder
 from solar.files.outputs import MARK
 from solar.matching import draw_match
@@ -269,9 +267,7 @@ def _by_title(names: Sequence[str], device: str, precision: str) -> dict[str, Ke
     """Two descriptors of one title are told apart by what was typed."""
     descriptors: dict[str, KeypointDescriptor] = {}
     for name in dict.fromkeys(names):
-        found = open_descriptor(name, device)
-        if isinstance(found.describe, PatchDescriptor):
-            found = replace(found, describe=open_in_precision(found.describe, device, precision))
+        found = open_descriptor(name, device, precision)
         descriptors[f"{found.name} ({name})" if found.name in descriptors else found.name] = found
     return descriptors
 
