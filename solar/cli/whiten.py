@@ -59,6 +59,10 @@ def fit(
             help="With --learned: all pairs and no shrinkage, as Radenović's code learns it.",
         ),
     ] = False,
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="With --learned: folder of the photos. [the list's own, or its ims/]"),
+    ] = None,
     dimensions: Dimensions = None,
     image_size: ImageSize = None,
     scales: Scales = None,
@@ -91,6 +95,7 @@ def fit(
             model=model,
             learned=learned,
             published=published,
+            photos=photos,
             dimensions=dimensions,
             image_size=image_size,
             scales=parse_scales(scales),

@@ -104,7 +104,8 @@ def open_extractor(
         whitening: applied after the model.
 
     Raises:
-        UsageError: a name or a size out of range, or settings for an extractor, which has its own.
+        UsageError: a name or a size out of range, a whitening learned from other descriptors, or
+            settings for an extractor, which has its own.
         CheckpointError: the model cannot be loaded.
     """
     if engine not in ENGINES:
@@ -115,7 +116,7 @@ def open_extractor(
         return model
     from solar.extraction.engines.choose import open_engine
 
-    return open_engine(
+    made = open_engine(
         model,
         engine,
         device=device,
@@ -125,6 +126,9 @@ def open_extractor(
         decoding=decoding,
         whitening=whitening,
     )
+    if whitening is not None:
+        _ = made.extraction  # refuses one of other descriptors before any is made
+    return made
 
 
 def describe_one(extractor: Extractor, photo: Photo, box: Box | None = None) -> Descriptor:

@@ -79,7 +79,12 @@ def read_published(path: Path) -> Stored:
         config = _config(content["meta"], state, path)
     provenance = Provenance(trained_on="see its publication")
     return Stored(
-        config, provenance, re.sub(r"\.(pt|pth|pth\.tar)$", "", path.name), state, path, path
+        config,
+        provenance,
+        re.sub(r"\.(pt|pth|pth\.tar)$", "", path.name, flags=re.I),
+        state,
+        path,
+        path,
     )
 
 

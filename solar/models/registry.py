@@ -147,7 +147,7 @@ def named(name: str) -> NamedModel:
 
 def is_published(path: Path) -> bool:
     """Whether a path is named as published files and checkpoints of the published code are."""
-    return path.name.endswith((".pth", ".pth.tar", ".pt")) and not path.is_dir()
+    return path.name.lower().endswith((".pth", ".pth.tar", ".pt")) and not path.is_dir()
 
 
 def locate(model: str | Path, kinds: tuple[str, ...]) -> Path:

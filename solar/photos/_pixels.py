@@ -48,10 +48,12 @@ def significant_bits(greatest: int, most: int = 16) -> int:
 
 def _eight_bits(photo: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits as mode L."""
+    short = photo.mode.startswith("I;16")
+    photo = photo.convert("I") if short else photo
     low, high = cast("tuple[float, float]", photo.getextrema())
-    if photo.mode.startswith("I;16"):
+    if short:
         bits = significant_bits(int(high))
-        return photo.convert("I").point(lambda value: value * 2.0 ** (8 - bits)).convert("L")
+        return photo.point(lambda value: value * 2.0 ** (8 - bits)).convert("L")
     if not math.isfinite(high - low):
         raise PhotoError("its pixels are not finite numbers: save it as 16-bit PNG")
     scale = 255 / (high - low or 1)

@@ -50,6 +50,7 @@ def fit(
     model: str | Path | None = None,
     learned: bool = False,
     published: bool = False,
+    photos: Path | None = None,
     dimensions: int | None = None,
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
@@ -66,6 +67,7 @@ def fit(
         model: what `solar.load` takes; None for the bundled one.
         learned: from matching pairs instead of PCA.
         published: learn from all pairs and without shrinkage, as the published code does.
+        photos: folder that a list's paths refer to, see `open_places`.
         dimensions: to keep; None for all.
         image_size: see `open_extractor`; so `scales`, `device` and `precision`.
         scales: see there.
@@ -87,9 +89,9 @@ def fit(
         return learn_pca_from_file(source, dimensions, 1.0 if power is None else power)
     if learned and power is not None:
         raise UsageError("--power is for PCA: leave it out, or leave --learned out")
-    if published and not learned:
-        raise UsageError("--published is for pairs: give --learned too")
-    found = open_places(source) if learned else find_photos(source)
+    if (published or photos) and not learned:
+        raise UsageError("--published and --photos are for pairs: give --learned too")
+    found = open_places(source, photos=photos) if learned else find_photos(source)
     if not len(found):
         raise UsageError(f"{source}: holds no photos")
     from solar.models.checkpoints import load

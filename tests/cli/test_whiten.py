@@ -127,6 +127,12 @@ def test_a_whitening_of_what_the_layer_sees_is_not_put_after_the_layer(
 def test_pairs_alone_are_learned_from_as_published(home: Path, model_folder: Path) -> None:
     call = ["whiten", "fit", "places", "--published", "--model", model_folder, "--scales", "1"]
     done = solar(*call, "--to", "p.npz", folder=home)
-    assert done.returncode == 2 and "--published is for pairs: give --learned too" in done.stderr
+    assert done.returncode == 2 and "are for pairs: give --learned too" in done.stderr
     text = succeed(*call, "--learned", "--to", "p.npz", folder=home)
     assert "learned from 12 photos, 30 pairs" in text
+    (home / "lists").mkdir()
+    rows = [f"{place}/0{n}.png,{place}\n" for place in ("bridge", "castle") for n in range(3)]
+    (home / "lists" / "list.csv").write_text("path,place\n" + "".join(rows))
+    call[2] = "lists/list.csv"
+    text = succeed(*call, "--learned", "--photos", "places", "--to", "q.npz", folder=home)
+    assert "learned from 6 photos, 6 pairs" in text

@@ -19,7 +19,9 @@ from solar.extraction.describe import describe_to_file
 from solar.extraction.shards import create_shards
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.whitening import Whitening
 from solar.photos import Photo, decode
+from solar.whitening.learn import without_whitening
 from tests.scenes import album, scene
 
 
@@ -97,6 +99,18 @@ def test_stored_pixels_are_not_turned(model: GlobalDescriptor, tmp_path: Path) -
     assert describe_one(upright, turned) @ describe_one(stored, turned) < 0.999
     assert stored.extraction.differences(upright.extraction) == ["decoding stored, not upright"]
     assert stored.extraction.own_whitening == model.config.whitening
+
+
+def test_a_whitening_of_other_descriptors_is_refused_at_once(model: GlobalDescriptor) -> None:
+    before = without_whitening(model).extraction.to_json()  # what the model's own layer sees
+    random = np.random.default_rng(0)
+    for extraction, width in ((before, 32), (before, 512), ({}, 512)):
+        settings = {"extraction": extraction} if extraction else {}
+        whitening = Whitening(np.zeros(width), random.normal(size=(8, width)), settings)
+        with pytest.raises(UsageError, match=r"another kind|for 512 dimensions, not 32"):
+            open_extractor(model, whitening=whitening)
+    foreign = Whitening(np.zeros(32), random.normal(size=(8, 32)))
+    assert open_extractor(model, whitening=foreign).extraction.dimensions == 8
 
 
 def test_boxes_crop_before_describing(model: GlobalDescriptor, photos: list[Path]) -> None:

@@ -58,7 +58,7 @@ def test_half_precision_halves_the_file(
     assert float((again(inputs) @ network(inputs).T).detach()) > 0.9999
 
 
-@pytest.mark.parametrize("name", ["model_best.pth.tar", "parallel.pth"])
+@pytest.mark.parametrize("name", ["model_best.pth.tar", "parallel.pth", "M.PTH", "m.pt"])
 def test_checkpoints_of_the_published_code_load(tmp_path: Path, name: str) -> None:
     model = GlobalDescriptor(GlobalConfig("resnet18", whitening=512))
     save(model, tmp_path / "m.pth")

@@ -101,6 +101,14 @@ def test_16_bit_grey_keeps_the_high_byte(kind: str) -> None:
     assert (np.asarray(photo) == (pixels >> 8)[..., None]).all()
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16L", "I;16B", "I;16N"])
+def test_16_bit_images_of_either_byte_order_are_alike(mode: str) -> None:
+    pixels = np.arange(0, 65536, 16).reshape(64, 64)
+    order = ">u2" if mode == "I;16B" else "<u2"
+    photo = Image.frombytes(mode, (64, 64), pixels.astype(order).tobytes())
+    assert (np.asarray(open_photo(photo)) == (pixels >> 8)[..., None]).all()
+
+
 def test_12_bit_grey_is_scaled_from_12_bits() -> None:
     strip = bytes.fromhex("000fff") * (16 * 16 // 2)  # black, white, black, ...
     tags = {256: 16, 257: 16, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 16, 279: len(strip)}

@@ -131,7 +131,7 @@ def test_as_the_published_code_learns_it(
     found = learned.whitening.apply(file.descriptors)
     np.testing.assert_allclose(found @ found.T, wanted.T @ wanted, atol=1e-4)
     assert learned.whitening.settings["shrinkage"] is False
-    with pytest.raises(UsageError, match="--published is for pairs"):
+    with pytest.raises(UsageError, match="--published and --photos are for pairs"):
         fit(photos, published=True)
 
 
