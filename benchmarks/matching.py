@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from PIL import Image
 
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import Keypoints
-from solar.features.opencv import opencv
 from solar.features.patch_descriptor import of_network
 from solar.features.patches import PhotoPyramid
 from solar.matching.pair import IMAGE_SIZE
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--keypoints", type=int, default=2000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    opencv().setNumThreads(1)
+    cv2.setNumThreads(1)
     torch.manual_seed(0)
     network = load_local(options.model) if options.model else LocalDescriptor().eval()
     picture = prepare(open_photo(options.photo), IMAGE_SIZE) if options.photo else made()
@@ -104,7 +104,6 @@ def timed(way: Callable[[], Array]) -> tuple[Array, float]:
 
 def cut_one_by_one(photo: GrayImage, keypoints: Keypoints) -> Array:
     """(N, 1, 32, 32): one warp each, from the level where its samples lie about a pixel apart."""
-    cv2 = opencv()
     levels = [photo.astype(np.float32)]
     while min(levels[-1].shape) >= 32:
         levels.append(cv2.pyrDown(levels[-1]))

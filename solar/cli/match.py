@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import out, print_json, progress
-from solar.cli.options import AsJson, Device
+from solar.cli.options import AsJson, Device, Precision
 from solar.files import claim_output
 
 
@@ -47,6 +47,7 @@ def match(
         int, typer.Option(min=1, help="Longest side of the copies that are matched, pixels.")
     ] = 1600,
     device: Device = "auto",
+    precision: Precision = "auto",
 ) -> None:
     """Say whether two photos show the same place, and draw what they have in common."""
     from solar.files.pictures import PICTURES, save_picture
@@ -69,6 +70,7 @@ def match(
             ratio=None if ratio == 1 else ratio,
             image_size=image_size,
             device=device,
+            precision=precision,
             progress=show,
         )
     if to is not None:

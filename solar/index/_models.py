@@ -125,6 +125,7 @@ class Models:
                     lambda: open_feature_extractor(
                         made.descriptor,
                         self.device,
+                        precision=self.precision,
                         detector=made.detector,
                         keypoints=made.keypoints,
                         image_size=made.image_size,

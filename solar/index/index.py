@@ -250,7 +250,8 @@ class Index(Reader):
             name = str(place_of(features))
             if made is not None and made.descriptor == name:
                 return
-            features = open_feature_extractor(name, self._models.device)
+            m = self._models
+            features = open_feature_extractor(name, m.device, precision=m.precision)
         with self._writing(timeout) as (snapshot, lock):
             made = snapshot.commit.features
             if made is not None:

@@ -101,3 +101,14 @@ def test_what_cannot_be_matched_is_one_line(
     assert done.returncode == code
     assert message in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_the_precision_is_an_option(home: Path) -> None:
+    call = ["match", "a.jpg", "b.jpg", "--descriptor", "model", "--keypoints", 60, "--json"]
+    exact, other = (
+        json.loads(succeed(*call, "--precision", precision, folder=home))
+        for precision in ("float32", "float16")
+    )
+    assert exact["same_place"] is other["same_place"] is True
+    done = solar(*call, "--precision", "int3", folder=home)
+    assert done.returncode == 2 and "--precision int3" in done.stderr

@@ -9,8 +9,8 @@ import torch
 from solar.errors import CheckpointError, UsageError
 from solar.features.descriptors import HAND_MADE, open_descriptor
 from solar.features.keypoints import Keypoints
-from solar.features.patch_descriptor import FLOORS, open_patch_descriptor
-from solar.models.checkpoints import save
+from solar.features.patch_descriptor import FLOORS, of_network, open_patch_descriptor
+from solar.models.checkpoints import load_local, save
 from solar.models.local_descriptor import LocalDescriptor
 from solar.models.tfeat import TFeat, load_tfeat
 from tests.features.test_patches import smooth_photo
@@ -79,3 +79,12 @@ def test_names_and_files_that_are_no_descriptor(tmp_path: Path) -> None:
         load_tfeat(tmp_path / "m.params")
     with pytest.raises(CheckpointError, match=r"config\.json is missing"):
         open_patch_descriptor(str(tmp_path))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_every_precision_is_of_the_class_full(precision: str) -> None:
+    """So `FeatureExtraction` need not say in which one features were made."""
+    network, photo = load_local("solar-local"), smooth_photo(200, 220)
+    exact, other = (of_network(network, each)(photo, SOME) for each in ("float32", precision))
+    assert not np.array_equal(exact, other)
+    assert (exact * other).sum(1).min() > 0.9999
