@@ -97,14 +97,16 @@ def read_whitening(path: Path, *, multi_scale: bool = True) -> Whitening:
         if isinstance(meta, Mapping):
             name = max(meta["Lw"], key=lambda name: "120k" in name)
             stored = meta["Lw"][name]["ms" if multi_scale else "ss"]
-        mean, projection = (np.asarray(stored[key], np.float64) for key in ("m", "P"))
-        if projection.ndim != 2 or mean.size != projection.shape[1]:
+        keys = ("weight", "bias") if "weight" in stored else ("P", "m")
+        projection, offset = (np.asarray(stored[key], np.float64) for key in keys)
+        mean = offset.ravel() if keys[0] == "P" else np.linalg.solve(projection, -offset)
+        if projection.shape != (projection.shape[0], mean.size):
             raise ValueError
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        reason = "no whitening inside: neither 'm' and 'P', nor 'Lw' in 'meta'"
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+        reason = "no whitening inside: neither 'm' and 'P', nor a layer, nor 'Lw' in 'meta'"
         raise CheckpointError(f"{path}: {reason}") from error
     settings = {} if name is None else {"method": "learned", "photos": name}
-    return Whitening(mean.ravel(), projection, settings)
+    return Whitening(mean, projection, settings)
 
 
 def write_published(

@@ -90,7 +90,8 @@ def load_whitening(path: Path, *, multi_scale: bool = True) -> Whitening:
     That of a network applies to descriptors of this network alone.
 
     Args:
-        path: a .pth file of `{"m", "P"}`, or of a network with `Lw` in its meta.
+        path: a .pth file of `{"m", "P"}`, of a layer's `{"weight", "bias"}`, or of a network with
+            `Lw` in its meta.
         multi_scale: of a network's two, the one for descriptors of several scales.
 
     Raises:

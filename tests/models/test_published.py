@@ -190,6 +190,13 @@ def test_a_network_comes_with_the_whitening_that_its_authors_learned(tmp_path: P
     # as the test script keeps one that it has learned
     torch.save({"m": mean, "P": projection}, tmp_path / "w.pth")
     assert np.array_equal(load_whitening(tmp_path / "w.pth").projection, projection)
+    # and as it comes for networks off the shelf
+    layer = torch.nn.Linear(512, 512)
+    torch.save(layer.state_dict(), tmp_path / "layer.pth")
+    with torch.inference_mode():
+        wanted = torch.nn.functional.normalize(layer(torch.from_numpy(found))).numpy()
+    ours_too = load_whitening(tmp_path / "layer.pth").apply(found)
+    np.testing.assert_allclose(ours_too, wanted, atol=1e-5)
     theirs.write(tmp_path / "none.pth")
     with pytest.raises(CheckpointError, match=r"none\.pth: no whitening inside"):
         load_whitening(tmp_path / "none.pth")
