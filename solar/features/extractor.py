@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -24,6 +24,7 @@ from solar.features.keypoints import (
     FloatArray,
     Keypoints,
 )
+from solar.files.threads import threads
 from solar.photos import Box, Photo, decode, name_of
 
 _AHEAD = 4  # photos a thread that may wait for whoever takes their features
@@ -214,15 +215,12 @@ def _in_threads(
     describe: Callable[[int], FeaturesOf | Failed], count: int
 ) -> Iterator[FeaturesOf | Failed]:
     """What `describe` gives for 0, 1, ..., in order, a bounded number of them ahead."""
-    threads = min(os.cpu_count() or 1, max(1, count))
-    pool = ThreadPoolExecutor(threads)
+    most = min(os.cpu_count() or 1, max(1, count))
     waiting: deque[Future[FeaturesOf | Failed]] = deque()
-    try:
+    with threads(most) as pool:
         for position in range(count):
-            if len(waiting) == _AHEAD * threads:
+            if len(waiting) == _AHEAD * most:
                 yield waiting.popleft().result()
             waiting.append(pool.submit(describe, position))
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

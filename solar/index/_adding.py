@@ -7,7 +7,6 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from solar.errors import UsageError
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.files.atomic import sha256
+from solar.files.threads import threads
 from solar.index._describing import describe_files, make_features
 from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, path_to_text, stamp_of
 from solar.index._roots import NAMELESS, Given, Roots
@@ -389,11 +389,8 @@ class Addition:
 
 def _contents(candidates: Sequence[_Candidate]) -> list[bytes | OSError]:
     """Read and hash files, several at a time."""
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    try:
+    with threads(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(_Candidate.content, candidates))
-    finally:
-        pool.shutdown(cancel_futures=True)  # An interruption need not wait for the rest.
 
 
 def add_rows(

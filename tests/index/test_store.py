@@ -10,14 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from solar.errors import IndexFolderError, SolarError
 from solar.extraction import Described, Failed
 from solar.index import Index
+from solar.index._writer import Writer
 from solar.photos import Box, Photo
-from tests.index.bytes_extractor import BytesExtractor
+from tests.index.bytes_extractor import EXTRACTION, BytesExtractor
+from tests.index.bytes_features import BytesFeatures
 from tests.index.listing import paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -82,6 +86,36 @@ def test_a_writer_of_an_index_that_was_moved_stops(
         meddling(index, lambda: index.folder.rename(moved)).add(photos / "first.jpg")
     assert not index.folder.exists()
     assert Index.open(moved).verify() == [] and len(Index.open(moved)) == 5
+
+
+@pytest.mark.parametrize(
+    "name", ["lock", "catalogue-000001.db", "descriptors-000001.bin", "features-000001.bin"]
+)
+@pytest.mark.parametrize("call", ["add", "add_descriptors", "keep_features"])
+def test_a_writer_stops_once_another_file_lies_where_it_writes(
+    index: Index, photos: Path, tmp_path: Path, name: str, call: str, monkeypatch: Any
+) -> None:
+    """As when somebody restores a copy over the index meanwhile."""
+    (photos / "first.jpg").write_text("first")
+    opened = Writer.__init__
+
+    def replaced(self: Writer, *arguments: Any, **options: Any) -> None:
+        opened(self, *arguments, **options)
+        shutil.copy(index.folder / name, tmp_path / name)
+        (tmp_path / name).replace(index.folder / name)
+
+    monkeypatch.setattr(Writer, "__init__", replaced)
+    calls: dict[str, Callable[[], object]] = {
+        "add": lambda: index.add(photos),
+        "add_descriptors": lambda: index.add_descriptors(["x"], np.eye(1, 16), EXTRACTION),
+        "keep_features": lambda: index.keep_features(BytesFeatures()),
+    }
+    with pytest.raises(IndexFolderError, match=rf"{name}.*deleted, moved or replaced"):
+        calls[call]()
+    monkeypatch.undo()
+    after = Index.open(index.folder, BytesExtractor())
+    assert after.verify() == [] and len(after) == 5 and after.info().features is None
+    assert len(after.add(photos).added) == 1
 
 
 @pytest.mark.parametrize("call", ["add", "compact"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,6 +16,7 @@ from solar.datasets.places.rows import Problems
 from solar.datasets.places.table import Places
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.files import printable
+from solar.files.threads import threads
 from solar.photos import open_photo, prepare
 from solar.typing import Progress
 
@@ -164,7 +164,7 @@ def check(
         ]
 
     missing, unreadable, workers = Problems(), Problems(), os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
+    with threads(workers) as pool:
         # A window at a time: whoever interrupts does not wait for all the others.
         for start in range(0, len(places), _WINDOW * workers):
             stop = min(start + _WINDOW * workers, len(places))

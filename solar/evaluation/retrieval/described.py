@@ -6,9 +6,7 @@ shares: another evaluation of them describes nothing again.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from solar.errors import PhotoError, SolarError, some
 from solar.evaluation.kept import kept_at, state_of
 from solar.extraction import Extraction, Extractor, collect
 from solar.extraction.shards import Shards, create_shards, fill, on_grid, progress_within
+from solar.files.threads import threads
 from solar.photos import Box, decode
 from solar.typing import Progress
 
@@ -160,7 +159,7 @@ def _require_usable(paths: Sequence[Path]) -> None:
             return str(error)
         return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads() as pool:
         reasons = [reason for reason in pool.map(wrong, dict.fromkeys(paths)) if reason]
     if reasons:
         raise _unusable(reasons, len(paths))

@@ -19,6 +19,7 @@ from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Described, Failed
 from solar.extraction.whiten import whitened
+from solar.files.threads import threads
 from solar.models.config import GlobalConfig
 from solar.models.whitening import Whitening
 from solar.photos import Box, Photo, decode_each, require_sizes
@@ -105,7 +106,7 @@ class BatchExtractor(ABC):
         """
         if boxes is not None and len(boxes) != len(photos):
             raise UsageError(f"{len(boxes)} boxes for {len(photos)} photos")
-        with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+        with threads(max(2, os.cpu_count() or 1)) as pool:
             for window in self._decoded(pool, photos, boxes):
                 yield from self._describe_window(window)
 
