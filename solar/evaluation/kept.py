@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from solar.errors import SolarError
 from solar.files import write_atomically
 from solar.files.downloads import cache_folder
-from solar.typing import AnyPath, Descriptors
+from solar.typing import AnyPath
 
 
 def kept_at(kind: str, *depends_on: object) -> Path:
@@ -45,14 +47,17 @@ def state_of(path: AnyPath) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
-def load_or_make(path: Path, make: Callable[[], Descriptors]) -> Descriptors:
-    """Descriptors from a file of the cache, made and written first if it is not there yet.
+def load_or_make(
+    path: Path, make: Callable[[], NDArray[Any]], dtype: DTypeLike = np.float32
+) -> NDArray[Any]:
+    """An array from a file of the cache, made and written first if it is not there yet.
 
     The file is whole or not there, so that a broken run goes on where it stopped.
 
     Args:
         path: see `kept_at`.
-        make: computes them.
+        make: computes it.
+        dtype: of the array.
 
     Returns:
         The array, mapped from the file: read where it is used.
@@ -62,13 +67,13 @@ def load_or_make(path: Path, make: Callable[[], Descriptors]) -> Descriptors:
     """
     path = path.with_suffix(".npy")
     if not path.exists():
-        descriptors = make()
+        made = make()
         with write_atomically(path) as file:
-            np.save(file, descriptors, allow_pickle=False)
+            np.save(file, made, allow_pickle=False)
     try:
         mapped = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise SolarError(f"{path}: damaged ({error}); delete it and run again") from error
-    if mapped.dtype != np.float32:
-        raise SolarError(f"{path}: holds no float32 descriptors; delete it and run again")
+    if mapped.dtype != dtype:
+        raise SolarError(f"{path}: holds no {np.dtype(dtype)}; delete it and run again")
     return mapped

@@ -1,15 +1,19 @@
-"""Everything that features depend on, as one value."""
+"""Everything that features depend on, as one value, and features as bytes."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
-from solar.errors import UsageError
+import numpy as np
+
+from solar.errors import SolarError, UsageError
 from solar.extraction.settings import Settings
-from solar.features.features import KEYPOINT
+from solar.features.features import KEYPOINT, Features
 
 KEYPOINTS = 500
 IMAGE_SIZE = 1024
+_SIZE = struct.Struct("<II")
 _MOST = {"dimensions": 1 << 12, "keypoints": 1 << 20, "image_size": 1 << 16}
 
 
@@ -47,3 +51,23 @@ class FeatureExtraction(Settings):
     def row_bytes(self) -> int:
         """Of each keypoint with its descriptor, as `Features.rows` gives them."""
         return KEYPOINT.itemsize + (self.dimensions // 8 if self.binary else self.dimensions)
+
+
+def to_bytes(features: Features) -> bytes:
+    """Width and height of the copy that was described, then each keypoint with its descriptor."""
+    return _SIZE.pack(features.width, features.height) + features.rows().tobytes()
+
+
+def from_bytes(content: bytes, made: FeatureExtraction) -> Features:
+    """What `to_bytes` made bytes of.
+
+    Raises:
+        SolarError: these are no such bytes.
+    """
+    if len(content) < _SIZE.size or (len(content) - _SIZE.size) % made.row_bytes:
+        raise SolarError("features of a length that cannot be")
+    width, height = _SIZE.unpack_from(content)
+    if not 0 < width < 1 << 16 or not 0 < height < 1 << 16:
+        raise SolarError("features of a size that no photo has")
+    rows = np.frombuffer(content, np.uint8, offset=_SIZE.size).reshape(-1, made.row_bytes)
+    return Features.from_rows(width, height, rows, binary=made.binary)

@@ -11,8 +11,8 @@ import numpy as np
 
 from solar.errors import SolarError, UsageError
 from solar.extraction import Extractor, Failed
+from solar.features.extraction import to_bytes
 from solar.features.extractor import FeatureExtractor, FeaturesOf
-from solar.features.store import to_bytes
 from solar.index._entries import LENGTH_TOLERANCE, Descriptor
 from solar.photos import Photo
 

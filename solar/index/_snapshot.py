@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged, IndexFolderError, UsageError
+from solar.features.extraction import from_bytes
 from solar.features.features import Features
-from solar.features.store import from_bytes
 from solar.index._datafile import map_file
 from solar.index._entries import (
     LENGTH_TOLERANCE,

@@ -1,41 +1,29 @@
-"""Features of a data set, kept beside its descriptors."""
+"""Features of a data set, kept in the user's cache as its descriptors are."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError, some
-from solar.evaluation.kept import kept_at, state_of
+from solar.evaluation.kept import kept_at, load_or_make, state_of
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
+from solar.evaluation.retrieval.described import rows_of_queries
 from solar.extraction import Failed
+from solar.features.extraction import from_bytes, to_bytes
 from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
-from solar.features.store import FeatureStore
-from solar.files.lock import only_one
 from solar.photos import Box, Photo, decode
 from solar.typing import Progress
 
-_PHOTOS_PER_COMMIT = 64
+_AT_ONCE = 64  # photos that an interruption may cost
 
-
-@dataclass(frozen=True)
-class _Photo:
-    """A photo to describe, or a box of it, and under which key its features are kept."""
-
-    path: Path
-    box: Box | None
-    name: str
-
-    @cached_property
-    def key(self) -> bytes:
-        what = repr((self.name, self.box, state_of(self.path)))
-        return hashlib.sha256(what.encode("utf-8", "surrogatepass")).digest()
+_Photo = tuple[str, Path, Box | None]
 
 
 class _AsStored(Sequence[Photo]):
@@ -69,59 +57,54 @@ def features_of_set(
         progress: called with photos done and in all.
 
     Raises:
-        SolarError: photos cannot be described, names them; or another run makes these features.
+        SolarError: photos cannot be described; names them.
     """
     truth, made = photos.ground_truth, extractor.extraction
-    database = list(map(_Photo, photos.database, [None] * len(truth.database), truth.database))
-    names = [query.name for query in truth.queries]
-    queries = list(map(_Photo, photos.queries, photos.boxes(crop), names))
-    settings = {**made.to_json(), "descriptor": None, "turned": turned}
-    folder = kept_at("features", settings, truth.dataset, truth.database)
-    busy = f"{folder}: another run makes these features: wait for it"
-    with only_one(folder, busy), FeatureStore.open(folder / "features.bin", made) as store:
-        _fill(store, extractor, [*database, *queries], turned, progress)
-        return FeaturesOfSet(
-            _read(store, database),
-            _read(store, queries),
-            f"{made}, {made.keypoints} keypoints, {made.image_size} px",
-        )
-
-
-def _fill(
-    store: FeatureStore,
-    extractor: FeatureExtractor,
-    photos: Sequence[_Photo],
-    turned: bool,
-    progress: Progress | None,
-) -> None:
-    """Describe what the store does not have."""
-    keys = store.keys()
-    missing = list({photo.key: photo for photo in photos if photo.key not in keys}.values())
-    failed = []
-    paths: Sequence[Photo] = [photo.path for photo in missing]
-    seen = paths if turned else _AsStored(paths)
-    boxes = [photo.box for photo in missing]
-    for done, found in enumerate(extractor.describe(seen, boxes), 1):
-        if isinstance(found, Failed):
-            failed.append(found.reason)
-        else:
-            store.put(missing[found.position].key, found.features)
-        if done % _PHOTOS_PER_COMMIT == 0 or done == len(missing):
-            store.commit()
+    wanted: list[_Photo] = [
+        (name, path, None) for name, path in zip(truth.database, photos.database, strict=True)
+    ]
+    rows = rows_of_queries(truth, crop)
+    if rows is None:
+        names = [query.name for query in truth.queries]
+        wanted += zip(names, photos.queries, photos.boxes(crop), strict=True)
+    features: list[Features] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        features += _described(extractor, wanted[start : start + _AT_ONCE], turned)
         if progress:
-            progress(done, len(missing))
-    if failed:
-        raise SolarError(
-            f"keypoints of {len(failed)} of {len(missing)} photos cannot be described "
-            f"({some(failed)})"
-        )
+            progress(len(features), len(wanted))
+    count = len(truth.database)
+    queries = features[count:] if rows is None else [features[row] for row in rows]
+    how = f"{made}, {made.keypoints} keypoints, {made.image_size} px"
+    return FeaturesOfSet(features[:count], queries, how)
 
 
-def _read(store: FeatureStore, photos: Sequence[_Photo]) -> list[Features]:
-    found = []
-    for photo in photos:
-        features = store.find(photo.key)
-        if features is None:
-            raise SolarError(f"no features of {photo.name} are kept: evaluate again")
-        found.append(features)
-    return found
+def _described(
+    extractor: FeatureExtractor, photos: Sequence[_Photo], turned: bool
+) -> list[Features]:
+    """From the cache, or new: their lengths in bytes, then their bytes."""
+    made = extractor.extraction
+    states = [[name, state_of(path), box] for name, path, box in photos]
+
+    def describe() -> NDArray[np.uint8]:
+        found: dict[int, bytes] = {}
+        failed = []
+        paths: Sequence[Photo] = [path for _, path, _ in photos]
+        seen = paths if turned else _AsStored(paths)
+        for each in extractor.describe(seen, [box for *_, box in photos]):
+            if isinstance(each, Failed):
+                failed.append(each.reason)
+            else:
+                found[each.position] = to_bytes(each.features)
+        if failed:
+            what = f"keypoints of {len(failed)} of {len(photos)} photos cannot be described"
+            raise SolarError(f"{what} ({some(failed)})")
+        parts = [found[position] for position in range(len(photos))]
+        lengths = np.array([len(part) for part in parts], "<i8")
+        return np.frombuffer(lengths.tobytes() + b"".join(parts), np.uint8)
+
+    path = kept_at("features", {**made.to_json(), "descriptor": None}, turned, states)
+    content = load_or_make(path, describe, np.uint8).tobytes()
+    ends = 8 * len(photos) + np.cumsum(np.frombuffer(content, "<i8", len(photos)))
+    starts = [8 * len(photos), *ends[:-1].tolist()]
+    parts = [content[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
+    return [from_bytes(part, made) for part in parts]

@@ -96,7 +96,7 @@ def describe_set(
     """
     truth = photos.ground_truth
     parts = [_Part(truth.database, photos.database, [None] * len(truth.database))]
-    if not (rows := _rows_of_queries(truth, crop)):
+    if (rows := rows_of_queries(truth, crop)) is None:
         names = [query.name for query in truth.queries]
         parts.append(_Part(names, photos.queries, photos.boxes(crop)))
     kept = [part.shards(extractor) for part in parts]
@@ -109,7 +109,10 @@ def describe_set(
         before += len(part.names)
         found.append(_loaded(part, shards, extractor))
     database, wrong = found[0]
-    queries, unusable = found[-1] if not rows else (database[rows], _of_rows(rows, wrong))
+    queries, unusable = found[-1]
+    if rows is not None:
+        queries = database[rows]
+        unusable = {query: wrong[row] for query, row in enumerate(rows) if row in wrong}
     reasons = list(dict.fromkeys([*wrong.values(), *unusable.values()]))
     if reasons and not skip:
         raise _unusable(reasons, total)
@@ -123,17 +126,13 @@ def describe_set(
     )
 
 
-def _rows_of_queries(truth: GroundTruth, crop: bool) -> list[int] | None:
+def rows_of_queries(truth: GroundTruth, crop: bool) -> list[int] | None:
     """The queries' rows in the database, if each is a whole photo of it, described there."""
     whole = not crop or all(query.box is None for query in truth.queries)
     row = {name: number for number, name in enumerate(truth.database)}
     if not whole or not all(query.name in row for query in truth.queries):
         return None
     return [row[query.name] for query in truth.queries]
-
-
-def _of_rows(rows: Sequence[int], wrong: dict[int, str]) -> dict[int, str]:
-    return {query: wrong[row] for query, row in enumerate(rows) if row in wrong}
 
 
 def _loaded(

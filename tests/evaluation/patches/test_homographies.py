@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 
 from solar.datasets.sequences import open_sequence
-from solar.evaluation.patches.homographies.run import (
-    HomographyResult,
-    Pace,
-    accuracy_chart,
-    score_sequences,
-    table,
-)
+from solar.evaluation.patches.homographies.run import accuracy_chart, score_sequences, table
 from solar.evaluation.patches.homographies.score import (
     DescribedPhoto,
+    HomographyResult,
+    Pace,
     PairResult,
     error_auc,
     repeatability,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ CORRECT = 3.0
 
 ACCURACY_THRESHOLDS = tuple(range(1, 11))
 """Pixels, for the mean matching accuracy (Mikolajczyk and Schmid; D2-Net, CVPR 2019)."""
+SHOWN_PX = (1, 3, 5, 10)  # of these, in tables
 HOMOGRAPHY_THRESHOLDS = (1, 3, 5)
 """Pixels of corner error, for the homography AUC (SuperPoint, CVPRW 2018; LightGlue, ICCV 2023)."""
 
@@ -60,6 +62,106 @@ class PairResult:
         """Plain values; an infinite error is null."""
         values = {name: value for name, value in vars(self).items() if name != "shown"}
         return values | {"corner_error": self.corner_error if isfinite(self.corner_error) else None}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a descriptor took, on the machine that measured it.
+
+    Attributes:
+        photos: how many were described.
+        patches: their keypoints.
+        detecting: seconds in which keypoints were found.
+        describing: seconds in which they were described, cutting patches included.
+    """
+
+    photos: int
+    patches: int
+    detecting: float
+    describing: float
+
+    def plus(self, patches: int, detecting: float, describing: float) -> Pace:
+        """With one photo more."""
+        return Pace(
+            self.photos + 1,
+            self.patches + patches,
+            self.detecting + detecting,
+            self.describing + describing,
+        )
+
+    @property
+    def patches_per_second(self) -> float:
+        """Described, from the photo to the rows."""
+        return self.patches / max(self.describing, 1e-9)
+
+    @property
+    def photos_per_second(self) -> float:
+        """Detected and described."""
+        return self.photos / max(self.detecting + self.describing, 1e-9)
+
+
+@dataclass(frozen=True)
+class HomographyResult:
+    """All pairs of some sequences, at least one; every figure is a mean over pairs.
+
+    Attributes:
+        pairs: in the order of the sequences.
+        pace: of all photos; None where only some pairs of a run are meant.
+    """
+
+    pairs: tuple[PairResult, ...]
+    pace: Pace | None = None
+
+    @property
+    def accuracy(self) -> tuple[float, ...]:
+        """Mean matching accuracy at 1, 2, ... 10 px."""
+        return tuple(
+            fmean(column) for column in zip(*(p.accuracy for p in self.pairs), strict=True)
+        )
+
+    @property
+    def repeatability(self) -> float:
+        """Mean repeatability at 3 px."""
+        return fmean(pair.repeatability for pair in self.pairs)
+
+    @property
+    def matching_ap(self) -> float:
+        """Mean average precision of the matches at 3 px."""
+        return fmean(pair.ap for pair in self.pairs)
+
+    @property
+    def homography_auc(self) -> tuple[float, ...]:
+        """Area under the curve of corner errors up to 1, 3 and 5 px, each 0 to 1."""
+        errors = [pair.corner_error for pair in self.pairs]
+        return tuple(error_auc(errors, threshold) for threshold in HOMOGRAPHY_THRESHOLDS)
+
+    def of(self, change: str) -> HomographyResult | None:
+        """The part of HPatches whose names start with "i_" or "v_"; None if there is none."""
+        pairs = tuple(pair for pair in self.pairs if pair.sequence.startswith(change))
+        return HomographyResult(pairs) if pairs else None
+
+    def figures(self) -> dict[str, object]:
+        """What `solar eval compare` compares; see `PatchReport`."""
+        parts = {f"MMA {t} px": [pair.accuracy[t - 1] for pair in self.pairs] for t in SHOWN_PX}
+        parts["repeatability"] = [pair.repeatability for pair in self.pairs]
+        parts["AP"] = [pair.ap for pair in self.pairs]
+        units = [pair.sequence for pair in self.pairs]
+        return {n: {"value": fmean(v), "parts": v, "units": units} for n, v in parts.items()}
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for a report."""
+        pace = self.pace
+        return {
+            "accuracy": dict(zip(map(str, ACCURACY_THRESHOLDS), self.accuracy, strict=True)),
+            "repeatability": self.repeatability,
+            "matching_ap": self.matching_ap,
+            "homography_auc": dict(
+                zip(map(str, HOMOGRAPHY_THRESHOLDS), self.homography_auc, strict=True)
+            ),
+            "patches_per_second": pace and pace.patches_per_second,
+            "photos_per_second": pace and pace.photos_per_second,
+            "pairs": [pair.to_json() for pair in self.pairs],
+        }
 
 
 @dataclass(frozen=True)
