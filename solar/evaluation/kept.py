@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from solar.errors import SolarError
+from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
 from solar.files import write_atomically
 from solar.files.downloads import cache_folder
 from solar.typing import AnyPath
@@ -77,3 +79,25 @@ def load_or_make(
     if mapped.dtype != dtype:
         raise SolarError(f"{path}: holds no {np.dtype(dtype)}; delete it and run again")
     return mapped
+
+
+def open_in_precision(
+    descriptor: str | PatchDescriptor, device: str = "auto", precision: str = "float32"
+) -> PatchDescriptor:
+    """A patch descriptor; the fingerprint of one that is not float32's says so.
+
+    Args:
+        descriptor: what `open_patch_descriptor` takes, or one that is as it is.
+        device: where a named one runs.
+        precision: of a named one: float32, bfloat16 or float16; auto is bfloat16 where the
+            processor has it.
+
+    Raises:
+        UsageError: there is no such descriptor, device or precision.
+    """
+    if not isinstance(descriptor, str):
+        return descriptor
+    found = open_patch_descriptor(descriptor, device, precision)
+    if precision == "float32":
+        return found
+    return replace(found, fingerprint=f"{found.fingerprint} {precision}")

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from solar.datasets.patches.phototour import PUBLISHED_PAIRS, PatchPairs, PhotoTour
-from solar.evaluation.kept import kept_at, load_or_make, state_of
+from solar.evaluation.kept import kept_at, load_or_make, open_in_precision, state_of
 from solar.evaluation.patches.metrics import fdr95, fpr95, fpr95_hardnet
-from solar.evaluation.patches.precision import open_in_precision
 from solar.evaluation.report import PatchReport, Table, figure, published_patches
 from solar.features.patch_descriptor import PatchDescriptor
 from solar.files import claim_folder

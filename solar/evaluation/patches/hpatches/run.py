@@ -17,7 +17,7 @@ from solar.datasets.patches.hpatches import (
     read_splits,
 )
 from solar.errors import UsageError
-from solar.evaluation.kept import kept_at, load_or_make, state_of
+from solar.evaluation.kept import kept_at, load_or_make, open_in_precision, state_of
 from solar.evaluation.patches.hpatches.lists import (
     PUBLISHED_SIZES,
     ListSizes,
@@ -32,7 +32,6 @@ from solar.evaluation.patches.hpatches.tasks import (
     retrieval,
     verification,
 )
-from solar.evaluation.patches.precision import open_in_precision
 from solar.evaluation.report import PatchReport, Table, figure, percent, published_patches
 from solar.features.patch_descriptor import PatchDescriptor
 from solar.files import claim_folder
