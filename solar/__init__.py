@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from solar.extraction import Extraction, Extractor, collect, open_extractor
     from solar.extraction.attend import attend
     from solar.features import Features, open_feature_extractor
-    from solar.index import Hit, Index
+    from solar.index import Hit, Index, Search, index_photos, search_each
     from solar.matching import match
     from solar.models.attention import SecondOrderAttention
     from solar.models.checkpoints import load, load_local, save
@@ -55,6 +55,7 @@ _HOMES = {
     "Photo": "solar.photos",
     "PhotoError": "solar.errors",
     "Ranking": "solar.ranking",
+    "Search": "solar.index",
     "SecondOrderAttention": "solar.models.attention",
     "SolarError": "solar.errors",
     "TrainReport": "solar.training.train",
@@ -64,6 +65,7 @@ _HOMES = {
     "collect": "solar.extraction",
     "contrastive_loss": "solar.training.losses",
     "evaluate": "solar.evaluation.retrieval",
+    "index_photos": "solar.index",
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
     "match": "solar.matching",
@@ -73,6 +75,7 @@ _HOMES = {
     "open_folder": "solar.datasets",
     "open_photo": "solar.photos",
     "save": "solar.models.checkpoints",
+    "search_each": "solar.index",
     "sos_loss": "solar.training.losses",
     "train": "solar.training.train",
     "triplet_loss": "solar.training.losses",
@@ -94,6 +97,7 @@ __all__ = [
     "Photo",
     "PhotoError",
     "Ranking",
+    "Search",
     "SecondOrderAttention",
     "SolarError",
     "TrainReport",
@@ -103,6 +107,7 @@ __all__ = [
     "collect",
     "contrastive_loss",
     "evaluate",
+    "index_photos",
     "load",
     "load_local",
     "match",
@@ -112,6 +117,7 @@ __all__ = [
     "open_folder",
     "open_photo",
     "save",
+    "search_each",
     "sos_loss",
     "train",
     "triplet_loss",

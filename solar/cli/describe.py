@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import err, keeping, out, progress
-from solar.cli.options import Device, ImageSize, Model, Overwrite, Precision, Scales, extractor_of
+from solar.cli.options import (
+    Device,
+    Exclude,
+    ImageSize,
+    Model,
+    Overwrite,
+    Precision,
+    Scales,
+    extractor_of,
+)
 from solar.files import claim_output
 
 
@@ -23,6 +32,7 @@ def describe(
     model: Model = "solar-r18",
     image_size: ImageSize = None,
     scales: Scales = None,
+    exclude: Exclude = None,
     device: Device = "auto",
     precision: Precision = "auto",
     overwrite: Overwrite = False,
@@ -40,7 +50,9 @@ def describe(
     extractor = extractor_of(model, device, precision, image_size, scales)
     kept = f"{partial_folder(to)} keeps what was described: the same command goes on with it"
     with keeping(kept), progress("describing") as show:
-        report = describe_to_file(extractor, photos, to, show)
+        report = describe_to_file(extractor, photos, to, show, exclude=exclude or ())
+    for line in report.left_out:
+        err.print(line)
     for reason in report.failed:
         err.print(f"skipped {reason}")
     dimensions = extractor.extraction.dimensions

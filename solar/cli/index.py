@@ -10,7 +10,7 @@ import typer
 
 from solar.cli.console import Plain, err, keeping, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
-from solar.cli.options import AsJson, Device, ImageSize, Precision, Scales
+from solar.cli.options import AsJson, Device, Exclude, ImageSize, Precision, Scales
 from solar.errors import UsageError
 from solar.files import shown
 
@@ -48,14 +48,7 @@ def index(
             "about as much time again, and 70 KB a photo. [none]"
         ),
     ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Leave out files and folders of this name, as 'export' or 'small-*'; with a "
-            "slash, of this path below PHOTOS. Hidden ones, bins and the thumbnails of storage "
-            "systems are left out anyway, unless they are given as PHOTOS. [none]"
-        ),
-    ] = None,
+    exclude: Exclude = None,
     check: Annotated[
         str,
         typer.Option(

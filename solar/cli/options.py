@@ -41,6 +41,14 @@ Decoding = Annotated[
         "protocols do, whose boxes count stored pixels."
     ),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Leave out files and folders of this name, as 'export' or 'small-*'; with a slash, of "
+        "this path below PHOTOS. Hidden ones, bins and the thumbnails of storage systems are left "
+        "out anyway, unless they are given as PHOTOS. [none]"
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(

@@ -73,13 +73,21 @@ def search(
     The score says how alike: 1 is the same picture, 0 nothing in common.
     """
     from solar.index import Index, search_each
-    from solar.photos import find_photos
+    from solar.photos import look_for_photos
     from solar.web import write_page
 
     if html is not None:
         claim_output(html, inputs=queries, suffixes=(".html", ".htm"), overwrite=overwrite)
     opened = Index.open(index, model, device=device, precision=precision)
-    photos = [path for each in queries for path in (find_photos(each) if each.is_dir() else [each])]
+    photos: list[Path] = []
+    for each in queries:
+        if each.is_dir():
+            found_there = look_for_photos([each])
+            photos += found_there.photos
+            for line in found_there.notes():
+                err.print(line)
+        else:
+            photos.append(each)
     if not photos:
         raise UsageError("holds no photo to search with", queries[0])
     _warn(opened, index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from solar.extraction.extractor import Extractor
 from solar.extraction.shards import create_shards, fill
 from solar.files import printable
 from solar.files.lock import only_one
-from solar.photos import find_photos
+from solar.photos import EXCLUDED, look_for_photos
 from solar.typing import AnyPath, Progress
 
 _SHARD = 64  # photos that an interruption may cost
@@ -29,11 +29,13 @@ class DescribeReport:
         described: how many have a descriptor in the file.
         resumed: how many of all an earlier, interrupted run had dealt with.
         failed: one line for each photo that could not be used.
+        left_out: one line for each kind of file or folder that was not looked at.
     """
 
     described: int
     resumed: int
     failed: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def describe_to_file(
@@ -41,6 +43,8 @@ def describe_to_file(
     photos: Sequence[AnyPath],
     target: AnyPath,
     progress: Progress | None = None,
+    *,
+    exclude: Sequence[str] = (),
 ) -> DescribeReport:
     """Write the descriptors of photos to an .npz file that `DescriptorsFile.load` reads.
 
@@ -52,6 +56,7 @@ def describe_to_file(
         photos: photos and folders of photos.
         target: the .npz file; replaced if it exists.
         progress: called with photos done and in all.
+        exclude: patterns of what to leave out, beside the usual; see `look_for_photos`.
 
     Raises:
         SolarError: no photo could be described, another run writes the file, or it cannot be
@@ -61,15 +66,17 @@ def describe_to_file(
     target = Path(target)
     if target.suffix != ".npz":
         raise UsageError(f"{printable(target)}: the name must end in .npz")
-    paths = sorted({path for photo in photos for path in find_photos(Path(photo))})
+    found = look_for_photos(map(Path, photos), (*exclude, *EXCLUDED))
+    paths, notes = found.photos, tuple(found.notes())
     if not paths:
-        raise SolarError(f"{target}: there is no photo to describe")
+        raise SolarError("; ".join(("there is no photo to describe", *notes)), target)
     partial = partial_folder(target)
     if partial.exists() and not partial.is_dir():
         raise UsageError(f"{printable(partial)}: nothing that an interrupted run left: remove it")
     busy = f"{printable(target)}: another run is writing it: wait for it, or choose another name"
     with only_one(partial, busy):
-        return _describe(extractor, paths, target, partial, progress)
+        report = _describe(extractor, paths, target, partial, progress)
+    return replace(report, left_out=notes)
 
 
 def partial_folder(target: AnyPath) -> Path:

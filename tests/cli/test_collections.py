@@ -106,3 +106,15 @@ def test_descriptors_go_out_as_describe_writes_them(folder: Path, model_folder: 
     data.write_bytes(content)
     done = solar("list", "i", "--to", "d.npz", folder=folder)
     assert done.returncode == 1 and "00.png" in done.stderr and "checksum" in done.stderr
+
+
+def test_describe_says_what_it_left_out(folder: Path, model_folder: Path) -> None:
+    (folder / "photos" / "raw.CR2x").write_bytes(b"")
+    album(folder / "photos" / "@eaDir", 1)
+    call = ["describe", "photos", "--model", model_folder, "--exclude", "00*", "--to", "d.npz"]
+    done = solar(*call, folder=folder)
+    assert "3 photos" in done.stdout
+    assert "left out by name: 00* 1, @eaDir 1" in done.stderr
+    assert "passed over by suffix: .cr2x 1" in done.stderr
+    done = solar("search", "i", "photos", "--top", 1, folder=folder)
+    assert "left out by name: @eaDir 1" in done.stderr
