@@ -334,13 +334,14 @@ class Index(Reader):
         """Describe all photos anew, with another model or other settings; ids stay.
 
         The index answers as before until all of them are described, and then switches at once. An
-        interrupted call goes on where it came to.
+        interrupted call goes on where it came to. Where the model is the one that the index was
+        made with, only its name or place is remembered.
 
         Args:
             model: as for `create`.
             progress: called with the number of photos dealt with, and of all.
-            image_size: None for the model's own.
-            scales: None for the model's own.
+            image_size: None for the model's own; of the same model, for the index's.
+            scales: likewise.
             timeout: seconds to wait for another writer.
 
         Returns:
@@ -356,6 +357,16 @@ class Index(Reader):
         models = Models(self.folder, place_of(model), m.features, m.device, m.precision, m.engine)
         extractor = models.open(image_size, None if scales is None else tuple(scales))
         with self._writing(timeout) as (snapshot, lock):
+            made, here = snapshot.commit.extraction, extractor.extraction
+            if image_size is None and scales is None:
+                here = replace(here, image_size=made.image_size, scales=made.scales)
+            if not made.differences(here):
+                with Writer(snapshot.catalogue.file, lock) as writer:
+                    writer.put_settings(here, snapshot.commit.features)
+                    writer.commit()
+                self._models = models
+                found = [photo.path for photo in self.photos() if photo.reason is None]
+                return AddReport(unchanged=found)
             report = renew(snapshot, lock, extractor, progress)
         models.use(extractor, extractor.extraction)
         self._models = models

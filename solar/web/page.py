@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from solar.files import printable
 from solar.photos.taken import date_of
 from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.rerank import CHANCE
@@ -46,8 +47,8 @@ def _shown(search: Search) -> dict[str, Any]:
     hits: list[dict[str, Any]] = [
         {
             "hit": hit,
-            "name": Path(hit.path).name,
-            "folder": str(Path(hit.path).parent),
+            "name": printable(Path(hit.path).name),
+            "folder": printable(Path(hit.path).parent),
             "photo": (photo := thumbnail(hit.path)),
             "date": None if photo is None else date_of(hit.path),
             "address": _address(hit.path),
@@ -57,7 +58,7 @@ def _shown(search: Search) -> dict[str, Any]:
     ]
     verified = query is not None and any(hit.inliers is not None for hit in search.hits)
     return {
-        "name": Path(name).name,
+        "name": printable(Path(name).name),
         "photo": query,
         "address": _address(name) if Path(name).is_file() else None,
         "seconds": search.seconds,

@@ -109,3 +109,13 @@ def test_photos_out_of_reach_are_not_lost(full: Index, photos: Path) -> None:
 def test_the_refusal_names_the_command(index: Index) -> None:
     with pytest.raises(UsageError, match=r"solar index --to .*my\.index --model new"):
         Index.open(index.folder, BytesExtractor(NEW))
+
+
+def test_the_same_model_elsewhere_describes_nothing_again(full: Index, photos: Path) -> None:
+    """Given without sizes, it keeps those that the index was made with."""
+    before, count = paths(full), len(full)
+    elsewhere = BytesExtractor(replace(EXTRACTION, model="/moved/model", scales=(1.0,)))
+    report = full.renew(elsewhere)
+    assert not elsewhere.described and len(report.unchanged) == count
+    assert full.extraction == replace(EXTRACTION, model="/moved/model")
+    assert paths(full) == before and full.verify() == []

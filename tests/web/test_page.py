@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from solar.index import Hit, Search
 from solar.photos import decode
+from solar.photos.taken import date_of
 from solar.photos.thumbnails import thumbnail
 from solar.rerank.geometric import CHANCE
 from solar.web.html import write_html
@@ -57,6 +59,7 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     )
     assert [a["href"] for a in parsed.all("a")] == [query.as_uri(), found.as_uri()]
     assert "a%20b.png" in text
+    assert str(tmp_path) in parsed.texts and "file of 20" in parsed.texts
     for words in ("1. 0.988", "in 12 ms", "2 photos", "gone.png", "cannot be opened"):
         assert words in parsed.texts
     assert "keypoints" not in parsed.texts and "<svg" not in text
@@ -89,6 +92,26 @@ def test_names_cannot_become_markup(tmp_path_factory: pytest.TempPathFactory, na
 
 def test_names_that_are_not_utf_8_do_not_stop_it(tmp_path: Path) -> None:
     assert "?" in page_of(tmp_path, Search("q.png", [Hit("/a/\udcff.jpg", 0.5, 1)]))
+
+
+def test_captions_say_the_day_on_which_a_photo_was_taken(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[306] = "2021:01:02 00:00:00"
+    photo = Image.new("RGB", (40, 30))
+    photo.save(tmp_path / "changed.jpg", exif=exif)
+    exif.get_ifd(0x8769)[36867] = "2019:07:12 14:53:01"
+    photo.save(tmp_path / "taken.jpg", exif=exif)
+    exif.get_ifd(0x8769)[36867] = "long ago"
+    photo.save(tmp_path / "odd.png", exif=exif)
+    assert date_of(tmp_path / "changed.jpg") == date_of(tmp_path / "odd.png") == "2021-01-02"
+    assert date_of(tmp_path / "taken.jpg") == "2019-07-12"
+    os.utime(tmp_path / "odd.png", (2**33, 2**33))
+    photo.save(tmp_path / "none.bmp")
+    os.utime(tmp_path / "none.bmp", (86400 * 365.5, 86400 * 365.5))
+    assert date_of(tmp_path / "none.bmp") == "file of 1971-01-01"
+    assert date_of(tmp_path / "missing.png") is None
+    hit = Hit(str(tmp_path / "taken.jpg"), 0.5, 1)
+    assert "2019-07-12" in page_of(tmp_path, Search(tmp_path / "odd.png", [hit]))
 
 
 def test_lines_of_inliers_join_their_places(tmp_path: Path) -> None:
