@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.photos import Photo, decode
+from solar.errors import UsageError
+from solar.extraction.engines.choose import document_of, engine_for
+from solar.models.config import GlobalConfig
+from solar.models.document import ModelDocument
+from solar.models.registry import GLOBAL
+from solar.photos import DecodedPhoto, Photo, decode
 from solar.photos.overlay import AttentionFigure
 
 if TYPE_CHECKING:
@@ -99,12 +105,53 @@ def attend(
         UsageError: the model has no attention there, or `at` lies outside the photo.
         CheckpointError: the model cannot be loaded.
     """
+    decoded = decode(photo)
+    place = os.fspath(model) if isinstance(model, str | os.PathLike) else None
+    document = None if place is None else document_of(place, GLOBAL)
+    if document is not None and engine_for(document, device) == "openvino":
+        return _by_graph(document, decoded, at, stage)
     from solar.models.checkpoints import load
     from solar.models.device import choose_device
 
-    decoded = decode(photo)
     network = load(model) if isinstance(model, str | Path) else model
     network = network.to(choose_device(device))
     weights = network.attention_map(decoded, at=at, stage=stage)
     trained = not network.attention_is_identity(stage)
     return Attended(decoded.image, at, network.stages.stage(stage).name, weights, trained)
+
+
+def _by_graph(
+    document: ModelDocument, photo: DecodedPhoto, at: tuple[float, float], stage: str | int
+) -> Attended:
+    """As `GlobalDescriptor.attention_map`, of which no torch is here."""
+    from solar.extraction.engines.openvino import projections
+
+    (x, y), (width, height) = at, photo.size
+    if not (0 <= x < width and 0 <= y < height):
+        raise UsageError(f"{photo.name}: {x:g},{y:g} is outside its {width}x{height}")
+    name = _stage(document, stage)
+    config = document.config
+    assert isinstance(config, GlobalConfig)  # noqa: S101 - narrows the type
+    prepared = np.asarray(photo.prepared(config.image_size, None))
+    queries, keys = projections(document, name, prepared[None])  # (1, mid, h, w)
+    _, mid, rows, columns = queries.shape
+    query = queries[0, :, int(y / height * rows), int(x / width * columns)]  # (mid,)
+    scores = query @ keys[0].reshape(mid, -1) * mid**-0.5
+    weights = np.exp(scores - scores.max()).reshape(rows, columns)
+    v = {f"attention.{name}.v.{part}" for part in ("weight", "bias")}
+    trained = any(tensor.any() for _, tensor in document.tensors(v))
+    return Attended(photo.image, at, name, weights / weights.sum(), trained)
+
+
+def _stage(document: ModelDocument, stage: str | int) -> str:
+    """The name of a stage that attention follows, from it or its number."""
+    config, stages = document.config, document.stages
+    assert isinstance(config, GlobalConfig)  # noqa: S101 - narrows the type
+    name = next((n for i, n in enumerate(stages, 1) if str(stage) in (n, str(i))), None)
+    if name is None:
+        wanted = f"use one of {', '.join(stages)}, or 1 to {len(stages)}"
+        raise UsageError(f"model {document.name}: no stage '{stage}': {wanted}")
+    if name not in config.attention:
+        have = ", ".join(config.attention) or "nowhere"
+        raise UsageError(f"model {document.name}: no attention after {name}; it has: {have}")
+    return name

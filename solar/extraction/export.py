@@ -65,14 +65,16 @@ def export(
     document = _traced(network)
     graph = document.graph
     _use_stored_weights(graph, weights)
+    stages: list[str] = []
     if isinstance(network, GlobalDescriptor):
+        stages = [stage.name for stage in network.stages.stages]
         _take_photos(graph, network)
         for stage in network.attention:
             for part in ("f", "g"):
                 _name_projection(graph, stage, part)
     _tidy(document, network)
     described = network.config, network.provenance, network.name
-    write_folder(target, *described, weights, precision, document.SerializeToString())
+    write_folder(target, *described, weights, precision, document.SerializeToString(), stages)
     return target
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -35,6 +36,7 @@ def write_folder(
     weights: bytes,
     dtype: str,
     graph: bytes | None = None,
+    stages: Sequence[str] = (),
 ) -> None:
     """Write a folder that `read_folder` reads; appears whole or not at all.
 
@@ -46,6 +48,7 @@ def write_folder(
         weights: the file of tensors, as safetensors writes it.
         dtype: of the tensors, by name.
         graph: the ONNX graph whose numbers are those of `weights`, or None.
+        stages: names of the backbone's stages, for who reads the graph.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.partial")
@@ -62,7 +65,8 @@ def write_folder(
     }
     files = {WEIGHTS: weights}
     if graph is not None:
-        document["graph"] = {"sha256": hashlib.sha256(graph).hexdigest()}
+        digest = hashlib.sha256(graph).hexdigest()
+        document["graph"] = {"sha256": digest, "stages": list(stages)}
         files[GRAPH] = graph
     files[CONFIG] = json.dumps(document, indent=2).encode() + b"\n"
     try:

@@ -39,6 +39,7 @@ class ModelDocument:
         name: of the model.
         weights_digest: SHA-256, hexadecimal, of the file of weights.
         graph_digest: likewise of the graph; empty if there is none, and only torch can run it.
+        stages: names of the backbone's stages, if there is a graph.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class ModelDocument:
     name: str
     weights_digest: str
     graph_digest: str = ""
+    stages: tuple[str, ...] = ()
 
     @property
     def weights(self) -> Path:
@@ -127,16 +129,17 @@ def read_document(folder: Path) -> ModelDocument:
         provenance = Provenance(**{key: str(v) for key, v in document["provenance"].items()})
         values = {**document["architecture"], **document["preprocessing"]}
         config, name = CONFIGS[kind].from_json(values), str(document["name"])
-        digests = [str(document["weights"]["sha256"])]
-        _prove(folder / WEIGHTS, digests[0], _LARGEST_WEIGHTS)
-        if "graph" in document:
-            digests.append(str(document["graph"]["sha256"]))
-            _prove(folder / GRAPH, digests[1], _LARGEST_GRAPH)
+        digest, graph = str(document["weights"]["sha256"]), document.get("graph")
+        _prove(folder / WEIGHTS, digest, _LARGEST_WEIGHTS)
+        made: tuple[str, tuple[str, ...]] = ("", ())
+        if graph is not None:
+            made = str(graph["sha256"]), tuple(map(str, graph["stages"]))
+            _prove(folder / GRAPH, made[0], _LARGEST_GRAPH)
     except KeyError as error:
         raise CheckpointError(f"{path}: the entry {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return ModelDocument(folder, config, provenance, name, *digests)
+    return ModelDocument(folder, config, provenance, name, digest, *made)
 
 
 def _prove(file: Path, digest: str, most: int) -> None:

@@ -18,6 +18,7 @@ from solar.errors import CheckpointError, MissingPackage, SolarError, UsageError
 from solar.extraction import collect, open_extractor
 from solar.extraction.engines import choose
 from solar.extraction.export import export
+from solar.features.patch_descriptor import of_network, open_patch_descriptor
 from solar.models.checkpoints import save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
@@ -176,3 +177,26 @@ def test_a_folder_that_is_there_is_not_exported_over(tmp_path: Path) -> None:
 def test_a_model_saved_without_a_graph_has_none(tmp_path: Path) -> None:
     save(solar.load_local("solar-local"), tmp_path / "model")
     assert not (tmp_path / "model" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("stage", ["conv4_x", 5])
+def test_attention_maps_need_no_torch(stage: str | int, photos: list[Path]) -> None:
+    ours = solar.attend(photos[1], (150, 40), stage=stage)
+    theirs = solar.attend(photos[1], (150, 40), stage=stage, model=solar.load("solar-r18"))
+    assert ours.stage == theirs.stage and ours.trained == theirs.trained
+    assert np.allclose(ours.weights, theirs.weights, atol=1e-5)
+    for at, wrong, message in (
+        ((999, 0), stage, "999,0 is outside"),
+        ((0, 0), 9, "no stage '9': use one of conv1"),
+        ((0, 0), "conv3_x", "no attention after conv3_x"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            solar.attend(photos[1], at, stage=wrong)
+
+
+def test_patches_are_described_as_torch_describes_them() -> None:
+    patches = np.random.default_rng(1).uniform(0, 255, (200, 1, 32, 32)).astype(np.float32)
+    ours = open_patch_descriptor("solar-local")
+    theirs = of_network(solar.load_local("solar-local"), "float32")
+    assert ours.fingerprint == theirs.fingerprint
+    assert (ours.network(patches) * theirs.network(patches)).sum(1).min() >= 0.99999

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import CheckpointError, UsageError
-from solar.extraction.engines.graph import Graph
+from solar.extraction.engines.graph import PHOTOS, SCALE, Graph, projection
 from solar.files.downloads import cache_folder
 from solar.models.document import ModelDocument
 
@@ -64,6 +64,25 @@ def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
     used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     dimensions = compiled.output(0).partial_shape[1].get_length()
     return Graph(run, dimensions, f"OpenVINO {ov.__version__.split('-')[0]}, {used}")
+
+
+def projections(
+    document: ModelDocument, stage: str, photos: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the attention after a stage compares: f(x) and g(x), (B, mid, h, w) each.
+
+    Args:
+        document: of the model's folder.
+        stage: its name.
+        photos: (B, H, W, 3), prepared.
+    """
+    core = _quiet_openvino().Core()
+    model = core.read_model(str(document.graph))
+    names = [projection(stage, part) for part in "fg"]
+    model.add_outputs(names)
+    found = core.compile_model(model, "CPU")({PHOTOS: photos, SCALE: np.ones(1, np.float32)})
+    f, g = (np.array(found[name], np.float32) for name in names)
+    return f, g
 
 
 def _quiet_openvino() -> Any:
