@@ -32,6 +32,7 @@ COMMANDS = {
     "match": ("match", "Say whether two photos show the same place, and draw what they share."),
     "models": ("models", "List the named models."),
     "convert": ("models", "Turn a published .pth file into a model folder, or back."),
+    "export": ("models", "Write a model that runs without torch, here and in other programs."),
     "train": ("train", "Train a network."),
     "eval": ("evaluate", "Measure a model: retrieval, patches, matching."),
     "data": ("data", "Get published data sets; check labelled ones."),

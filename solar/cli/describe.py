@@ -10,6 +10,7 @@ import typer
 from solar.cli.console import err, keeping, out, progress
 from solar.cli.options import (
     Device,
+    Engine,
     Exclude,
     ImageSize,
     Model,
@@ -33,6 +34,7 @@ def describe(
     image_size: ImageSize = None,
     scales: Scales = None,
     exclude: Exclude = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     overwrite: Overwrite = False,
@@ -47,7 +49,7 @@ def describe(
     claim_output(
         to, inputs=photos, suffixes=(".npz",), overwrite=overwrite, made_by=is_descriptors_file
     )
-    extractor = extractor_of(model, device, precision, image_size, scales)
+    extractor = extractor_of(model, device, precision, image_size, scales, engine=engine)
     kept = f"{partial_folder(to)} keeps what was described: the same command goes on with it"
     with keeping(kept), progress("describing") as show:
         report = describe_to_file(extractor, photos, to, show, exclude=exclude or ())

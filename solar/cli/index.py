@@ -10,7 +10,7 @@ import typer
 
 from solar.cli.console import Plain, err, keeping, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
-from solar.cli.options import AsJson, Device, Exclude, ImageSize, Precision, Scales
+from solar.cli.options import AsJson, Device, Engine, Exclude, ImageSize, Precision, Scales
 from solar.errors import UsageError
 from solar.files import shown
 
@@ -73,6 +73,7 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Also try again what was skipped before.")
     ] = False,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     as_json: AsJson = False,
@@ -102,6 +103,7 @@ def index(
             moved=[_moved(pair) for pair in moved or ()],
             prune=prune,
             prune_missing_root=prune_missing_root,
+            engine=engine,
             device=device,
             precision=precision,
             progress=show,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("models", epilog="Example: solar models --json")(models)
     app.command("convert", epilog="Example: solar convert published.pth my-model/")(convert)
+    app.command("export", epilog="Example: solar export my-model/ --to my-model-onnx/")(export)
 
 
 def models(
@@ -68,3 +69,23 @@ def convert(
     model = load_any(ready(source))
     save(model, target)
     out.print(f"{target}: {model.summary}")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="Named model, model folder or .pth file.")],
+    to: Annotated[Path, typer.Option(help="The new folder; it can be used as --model.")],
+    form: Annotated[Literal["onnx"], typer.Option("--format", help="Of the graph.")] = "onnx",
+    precision: Annotated[
+        str, typer.Option(help="Of the stored weights: float32, or float16 for half the bytes.")
+    ] = "float32",
+) -> None:
+    """Write a folder whose model.onnx runs without torch: photos in, descriptors out.
+
+    `model.onnx` takes photos, uint8 (B, H, W, 3), and scale, float32 (1,); it gives descriptors,
+    float32 (B, D). Keep model.safetensors beside it: it holds the numbers.
+    """
+    from solar.extraction.export import export as export_model
+
+    folder = export_model(ready(model), to, precision=precision)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    out.print(f"{folder}: {form.upper()}, {precision}, {size:.0f} MB; use it with --model {folder}")

@@ -27,6 +27,13 @@ Whiten = Annotated[
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one.")
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="openvino or onnx, which need no torch; torch; auto takes torch if it finds a "
+        "graphics processor, else the first of these that is installed."
+    ),
+]
 Precision = Annotated[
     str,
     typer.Option(
@@ -65,6 +72,7 @@ def extractor_of(
     image_size: int | None,
     scales: str | None,
     whiten: Path | None = None,
+    engine: str = "auto",
     decoding: str = "upright",
 ) -> Extractor:
     """What the options of a command describe photos with."""
@@ -73,6 +81,7 @@ def extractor_of(
 
     return open_extractor(
         ready(model),
+        engine=engine,
         device=device,
         precision=precision,
         image_size=image_size,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, out, print_json, progress, table
-from solar.cli.options import AsJson, Device, Overwrite, Precision
+from solar.cli.options import AsJson, Device, Engine, Overwrite, Precision
 from solar.errors import UsageError
 from solar.files import claim_output
 
@@ -60,6 +60,7 @@ def search(
     model: Annotated[
         str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
     ] = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     as_json: AsJson = False,
@@ -78,7 +79,7 @@ def search(
 
     if html is not None:
         claim_output(html, inputs=queries, suffixes=(".html", ".htm"), overwrite=overwrite)
-    opened = Index.open(index, model, device=device, precision=precision)
+    opened = Index.open(index, model, engine=engine, device=device, precision=precision)
     photos: list[Path] = []
     for each in queries:
         if each.is_dir():

@@ -172,7 +172,7 @@ def open_patch_descriptor(
     refuse_unknown(name, FLOORS)
     if name != "random" and Path(name).suffix != ".params":
         document = document_of(os.fspath(name), LOCAL)
-        if (engine := engine_for(document, device)) != "torch" and document is not None:
+        if (engine := engine_for(document, device, precision)) != "torch" and document is not None:
             graph = open_graph(document, engine, precision)
             digest = document.fingerprint()
             return PatchDescriptor(

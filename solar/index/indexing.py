@@ -64,6 +64,7 @@ def index_photos(
     moved: Sequence[tuple[str, str]] = (),
     prune: bool = False,
     prune_missing_root: bool = False,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
     progress: Progress | None = None,
@@ -84,6 +85,7 @@ def index_photos(
         moved: (old folder, new folder) of photos; see `Index.move`.
         prune: take out photos whose files are gone.
         prune_missing_root: also those of folders that are missing, empty or more than half gone.
+        engine: that runs the model; see `solar.open_extractor`.
         device: where networks run.
         precision: of their arithmetic.
         progress: called with the number of photos dealt with, and of all.
@@ -101,13 +103,15 @@ def index_photos(
     anew = model if exists and not given else None
     if exists:
         settings = (None, None, None) if anew else (model, image_size, scales)
-        index = Index.open(to, *settings, device=device, precision=precision)
+        index = Index.open(to, *settings, engine=engine, device=device, precision=precision)
     else:
         for path in map(Path, given):
             if not path.exists() and not path.is_symlink():
                 raise UsageError("no such file or folder", path)
         made = model or "solar-r18"
-        index = Index.create(to, made, image_size, scales, device=device, precision=precision)
+        index = Index.create(
+            to, made, image_size, scales, engine=engine, device=device, precision=precision
+        )
     relocated = [(old, new, index.move(old, new)) for old, new in moved]
     report = AddReport()
     if anew:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
@@ -99,7 +100,9 @@ def read_whitening(path: Path, *, multi_scale: bool = True) -> Whitening:
             stored = meta["Lw"][name]["ms" if multi_scale else "ss"]
         keys = ("weight", "bias") if "weight" in stored else ("P", "m")
         projection, offset = (np.asarray(stored[key], np.float64) for key in keys)
-        mean = offset.ravel() if keys[0] == "P" else np.linalg.solve(projection, -offset)
+        mean: NDArray[np.float64] = (
+            offset.ravel() if keys[0] == "P" else np.linalg.solve(projection, -offset)
+        )
         if projection.shape != (projection.shape[0], mean.size):
             raise ValueError
     except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:

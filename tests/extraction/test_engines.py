@@ -16,7 +16,7 @@ import torch
 import solar
 from solar.errors import CheckpointError, MissingPackage, SolarError, UsageError
 from solar.extraction import collect, open_extractor
-from solar.extraction.engines import choose
+from solar.extraction.engines import choose, openvino
 from solar.extraction.export import export
 from solar.features.patch_descriptor import of_network, open_patch_descriptor
 from solar.models.checkpoints import save
@@ -159,6 +159,9 @@ def test_torch_is_chosen_where_only_it_can(
         return type(open_extractor(model, device=device)).__name__  # type: ignore[arg-type]
 
     assert engine("solar-r18") == "GraphExtractor"
+    monkeypatch.setattr(openvino, "precisions", lambda: ["float32"])
+    imitated = open_extractor("solar-r18", precision="bfloat16")
+    assert type(imitated).__name__ == "TorchExtractor"
     assert engine(model_folder) == engine(solar.load("solar-r18")) == "TorchExtractor"
     monkeypatch.setattr(choose, "driver_here", lambda: True)
     assert engine("solar-r18") == "GraphExtractor"  # a driver, but no processor that torch sees

@@ -41,7 +41,7 @@ def open_engine(
     place = os.fspath(model)
     asked["name"] = place if is_named(place) else str(Path(place).absolute())
     document = document_of(place, GLOBAL)
-    chosen = engine_for(document, device) if engine == "auto" else engine
+    chosen = engine_for(document, device, precision) if engine == "auto" else engine
     if chosen == "torch":
         from solar.extraction.engines.torch import TorchExtractor
         from solar.models.checkpoints import load
@@ -101,14 +101,25 @@ def require_device_name(device: str) -> None:
         raise UsageError(f"--device {device:.60}: use auto, cpu, cuda, cuda:1 or mps")
 
 
-def engine_for(document: ModelDocument | None, device: str) -> str:
-    """Torch where only it can, or where it has a graphics processor; else what is installed."""
+def engine_for(document: ModelDocument | None, device: str, precision: str = "auto") -> str:
+    """Torch where only it can, or where it has a graphics processor; else what is installed.
+
+    Args:
+        document: of the model's folder; None if it has none.
+        device: that was asked for.
+        precision: likewise; torch imitates those that the processor lacks.
+    """
     require_device_name(device)
     if document is None or not document.graph_digest or device not in ("auto", "cpu"):
         return "torch"
     if device == "auto" and _graphics_processor():
         return "torch"
-    return next((name for name, package in _PACKAGES.items() if find_spec(package)), "torch")
+    found = next((name for name, package in _PACKAGES.items() if find_spec(package)), "torch")
+    if found == "openvino" and precision in ("bfloat16", "float16") and find_spec("torch"):
+        from solar.extraction.engines.openvino import precisions
+
+        return found if precision in precisions() else "torch"
+    return found
 
 
 def _graphics_processor() -> bool:

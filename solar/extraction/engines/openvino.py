@@ -38,9 +38,7 @@ def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
     if precision != "auto":
         if precision not in _HINTS:
             raise UsageError(f"--precision {precision:.60}: use auto, {', '.join(_HINTS)}")
-        able = {"FP32": "float32", "BF16": "bfloat16", "FP16": "float16"}
-        here = [able[n] for n in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") if n in able]
-        if precision not in here:
+        if precision not in (here := precisions()):
             raise UsageError(
                 f"--precision {precision}: this processor computes in {', '.join(here)}"
             )
@@ -64,6 +62,13 @@ def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
     used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     dimensions = compiled.output(0).partial_shape[1].get_length()
     return Graph(run, dimensions, f"OpenVINO {ov.__version__.split('-')[0]}, {used}")
+
+
+def precisions() -> list[str]:
+    """Those that this processor computes in."""
+    able = {"FP32": "float32", "BF16": "bfloat16", "FP16": "float16"}
+    found = _quiet_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return [able[name] for name in found if name in able]
 
 
 def projections(
