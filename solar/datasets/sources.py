@@ -74,13 +74,15 @@ def _boxed(name: str, key: str) -> Source:
     return Source(name, [f"https://imperialcollegelondon.box.com/shared/static/{key}"])
 
 
-def _labels(name: str, folder: str, sha256: str | None = None) -> Source:
+def _measured(
+    name: str, folder: str, archives: Sequence[Sequence[Source]], sha256: str | None = None
+) -> Dataset:
     paths = (
         f"{folder}/{name}/gnd_{name}.pkl",
         f"cnnimageretrieval/data/test/{name}/gnd_{name}.pkl",
     )
     addresses = dict.fromkeys(host + path for path in paths for host in _CMP)
-    return Source(f"gnd_{name}.pkl", list(addresses), sha256=sha256)
+    return Dataset([Source(f"gnd_{name}.pkl", list(addresses), sha256)], archives)
 
 
 _OXFORD = [_archive("oxbuildings/oxbuild_images-v1.tgz", 1_938_238_004)]
@@ -104,28 +106,20 @@ _GL18 = """
 """
 
 DATASETS: Mapping[str, Dataset] = {
-    "roxford5k": Dataset(
-        [
-            _labels(
-                "roxford5k",
-                _NEW,
-                "ba7967754bd2d7d2210a5799f9c45ad5835e269a80ef9d3eba44caa35816c471",
-            )
-        ],
+    "roxford5k": _measured(
+        "roxford5k",
+        _NEW,
         _OXFORD,
+        "ba7967754bd2d7d2210a5799f9c45ad5835e269a80ef9d3eba44caa35816c471",
     ),
-    "rparis6k": Dataset(
-        [
-            _labels(
-                "rparis6k",
-                _NEW,
-                "d2e729a5293dda7dda8a15c8383424a42e4964a2c4cfea2f32fa85d11d2df499",
-            )
-        ],
+    "rparis6k": _measured(
+        "rparis6k",
+        _NEW,
         _PARIS,
+        "d2e729a5293dda7dda8a15c8383424a42e4964a2c4cfea2f32fa85d11d2df499",
     ),
-    "oxford5k": Dataset([_labels("oxford5k", _OLD)], _OXFORD),
-    "paris6k": Dataset([_labels("paris6k", _OLD)], _PARIS),
+    "oxford5k": _measured("oxford5k", _OLD, _OXFORD),
+    "paris6k": _measured("paris6k", _OLD, _PARIS),
     "revisitop1m": Dataset(
         [_of_cmp("revisitop/revisitop1m/revisitop1m.txt", _PTAK)],
         [
