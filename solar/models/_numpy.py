@@ -27,6 +27,10 @@ class StoredArray:
         """The values."""
         return np.array(self.values, dtype)
 
+    def __iter__(self) -> Iterator[Any]:
+        """The values along the first axis, as plain ones."""
+        return iter(self.values.tolist())
+
 
 class _Dtype:
     """A type of plain numbers."""

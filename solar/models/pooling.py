@@ -93,6 +93,11 @@ def linear(layer: nn.Linear, x: Tensor) -> Tensor:
         return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
+def exponents(pool: nn.Module) -> list[nn.Parameter]:
+    """The p of each GeM within a pooling; empty where there is none."""
+    return [module.p for module in pool.modules() if isinstance(module, GeM)]
+
+
 def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]]:
     """R-MAC's square regions (Tolias et al., ICLR 2016, section 3.2).
 

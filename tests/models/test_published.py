@@ -173,8 +173,11 @@ def test_a_network_comes_with_the_whitening_that_its_authors_learned(tmp_path: P
     theirs, rng = radenovic("resnet18", "gem", False, False), np.random.default_rng(0)
     mean, projection = rng.normal(size=(512, 1)), np.asfortranarray(rng.normal(size=(512, 512)))
     learned = {"ss": {"m": 2 * mean, "P": projection}, "ms": {"m": mean, "P": projection}}
-    theirs.write(tmp_path / "m.pth", Lw={"retrieval-SfM-120k": learned}, best=np.float64(0.5))
+    theirs.write(
+        tmp_path / "m.pth", Lw={"retrieval-SfM-120k": learned}, mean=np.array([0.1, 0.2, 0.3])
+    )
     ours = load(tmp_path / "m.pth")
+    assert ours.mean == (0.1, 0.2, 0.3)
     with torch.inference_mode():
         found = ours.multi_scale(IMAGES, SCALES).numpy()
     assert "512-D to 512-D" in succeed("convert", "m.pth", "w.npz", folder=tmp_path)

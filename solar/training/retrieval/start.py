@@ -11,6 +11,7 @@ from torch import nn
 from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.pooling import exponents
 from solar.models.registry import is_named
 from solar.training.retrieval.recipe import Optimisation, RetrievalRecipe
 
@@ -65,13 +66,14 @@ def build_optimizer(model: GlobalDescriptor, settings: Optimisation) -> torch.op
         model.stages.stage(stage, "[optimiser] rates").name: factor
         for stage, factor in settings.rates.items()
     }
-    apart = (model.attention, model.pool, *(model.stages[name] for name in stages))
-    special = {id(p) for module in apart for p in module.parameters()}
+    apart = (model.attention, *(model.stages[name] for name in stages))
+    powers = exponents(model.pool)
+    special = {id(p) for p in powers} | {id(p) for module in apart for p in module.parameters()}
     rest = [p for p in model.parameters() if id(p) not in special]
     groups = [
         (rest, 1.0, settings.weight_decay),
         (model.attention.parameters(), settings.attention_rate, settings.weight_decay),
-        (model.pool.parameters(), P_RATE, 0.0),
+        (powers, P_RATE, 0.0),
         *(
             (model.stages[name].parameters(), factor, settings.weight_decay)
             for name, factor in stages.items()

@@ -13,6 +13,7 @@ from solar.errors import SolarError
 from solar.models.config import Provenance
 from solar.models.device import choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.pooling import exponents
 from solar.models.registry import fetch, is_named, named
 from solar.training.pixels import normalised
 from solar.training.retrieval.epoch import Mined, mine
@@ -124,7 +125,7 @@ class RetrievalTask(Task):
 
     def figures(self) -> Line:
         """The pooling's p; the mean where each channel has one; None where there is none."""
-        values = [p.detach().mean().item() for p in self.model.pool.parameters()]
+        values = [p.detach().mean().item() for p in exponents(self.model.pool)]
         return {"p": values[0] if values else None}
 
     def close_epoch(self, epoch: int, last: bool) -> Line:

@@ -102,6 +102,17 @@ def test_groups_and_rates(tmp_path: Path, model_folder: Path) -> None:
     assert not any(name.startswith(FROZEN) for name in groups)
 
 
+def test_only_p_of_a_pooling_by_regions_is_trained_apart() -> None:
+    settings = Optimisation(learning_rate=1e-3, weight_decay=0.1)
+    for pooling in ("gem", "mac"):
+        model = GlobalDescriptor(GlobalConfig("resnet18", (), pooling, regional=True))
+        named = {id(p): name for name, p in model.named_parameters()}
+        groups = build_optimizer(model, settings).param_groups
+        found = {named[id(p)]: group["factor"] for group in groups for p in group["params"]}
+        assert [n for n, f in found.items() if f == 100] == ["pool.pool.p"] * (pooling == "gem")
+        assert found["pool.whiten.weight"] == 1
+
+
 def test_stages_have_rates_by_their_names(tmp_path: Path, model_folder: Path) -> None:
     rates = {"conv5_x": 0.1, "4": 0.0}
     recipe = small_recipe(
