@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from solar.errors import CheckpointError, UsageError
@@ -100,9 +99,8 @@ def read_whitening(path: Path, *, multi_scale: bool = True) -> Whitening:
             stored = meta["Lw"][name]["ms" if multi_scale else "ss"]
         keys = ("weight", "bias") if "weight" in stored else ("P", "m")
         projection, offset = (np.asarray(stored[key], np.float64) for key in keys)
-        mean: NDArray[np.float64] = (
-            offset.ravel() if keys[0] == "P" else np.linalg.solve(projection, -offset)
-        )
+        solved = offset if keys[0] == "P" else np.linalg.solve(projection, -offset)
+        mean = np.asarray(solved, np.float64).ravel()
         if projection.shape != (projection.shape[0], mean.size):
             raise ValueError
     except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
