@@ -12,7 +12,7 @@ from solar.files.atomic import sync_folder
 from solar.index._entries import Commit, path_to_text
 from solar.index._lock import LOCK_NAME, WriterLock, writer_lock
 from solar.index._snapshot import Snapshot
-from solar.index._sqlite import create, journal_of, plain_errors
+from solar.index._sqlite import SCHEMA, journal_of, open_writing, plain_errors
 from solar.index._writer import Writer
 from solar.index.catalogue import catalogue_file, features_file, newest, roots_sum
 from solar.index.results import IndexInfo
@@ -67,7 +67,9 @@ def make_catalogue(file: Path, commit: Commit) -> None:
     with plain_errors(file, writing=True):
         for old in (file, journal_of(file)):
             old.unlink(missing_ok=True)
-        with contextlib.closing(create(file)) as connection:
+        with contextlib.closing(open_writing(file, "rwc")) as connection:
+            for statement in SCHEMA:
+                connection.execute(statement)
             connection.execute(
                 "INSERT INTO state VALUES (?)", (replace(commit, roots=roots_sum([])).to_text(),)
             )
@@ -130,7 +132,7 @@ def summary(snapshot: Snapshot) -> IndexInfo:
             (snapshot.text(entry), entry.reason or "")
             for entry in catalogue.failed(commit.generation)
         ],
-        copies=[list(map(snapshot.text, group)) for group in catalogue.copies(commit.generation)],
+        copies=snapshot.copies(),
         unfinished=commit.unfinished,
         size=sum(file.stat().st_size for file in files if file.exists()),
         reclaimable=unused + commit.features_bytes - feature_bytes + dead * _VERSION_BYTES,

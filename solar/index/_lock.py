@@ -6,9 +6,10 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from solar.errors import IndexFolderError, IndexLocked
@@ -32,21 +33,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go_in_child)
 
 
-class WriterLock:
-    """The right to write to an index, held by one writer at a time."""
-
-    def __init__(self, folder: Path, descriptor: int) -> None:
-        """Use `writer_lock`."""
-        self._file = folder / LOCK_NAME
-        self._descriptor = descriptor
-
-    def prove(self) -> None:
-        """Refuse to go on once the lock's file is another: then somebody else may be writing.
-
-        Raises:
-            IndexFolderError: it is.
-        """
-        prove_same(self._file, os.fstat(self._descriptor))
+WriterLock = Callable[[], None]
+"""Proves that the lock is still held: that its file is not another, of which somebody else may have
+the lock. Raises IndexFolderError if it is."""
 
 
 @contextmanager
@@ -66,7 +55,7 @@ def writer_lock(folder: Path, timeout: float = 0) -> Iterator[WriterLock]:
     except OSError as error:
         raise IndexFolderError(f"cannot be written: {error}", folder) from error
     try:
-        yield WriterLock(folder, descriptor)
+        yield partial(prove_same, folder / LOCK_NAME, os.fstat(descriptor))
     finally:
         _drop(descriptor)
 

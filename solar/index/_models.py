@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from solar.errors import CheckpointError, SolarError, UsageError
 from solar.extraction import Extraction, Extractor, open_extractor
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
 
     Model = AnyPath | GlobalDescriptor | Extractor
-
-_T = TypeVar("_T")
 
 
 def place_of(model: Model) -> Model:
@@ -55,35 +53,33 @@ class Models:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _extractor: Extractor | None = field(default=None, repr=False)
 
-    def open(self, image_size: int | None, scales: tuple[float, ...] | None) -> Extractor:
-        """Load the model that was given, with settings of its own or others."""
-        if self.model is None:
-            raise UsageError("no model was given", self.folder)
-        given = isinstance(self.model, Extractor)
+    def load(
+        self, model: Model, image_size: int | None, scales: Sequence[float] | None
+    ) -> Extractor:
+        """An extractor by a model, which has settings of its own if it is one already."""
+        given = isinstance(model, Extractor)
         return open_extractor(
-            self.model,
+            model,
             engine=self.engine,
             device=self.device,
             precision=self.precision,
             image_size=None if given else image_size,
-            scales=None if given else scales,
+            scales=None if given or scales is None else tuple(scales),
         )
 
-    def use(self, extractor: Extractor, made: Extraction) -> Extractor:
+    def use(self, extractor: Extractor, made: Extraction) -> None:
         """Take an extractor for this index from now on.
 
         Raises:
             UsageError: it describes otherwise than the index's photos were.
         """
-        name = made.model
         made.require_same(
             extractor.extraction,
             self.folder,
             f"use what it was made with, or describe its photos anew with `solar index --to "
-            f"{self.folder} --model {extractor.extraction.model or name}`",
+            f"{self.folder} --model {extractor.extraction.model or made.model}`",
         )
         self._extractor = extractor
-        return extractor
 
     def extractor(self, made: Extraction) -> Extractor:
         """What describes photos as an index's were described, loaded on first use.
@@ -95,13 +91,11 @@ class Models:
         with self._lock:
             if self._extractor is None:
                 model = made.model if self.model is None else self.model
-                loading = Models(self.folder, model, None, self.device, self.precision, self.engine)
-                found = self._told(
-                    lambda: loading.open(made.image_size, made.scales),
-                    f"the model that it was made with, {made.model}",
-                    "--model",
-                    CheckpointError,
-                )
+                try:
+                    found = self.load(model, made.image_size, made.scales)
+                except CheckpointError as error:
+                    what = f"the model that it was made with, {made.model}"
+                    raise self._lost(what, error, "--model") from error
                 self.use(found, made)
             assert self._extractor is not None  # noqa: S101
             return self._extractor
@@ -121,33 +115,24 @@ class Models:
         """
         with self._lock:
             if self.features is None:
-                self.features = self._told(
-                    lambda: open_feature_extractor(
+                try:
+                    self.features = open_feature_extractor(
                         made.descriptor,
                         self.device,
                         precision=self.precision,
                         detector=made.detector,
                         keypoints=made.keypoints,
                         image_size=made.image_size,
-                    ),
-                    f"the local descriptor that its features were made with, {made.descriptor}",
-                    f"`solar index --to {self.folder} --local`",
-                    (CheckpointError, UsageError),
-                )
+                    )
+                except (CheckpointError, UsageError) as error:
+                    name = made.descriptor
+                    what = f"the local descriptor that its features were made with, {name}"
+                    option = f"`solar index --to {self.folder} --local`"
+                    raise self._lost(what, error, option) from error
             made.require_same(self.features.extraction, self.folder, "use what they were made with")
             return self.features
 
-    def _told(
-        self,
-        load: Callable[[], _T],
-        what: str,
-        option: str,
-        errors: type[SolarError] | tuple[type[SolarError], ...],
-    ) -> _T:
-        """Load something; if it is not where it was, say how to tell where it is now."""
-        try:
-            return load()
-        except errors as error:
-            raise CheckpointError(
-                f"needs {what} ({error}): say where it is now with {option}", self.folder
-            ) from error
+    def _lost(self, what: str, error: SolarError, option: str) -> CheckpointError:
+        return CheckpointError(
+            f"needs {what} ({error}): say where it is now with {option}", self.folder
+        )

@@ -136,6 +136,10 @@ class Reader:
 
         return summary(self._snapshot)
 
+    def copies(self) -> list[list[str]]:
+        """Paths of photos that are the same byte for byte, group by group."""
+        return self._snapshot.copies()
+
     def verify(self) -> list[str]:
         """Check the last commit on disk against its checksums.
 

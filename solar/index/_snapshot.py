@@ -160,6 +160,11 @@ class Snapshot:
                 yield from self.named([(number, inside)]).values()
                 yield from self.catalogue.below(number, inside, generation)
 
+    def copies(self) -> list[list[str]]:
+        """Where photos are that are the same byte for byte, group by group."""
+        groups = self.catalogue.copies(self.commit.generation)
+        return [list(map(self.text, group)) for group in groups]
+
     def text(self, entry: Entry) -> str:
         """Where a photo is now."""
         return self.roots.text(entry.root, entry.path)

@@ -40,14 +40,6 @@ SCHEMA = (
 """Of each photo, one version for each time it changed: born with a commit, dead since another."""
 
 
-def create(file: Path) -> sqlite3.Connection:
-    """Make an empty catalogue, and open it for writing."""
-    connection = open_writing(file, "rwc")
-    for statement in SCHEMA:
-        connection.execute(statement)
-    return connection
-
-
 def open_writing(file: Path, mode: str = "rw", *, lasting: bool = True) -> sqlite3.Connection:
     """Open a catalogue for writing; unless it must last, a kill may damage it."""
     connection = _connect(file, mode)

@@ -64,7 +64,7 @@ class Writer:
             IndexFolderError: they cannot be written, or are damaged.
         """
         self.file = file
-        self._lock = lock
+        self._prove_lock = lock
         self._lasting = lasting
         self._opened = contextlib.ExitStack()
         self._changes: dict[int, Entry | None] = {}  # None for one that is removed.
@@ -209,7 +209,7 @@ class Writer:
 
     def _prove(self) -> None:
         prove_same(self.file, self._identity)
-        self._lock.prove()
+        self._prove_lock()
         self._vectors.prove()
         self._features.prove()
         if read_commit(self._connection, self.file).generation != self.commit_read.generation:

@@ -75,7 +75,7 @@ class Index(Reader):
         place = Path(folder).absolute()
         refuse_occupied(place)
         models = Models(place, place_of(model), None, device, precision, engine)
-        extractor = models.open(image_size, None if scales is None else tuple(scales))
+        extractor = models.load(place_of(model), image_size, scales)
         make_folder(place, Commit(extractor.extraction))
         models.use(extractor, extractor.extraction)
         return cls(Snapshot.open(place), models)
@@ -355,7 +355,7 @@ class Index(Reader):
         """
         m = self._models
         models = Models(self.folder, place_of(model), m.features, m.device, m.precision, m.engine)
-        extractor = models.open(image_size, None if scales is None else tuple(scales))
+        extractor = models.load(place_of(model), image_size, scales)
         with self._writing(timeout) as (snapshot, lock):
             made, here = snapshot.commit.extraction, extractor.extraction
             if image_size is None and scales is None:

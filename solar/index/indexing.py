@@ -130,4 +130,4 @@ def index_photos(
     gone = report.vanished if prune or prune_missing_root else []
     gone = [*gone, *report.unreachable] if prune_missing_root else gone
     dropped = index.remove(gone) if gone else 0
-    return Indexed(to, len(index), dropped, index.info().copies, report, relocated)
+    return Indexed(to, len(index), dropped, index.copies(), report, relocated)

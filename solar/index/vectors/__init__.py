@@ -1,14 +1,119 @@
-"""Where an index keeps descriptors, and how they are searched: one file for each kind."""
+"""Where an index keeps descriptors, and how they are searched: one file for each kind.
+
+A descriptor is known by its row: 0, 1, 2, … in the order of appending. Rows are never changed; the
+catalogue knows which photo owns which row, and which rows nobody owns any more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from solar.errors import UsageError
-from solar.index.vectors._protocol import Kind, Vectors, VectorsWriter
 from solar.index.vectors.exact import Exact, lengths_of
 
 __all__ = ["KINDS", "Kind", "Vectors", "VectorsWriter", "kind_named", "lengths_of"]
+
+
+class Vectors(Protocol):
+    """The rows of one commit, to read; used by many threads at once."""
+
+    def __len__(self) -> int:
+        """How many rows there are, owned or not."""
+        ...
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The descriptors (K, D) of some rows (K,), as they were appended."""
+        ...
+
+    def lengths(self, start: int) -> NDArray[np.float32]:
+        """The Euclidean lengths (K,) of all rows from one on, NaN where a number is not finite."""
+        ...
+
+    def search(
+        self, queries: NDArray[np.float32], owners: NDArray[np.int64], top: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Find, for each query, the rows with the largest inner product.
+
+        Args:
+            queries: (Q, D), finite.
+            owners: (rows,) the id that each row stands for; rows with -1 are left out.
+            top: how many to find, 1 or more.
+
+        Returns:
+            Scores (Q, K) in descending order and the ids (Q, K) they belong to, where K is `top`,
+            or the number of owned rows if that is smaller. Of equal scores, the lower id is first.
+            The same between runs and for any number of threads.
+        """
+        ...
+
+
+class VectorsWriter(Protocol):
+    """Appends rows; they count only once the catalogue says so."""
+
+    def write(self, start: int, descriptors: NDArray[np.float32]) -> None:
+        """Put descriptors (K, D) at rows start, start + 1, …, in the place of any that are there.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Put everything that was written on disk.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        ...
+
+    def prove(self) -> None:
+        """Refuse to go on if others have taken the place of what was opened.
+
+        Raises:
+            IndexFolderError: they have.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Kind(Protocol):
+    """Opens vectors of one kind."""
+
+    def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Vectors:
+        """Open vectors for reading.
+
+        Args:
+            folder: of the index.
+            number: that compaction raises; files of different numbers lie side by side.
+            dimensions: D.
+            rows: how many of them count.
+
+        Raises:
+            FileNotFoundError: a file is not there.
+            IndexDamaged: it is shorter than it must be.
+        """
+        ...
+
+    def write(self, folder: Path, number: int, dimensions: int) -> VectorsWriter:
+        """Open vectors for writing; they are made if they are not there.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        ...
+
+    def files(self, folder: Path, number: int) -> list[Path]:
+        """All files of a number, there or not."""
+        ...
+
 
 KINDS: Mapping[str, Kind] = {"exact": Exact()}
 """By the name that an index remembers."""
