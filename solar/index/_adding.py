@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from solar.errors import UsageError
+from solar.errors import SolarError, UsageError
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.files.atomic import sha256
@@ -137,7 +137,16 @@ class Addition:
                     self._commit()
                 self._round(paths[start : start + _PHOTOS_PER_ROUND])
             self._put(with_features=True)
-            self._writer.unfinished = tuple(place for place in before if place not in places)
+            done = tuple(f"{place}/" for place in places)
+            self._writer.unfinished = tuple(
+                place
+                for place in before
+                if not f"{place}/".startswith(done) and Path(place).exists()
+            )
+        except SolarError:  # Of a wrong call, say: nothing was begun.
+            if self._writer.commit_read.unfinished == before:
+                self._writer.unfinished = before
+            raise
         finally:
             self._put(with_features=False)
             self._writer.commit()

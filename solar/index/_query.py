@@ -135,7 +135,7 @@ def chain_of(rerank: str, snapshot: Snapshot) -> Sequence[Reranker]:
     chain = parse_rerank(rerank, features=kept)
     if not kept and any(each.needs_features for each in chain):
         raise UsageError(
-            f"keeps no features, which re-ranking by {rerank} needs: make them with "
+            f"keeps no keypoints, which --rerank {rerank} needs: add them with "
             f"`solar index --to {snapshot.folder} --local solar-local`",
             snapshot.folder,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from solar.errors import UsageError
 from solar.files.atomic import sha256
-from solar.index._entries import path_to_bytes, path_to_text
+from solar.index._entries import is_gone, path_to_bytes, path_to_text
 from solar.index.catalogue import Home, Root
 from solar.photos import EXCLUDED, look_for_photos
 from solar.typing import AnyPath
@@ -247,14 +247,18 @@ def move(snapshot: Snapshot, writer: Writer, old: Path, new: Path) -> int:
     """Let photos below a folder lie in another from now on; returns how many there are.
 
     Raises:
-        UsageError: there are none, or the new folder does not exist.
+        UsageError: there are none, or the new folder does not exist or holds none of them.
     """
     if not new.is_dir():
         raise UsageError("no such folder", new)
-    source, target = (path_to_bytes(p).rstrip(b"/") for p in (old.absolute(), new.resolve()))
+    ways = absolute_photo(old), new.resolve()
+    source, target = (path_to_bytes(way).rstrip(b"/") for way in ways)
     moved = list(snapshot.below(source))
     if not moved:
         raise UsageError(f"knows no photo below {old}", snapshot.folder)
+    ends = (snapshot.roots.whole(each.root, each.path)[len(source) :] for each in moved)
+    if all(is_gone(Path(path_to_text(target + end))) for end in ends):
+        raise UsageError(f"holds none of the {len(moved):,} photos of {old}", new)
     roots = snapshot.roots
     inside = {n for n, place in roots.places.items() if (place + b"/").startswith(source + b"/")}
     others = Roots({n: place for n, place in roots.places.items() if n not in inside})

@@ -49,13 +49,17 @@ def newest(folder: Path) -> tuple[int, Path]:
     """
     try:
         names = [file.name for file in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except FileNotFoundError as error:
         raise IndexFolderError("no such index: make one with `solar index`", folder) from error
+    except NotADirectoryError as error:
+        raise IndexFolderError("is a file, no index: an index is a folder", folder) from error
     except OSError as error:
         raise IndexFolderError(f"cannot be read: {error}", folder) from error
     numbers = [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
     if not numbers:
-        raise IndexFolderError("is no index: it holds no catalogue", folder)
+        raise IndexFolderError(
+            "is a folder, but no index: name one, or a new or empty folder to make it in", folder
+        )
     return max(numbers), catalogue_file(folder, max(numbers))
 
 

@@ -150,7 +150,7 @@ def read_photo(path: Path) -> bytes:
         if not path.exists():
             raise PhotoError("no such file", path)
         if not path.is_file():  # reading a pipe or a device could wait for ever
-            raise PhotoError("not a regular file", path)
+            raise PhotoError("a folder" if path.is_dir() else "not a regular file", path)
         size = path.stat().st_size
         if size > MAX_MEMORY:
             raise PhotoError(f"too large, {size / 10**9:.1f} GB on disk: scale it down", path)

@@ -161,7 +161,7 @@ def test_compact_frees_features_of_no_photo_and_only_these(local: Index, photos:
 def test_an_index_without_features_says_how_to_get_them(index: Index, photos: Path) -> None:
     assert index.info().features is None
     assert index.features([0]) == [None]
-    with pytest.raises(UsageError, match=r"keeps no features.*solar index .*--local"):
+    with pytest.raises(UsageError, match=r"keeps no keypoints.*solar index .*--local"):
         index.search(photos / "a.jpg", rerank="geometric")
 
 

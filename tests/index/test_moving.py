@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from solar.errors import DecoderMissing
+from solar.errors import DecoderMissing, UsageError
 from solar.extraction import Described, Failed
 from solar.index import Index
 from solar.photos import Box, Photo, name_of
@@ -156,6 +156,7 @@ def test_an_index_in_the_making_says_so(tmp_path: Path, photos: Path) -> None:
     assert list(index.unfinished) == [str(photos)] and index.verify() == []
     index.compact()
     assert list(Index.open(index.folder).unfinished) == [str(photos)]
+    index.add(photos.parent)  # and with it the folder that was begun
     index.add(photos)
     assert len(index.unfinished) == len(Index.open(index.folder).unfinished) == 0
     before = index.generation
@@ -199,3 +200,31 @@ def test_photos_that_wanted_a_decoder_are_tried_again_once_it_is_there(
     assert len(index.add(photos).still_failed) == 1 and not extractor.described
     monkeypatch.setattr("solar.photos._sniff.find_spec", lambda name: name)
     assert index.add(photos).added == [str(photos / "a.jpg")]
+
+
+def test_a_wrong_call_begins_nothing_and_a_vanished_place_is_forgotten(
+    index: Index, photos: Path, tmp_path: Path
+) -> None:
+    class Refused(BytesExtractor):
+        def describe(
+            self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+        ) -> Iterator[Described | Failed]:
+            raise UsageError("no such device") if self.refuses else KeyboardInterrupt
+
+        refuses = True
+
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "n.jpg").write_text("n")
+    refused = Refused()
+    with pytest.raises(UsageError):
+        Index.open(index.folder, refused).add(tmp_path / "new")
+    assert not Index.open(index.folder).unfinished
+    refused.refuses = False
+    with pytest.raises(KeyboardInterrupt):
+        Index.open(index.folder, refused).add(tmp_path / "new")
+    assert list(Index.open(index.folder).unfinished) == [str(tmp_path / "new")]
+    (tmp_path / "new" / "n.jpg").unlink()
+    (tmp_path / "new").rmdir()
+    (photos / "f.jpg").write_text("f")
+    index.add(photos)
+    assert not index.unfinished

@@ -97,5 +97,5 @@ def test_what_goes_wrong_is_told(index: Index, photos: list[Path], tmp_path: Pat
     with pytest.raises(PhotoError, match=r"bad\.png"):
         index.search(tmp_path / "bad.png", rerank="geometric")
     bare = Index.create(tmp_path / "bare", BytesExtractor())
-    with pytest.raises(UsageError, match=r"keeps no features.*--local"):
+    with pytest.raises(UsageError, match=r"keeps no keypoints.*--local"):
         bare.search(photos[0], rerank="geometric")

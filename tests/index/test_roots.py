@@ -110,7 +110,12 @@ def test_moved_says_where_photos_are(index: Index, photos: Path, tmp_path: Path)
     assert all(Path(path).exists() for path in paths(index))
     assert len(index.add([new, tmp_path / "apart"]).unchanged) == 5
     assert not extractor.described
-    for old, to, words in [(photos, new, "knows no photo"), (new, tmp_path / "x", "no such")]:
+    (tmp_path / "other").mkdir()
+    for old, to, words in [
+        (photos, new, "knows no photo"),
+        (new, tmp_path / "x", "no such"),
+        (new, tmp_path / "other", "holds none of the 3 photos"),
+    ]:
         with pytest.raises(UsageError, match=words):
             index.move(old, to)
 

@@ -43,7 +43,7 @@ def test_what_is_no_photo_is_refused_in_one_line(tmp_path: Path) -> None:
     for name, words in {
         "none.jpg": "none.jpg: no such file",
         "nul\0.jpg": "nul\\x00.jpg: no such file",
-        "": ": not a regular file",
+        "": ": a folder",
         "pipe.jpg": "pipe.jpg: not a regular file",
         "loop.jpg": "loop.jpg: ",
         "two\nlines.jpg": "two\\nlines.jpg: not a supported format, it looks like text",
