@@ -5,11 +5,12 @@
 PYTHON ?= python3
 PHOTOS ?=
 BIN := .venv/bin
+DEMO := .venv-demo/bin
 
 .PHONY: demo test check clean
 
-demo: .venv/installed
-	$(BIN)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+demo: .venv-demo/installed
+	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
@@ -22,11 +23,18 @@ check: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-demo demo
 
 # pip is told to keep quiet but for errors; torch alone takes a minute to arrive
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	@echo "installing Solar and what it needs (about two minutes, once) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+# what a person who searches needs: no torch
+.venv-demo/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	@echo "installing Solar and what it needs (about a minute, once) ..."
+	$(DEMO)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
 	@touch $@
