@@ -31,7 +31,7 @@ from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos, open_photo
-from solar.training.retrieval.validation import folder_map
+from solar.training.retrieval.task import folder_map
 from solar.whitening.learn import learn_from_places, without_whitening
 
 RECIPE = Path(__file__).with_name("recipe.toml")

@@ -107,7 +107,7 @@ def _lines(title: str) -> Iterator[Show]:
             done, total = counts
             left, seconds = "" if total is None else f" of {total:,}", time.monotonic() - started
             if total and done:
-                left += f", {_time_left(seconds * (total - done) / done)}"
+                left += f", {_time_left(seconds * (total - done) / done)}" if done < total else ""
             err.print(f"{title}: {done:,}{left}" if left or done else f"{title}: {seconds:.0f} s")
 
     teller = threading.Thread(target=tell, daemon=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -12,14 +11,14 @@ from torch import Tensor
 
 from solar.errors import UsageError
 from solar.models.config import GlobalConfig
-from solar.training.run.tables import FREE, OUTSIDE, Precision
+from solar.training.run.tables import FREE, OUTSIDE, Precision, Ranged, number
 
 Teacher = Callable[[Tensor], Tensor]
 """(B, 3, side, side) uint8 -> (B, C, h, w) float32, non-negative."""
 
 
 @dataclass(frozen=True)
-class Phase:
+class Phase(Ranged):
     """One of [[distillation.phases]]: an epoch.
 
     Attributes:
@@ -27,16 +26,12 @@ class Phase:
         side: of the student's input in pixels.
     """
 
-    crops: int
-    side: int
-
-    def __post_init__(self) -> None:
-        if min(self.crops, self.side) < 1:
-            raise UsageError("crops and side start at 1")
+    crops: int = number()
+    side: int = number()
 
 
 @dataclass(frozen=True)
-class Distillation:
+class Distillation(Ranged):
     """Table [distillation]: AdamW on random crops.
 
     Attributes:
@@ -60,27 +55,22 @@ class Distillation:
 
     phases: tuple[Phase, ...]
     start: str | None = None
-    teacher_side: int = 224
-    batch: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.02
-    warmup: int = 16_000
-    cooldown: int = 150_000
+    teacher_side: int = number(224)
+    batch: int = number(64)
+    learning_rate: float = number(1e-3, 0)
+    weight_decay: float = number(0.02, 0)
+    warmup: int = number(16_000)
+    cooldown: int = number(150_000)
     area: tuple[float, float] = (0.2, 1.0)
-    jitter: float = 0.3
-    whitened: int = 256
-    statistics: int = 4096
+    jitter: float = number(0.3, 0)
+    whitened: int = number(256)
+    statistics: int = number(4096)
     precision: Precision = "auto"
-    seed: int = 0
-    workers: int = field(default=1, metadata=FREE)
+    seed: int = number(0, 0)
+    workers: int = number(1, 0, **FREE)
 
     def __post_init__(self) -> None:
-        for name in ("teacher_side", "batch", "warmup", "cooldown", "whitened", "statistics"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it starts at 1")
-        for name in ("learning_rate", "weight_decay", "jitter", "seed", "workers"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must not be negative")
+        super().__post_init__()
         if len(self.area) != 2 or not 0 < self.area[0] <= self.area[1] <= 1:
             raise UsageError(f"area {list(self.area)}: use two shares of a photo, the lesser first")
         if self.crops < self.batch:

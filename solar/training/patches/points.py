@@ -17,13 +17,14 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from solar.datasets.patches.store import SIDE, IntArray, Part, Patches
-from solar.errors import PhotoError, UsageError
+from solar.errors import PhotoError
 from solar.features.detectors import SiftDetector
 from solar.features.keypoints import Keypoints
 from solar.features.patches import PhotoPyramid
 from solar.photos import open_photo
 from solar.photos.augment import Visit, revisit
 from solar.photos.plane import Matrix, project
+from solar.training.run.tables import Ranged, number
 from solar.typing import GrayImage
 
 # Keypoints of two views show one point if they differ by less, in keypoint sizes, octaves and
@@ -42,7 +43,7 @@ POINTS_PER_PHOTO = 65_536
 
 
 @dataclass(frozen=True)
-class PairSettings:
+class PairSettings(Ranged):
     """How patches of points are made from a photo.
 
     Attributes:
@@ -57,25 +58,12 @@ class PairSettings:
         UsageError: a value is outside its range.
     """
 
-    visits: int = 3
-    points: int = 400
-    magnification: float = 6.0
-    misplaced: float = 0.3
-    rescale: float = 1.4
+    visits: int = number(3, 1, 100)
+    points: int = number(400, 1, POINTS_PER_PHOTO)
+    magnification: float = number(6.0, 0.1, 100)
+    misplaced: float = number(0.3, 0, 1)
+    rescale: float = number(1.4, 1, 4)
     visit: Visit = field(default_factory=lambda: Visit(**USUAL))
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "visits": (1, 100),
-            "points": (1, POINTS_PER_PHOTO),
-            "magnification": (0.1, 100),
-            "misplaced": (0, 1),
-            "rescale": (1, 4),
-        }
-        for name, (least, greatest) in ranges.items():
-            if not least <= getattr(self, name) <= greatest:
-                value = getattr(self, name)
-                raise UsageError(f"{name} is {value}; choose {least} to {greatest}")
 
 
 def photo_points(

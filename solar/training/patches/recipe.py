@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,11 +9,11 @@ from typing import Literal
 from solar.errors import UsageError
 from solar.models.config import LocalConfig, Provenance
 from solar.training.patches.points import PairSettings
-from solar.training.run.tables import FREE, OUTSIDE, Precision
+from solar.training.run.tables import FREE, OUTSIDE, Precision, Ranged, number
 
 
 @dataclass(frozen=True)
-class PhotosTable:
+class PhotosTable(Ranged):
     """Table [photos]: photos without labels; their places are photographed again.
 
     Attributes:
@@ -28,14 +27,13 @@ class PhotosTable:
     folders: tuple[str, ...]
     held_out: str
     store: str
-    seed: int = 0
-    workers: int = field(default=1, metadata=FREE)
+    seed: int = number(0, 0)
+    workers: int = number(1, 0, **FREE)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.held_out not in self.folders:
             raise UsageError(f"held_out: '{self.held_out}' is not among the folders")
-        if self.workers < 0 or self.seed < 0:
-            raise UsageError("workers and seed start at 0")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class PhotoTourTable:
 
 
 @dataclass(frozen=True)
-class PatchTraining:
+class PatchTraining(Ranged):
     """Table [training]: Adam on batches of points.
 
     Attributes:
@@ -74,27 +72,22 @@ class PatchTraining:
         validation_points: at most so many.
     """
 
-    steps: int
-    points: int = 512
-    learning_rate: float = 1e-2
-    warmup: int = 0
-    margin: float = 1.0
-    sos: float = 1.0
-    neighbours: int = 8
+    steps: int = number()
+    points: int = number(512)
+    learning_rate: float = number(1e-2, 0)
+    warmup: int = number(0, 0)
+    margin: float = number(1.0, 0)
+    sos: float = number(1.0, 0)
+    neighbours: int = number(8)
     graph: Literal["paper", "release"] = "paper"
     turned: bool = True
     precision: Precision = "auto"
-    seed: int = 0
-    validate_every: int = 200
-    validation_points: int = 4096
+    seed: int = number(0, 0)
+    validate_every: int = number(200)
+    validation_points: int = number(4096)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "points", "neighbours", "validate_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it starts at 1")
-        for name in ("learning_rate", "margin", "sos", "warmup", "seed"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must not be negative")
+        super().__post_init__()
         if self.warmup >= self.steps:
             raise UsageError(f"warmup is {self.warmup} of {self.steps} steps; make it shorter")
 

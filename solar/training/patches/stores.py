@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
 from solar.datasets.patches.phototour import PhotoTour
-from solar.datasets.patches.store import IntArray, Part, Patches, PatchStore, open_or_write
+from solar.datasets.patches.store import SIDE, IntArray, Part, Patches, PatchStore, open_or_write
 from solar.errors import UsageError
 from solar.photos import find_photos
-from solar.training.patches.phototour import scene_points
 from solar.training.patches.points import photo_names, stream
 from solar.training.patches.recipe import PatchRecipe, PhotosTable, PhotoTourTable
 from solar.training.run.processes import Processes
 from solar.training.run.task import Progress
 
+_AT_ONCE = 8192
 _HELD_OUT = 5  # every fifth photo is for validation
 
 
@@ -92,6 +96,30 @@ def _of_scenes(
         return open_or_write(base / table.store / name, parts, made_with)
 
     return store("training", table.scenes), store("validation", (table.held_out,))
+
+
+def scene_points(scenes: Sequence[PhotoTour]) -> Iterator[Part]:
+    """Patches and point ids of scenes, for `solar.datasets.patches.store`.
+
+    Patches are halved bilinearly, as `PatchDescriptor.of_patches` does. The ids of a
+    scene start where those of the scene before end.
+
+    Args:
+        scenes: any number.
+
+    Yields:
+        Patches (n, 32, 32) uint8 and (n,) point ids, ascending.
+    """
+    after = 0
+    for scene in scenes:
+        ids = np.unique(scene.point_ids, return_inverse=True)[1].reshape(-1) + after
+        order = np.argsort(ids, kind="stable")
+        for start in range(0, len(order), _AT_ONCE):
+            numbers = order[start : start + _AT_ONCE]
+            patches = torch.from_numpy(scene.patches(numbers)).float()[:, None]
+            halved = interpolate(patches, (SIDE, SIDE), mode="bilinear")
+            yield halved[:, 0].round().byte().numpy(), ids[numbers]
+        after += len(np.unique(ids))
 
 
 def _counted(parts: Iterable[Part], total: int, what: str, progress: Progress) -> Iterator[Part]:

@@ -9,7 +9,9 @@ from typing import Literal
 
 from solar.errors import UsageError
 from solar.photos.augment import Visit
-from solar.training.run.tables import FREE, OUTSIDE, Precision
+from solar.training.run.tables import FREE, OUTSIDE, Precision, Ranged, number
+
+SCALES = 1 / 16, 8  # least and greatest
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Ranged):
     """One of [[photos]]: photos, and how many of them an epoch uses.
 
     Attributes:
@@ -47,20 +49,19 @@ class Source:
     folder: str | None = None
     photos: str | None = None
     boxes: tuple[str, ...] = ()
-    queries: int = 2000
-    pool: int = 20_000
+    queries: int = number(2000)
+    pool: int = number(20_000)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.places is None) == (self.folder is None):
             raise UsageError("give either 'places', photos with labels, or 'folder', photos alone")
         if self.folder is not None and (self.photos is not None or self.boxes):
             raise UsageError("'photos' and 'boxes' belong to 'places'")
-        if self.queries < 1 or self.pool < 1:
-            raise UsageError("'queries' and 'pool' start at 1")
 
 
 @dataclass(frozen=True)
-class TupleSettings:
+class TupleSettings(Ranged):
     """Table [tuples]: a query, a positive and negatives, and how they are seen.
 
     Attributes:
@@ -70,18 +71,14 @@ class TupleSettings:
         pool_image_size: limit of the longest side while negatives are looked for, in pixels.
     """
 
-    negatives: int = 5
-    image_size: int = 1024
+    negatives: int = number(5)
+    image_size: int = number(1024)
     crop: Literal["square", "whole"] = "square"
-    pool_image_size: int = 1024
-
-    def __post_init__(self) -> None:
-        if min(self.negatives, self.image_size, self.pool_image_size) < 1:
-            raise UsageError("negatives and image sizes start at 1")
+    pool_image_size: int = number(1024)
 
 
 @dataclass(frozen=True)
-class LossSettings:
+class LossSettings(Ranged):
     """Table [loss]: first order + weight x second-order similarity.
 
     Attributes:
@@ -92,17 +89,13 @@ class LossSettings:
     """
 
     first_order: Literal["triplet", "contrastive"] = "triplet"
-    margin: float = 1.25
+    margin: float = number(1.25, 0)
     second_order: Literal["batch", "absolute", "query", "none"] = "batch"
-    weight: float = 10.0
-
-    def __post_init__(self) -> None:
-        if not (0 < self.margin < math.inf and 0 <= self.weight < math.inf):
-            raise UsageError("the margin must be positive, the weight not negative")
+    weight: float = number(10.0, 0)
 
 
 @dataclass(frozen=True)
-class Optimisation:
+class Optimisation(Ranged):
     """Table [optimiser]: Adam, whose rate falls by exp(-decay) after every epoch.
 
     Attributes:
@@ -121,29 +114,23 @@ class Optimisation:
         workers: processes that read photos.
     """
 
-    epochs: int = 100
-    max_steps: int | None = None
-    tuples: int = 8
-    learning_rate: float = 1e-6
-    decay: float = 0.01
-    weight_decay: float = 0.0
-    attention_rate: float = 1.0
+    epochs: int = number(100)
+    max_steps: int | None = number(None)
+    tuples: int = number(8)
+    learning_rate: float = number(1e-6, 0)
+    decay: float = number(0.01, 0)
+    weight_decay: float = number(0.0, 0)
+    attention_rate: float = number(1.0, 0)
     rates: dict[str, float] = field(default_factory=dict)
-    chunk: int = 56
+    chunk: int = number(56)
     precision: Precision = "auto"
-    seed: int = 0
-    workers: int = field(default=2, metadata=FREE)
+    seed: int = number(0, 0)
+    workers: int = number(2, 0, **FREE)
 
     def __post_init__(self) -> None:
-        limit = 1 if self.max_steps is None else self.max_steps
-        counts = (self.epochs, self.tuples, self.chunk, limit)
-        if min(counts) < 1 or min(self.workers, self.seed) < 0:
-            raise UsageError(
-                "epochs, tuples and chunk start at 1, as max_steps does; workers and seed at 0"
-            )
-        rates = (self.learning_rate, self.decay, self.weight_decay, self.attention_rate)
-        if not all(0 <= rate < math.inf for rate in (*rates, *self.rates.values())):
-            raise UsageError("rates and decays must not be negative")
+        super().__post_init__()
+        if not all(0 <= rate < math.inf for rate in self.rates.values()):
+            raise UsageError("rates must not be negative")
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
@@ -151,7 +138,7 @@ class Optimisation:
 
 
 @dataclass(frozen=True)
-class ValidationSettings:
+class ValidationSettings(Ranged):
     """Table [validation]: photos that choose the best epoch; never those that are reported.
 
     Attributes:
@@ -162,17 +149,14 @@ class ValidationSettings:
     """
 
     places: str
-    image_size: int | None = None
-    scales: tuple[float, ...] | None = None
-    every: int = 1
+    image_size: int | None = number(None)
+    scales: tuple[float, ...] | None = number(None, *SCALES)
+    every: int = number(1)
 
     def __post_init__(self) -> None:
-        if self.every < 1 or (self.image_size is not None and self.image_size < 1):
-            raise UsageError("every and image_size start at 1")
-        if self.scales is not None and not self.scales:
+        super().__post_init__()
+        if self.scales == ():
             raise UsageError("scales: give one or more, or leave them out")
-        if not all(0 < scale < math.inf for scale in self.scales or ()):
-            raise UsageError("scales must be positive")
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from solar.errors import SolarError
+from solar.datasets import open_folder
+from solar.datasets.ground_truth import GroundTruth
+from solar.errors import PhotoError, SolarError, UsageError
+from solar.evaluation.retrieval import rank, score_rankings
+from solar.extraction import collect
+from solar.extraction.engines.torch import TorchExtractor
 from solar.models.config import Provenance
 from solar.models.device import choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.pooling import exponents
 from solar.models.registry import fetch, is_named, named
+from solar.photos import open_photo
+from solar.photos.overlay import attention_overlay
 from solar.training.pixels import normalised
 from solar.training.retrieval.epoch import Mined, mine
 from solar.training.retrieval.gradients import backward, tuple_loss
-from solar.training.retrieval.pictures import attention_overlays, sheet
-from solar.training.retrieval.recipe import RetrievalRecipe
+from solar.training.retrieval.recipe import RetrievalRecipe, ValidationSettings
 from solar.training.retrieval.sampling import Draw
 from solar.training.retrieval.start import build_optimizer, starting_model
 from solar.training.retrieval.tuples import Batch, TrainingPhotos, TupleImages, Tuples, pack, unpack
-from solar.training.retrieval.validation import validate
 from solar.training.run.processes import Processes
 from solar.training.run.task import Line, Picture, Progress, State, Task
+from solar.typing import Progress as Counted
+
+SIDE = 224  # pixels of an image in the picture of tuples
+TUPLES = 8  # of an epoch, in that picture
+ATTENDED = 2  # queries of an epoch with attention maps
 
 
 class RetrievalTask(Task):
@@ -161,3 +174,87 @@ class RetrievalTask(Task):
             self.progress("validation", done, total)
 
         return {"map": validate(self.model, settings, base, progress)}
+
+
+def sheet(images: TupleImages) -> NDArray[np.uint8]:
+    """The first tuples, a row each: query, positive, negatives; unreadable ones are left out."""
+    found = [images[number] for number in range(min(TUPLES, len(images)))]
+    rows = [row for row in found if not isinstance(row, str)]
+    width = max((len(row) for row in rows), default=1)
+    picture = Image.new("RGB", (width * SIDE, max(len(rows), 1) * SIDE))
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            small = Image.fromarray(image.permute(1, 2, 0).numpy())
+            small.thumbnail((SIDE, SIDE))
+            picture.paste(small, (x * SIDE, y * SIDE))
+    return np.array(picture)
+
+
+def attention_overlays(model: GlobalDescriptor, images: TupleImages) -> Iterator[Picture]:
+    """Where the middle of the first queries attends, after each stage with attention."""
+    for number, query in enumerate(images.tuples.photos[:ATTENDED, 0].tolist()):
+        path = images.photos.path(query)
+        try:
+            photo = open_photo(path)
+        except PhotoError:
+            continue  # no reason to end a training
+        middle = (photo.width / 2, photo.height / 2)
+        for stage in model.config.attention:
+            weights = model.attention_map(path, middle, stage)
+            overlay = np.array(attention_overlay(photo, weights, middle))
+            yield f"attention/{stage}, query {number}", overlay
+
+
+def validate(
+    model: GlobalDescriptor,
+    settings: ValidationSettings,
+    base: Path,
+    progress: Counted | None = None,
+) -> float:
+    """Mean average precision on a folder of places, every photo a query in turn.
+
+    Args:
+        model: the network.
+        settings: the folder, and how its photos are seen.
+        base: the folder that relative paths refer to.
+        progress: called with photos done and in all.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        UsageError: there is nothing to measure.
+        SolarError: a photo cannot be read.
+    """
+    try:
+        photos = open_folder(base / settings.places)
+    except SolarError as error:
+        raise UsageError(f"[validation] places: {error}") from error
+    extractor = TorchExtractor(model, image_size=settings.image_size, scales=settings.scales)
+    found = collect(extractor, photos.database, progress=progress)
+    if found.failures:
+        raise SolarError(f"[validation] places: {found.failures[0].reason}")
+    return folder_map(found.descriptors, photos.ground_truth)
+
+
+def folder_map(
+    descriptors: NDArray[np.float32],
+    truth: GroundTruth,
+    queries: NDArray[np.float32] | None = None,
+) -> float:
+    """Mean average precision where the queries are photos of the database.
+
+    Args:
+        descriptors: (N, D) of the database, unit rows.
+        truth: as `solar.datasets.folder.open_folder` gives it.
+        queries: (N, D), another look at each photo of the database, for those that are queries;
+            None for the same.
+
+    Returns:
+        0 to 1.
+    """
+    rows = {name: row for row, name in enumerate(truth.database)}
+    looks = descriptors if queries is None else queries
+    asked = looks[[rows[query.name] for query in truth.queries]]
+    rankings = rank(asked, descriptors, [query.labelled for query in truth.queries])
+    return next(iter(score_rankings(rankings, truth.queries).values())).map

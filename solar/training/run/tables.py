@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, field, fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,28 @@ RECIPE = "recipe"  # how messages name the file's own table
 Precision = Literal["auto", "float32", "bfloat16"]  # float16 would need losses to be scaled
 # Metadata of fields that no file has, and of those that change no result.
 OUTSIDE, FREE = {"outside": True}, {"free": True}
+
+
+def number(usual: Any = MISSING, least: float = 1, most: float = math.inf, **metadata: bool) -> Any:
+    """A field of a `Ranged` dataclass: a finite number, or some, from `least` to `most`."""
+    return field(default=usual, metadata={"range": (least, most), **metadata})
+
+
+class Ranged:
+    """A dataclass whose numbers must lie within the ranges of their fields, see `number`.
+
+    Raises:
+        UsageError: one does not.
+    """
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):  # type: ignore[arg-type] # a dataclass
+            least, most = entry.metadata.get("range", (None, None))
+            value = None if least is None else getattr(self, entry.name)
+            for each in value if isinstance(value, tuple) else [value]:
+                if each is not None and not (least <= each <= most and each < math.inf):
+                    to = "or more" if most == math.inf else f"to {most:g}"
+                    raise UsageError(f"{entry.name} is {each}; choose {least:g} {to}")
 
 
 def read_table(

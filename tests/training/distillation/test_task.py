@@ -163,10 +163,10 @@ def test_another_recipe_and_missing_things_are_refused(photos: Path, tmp_path: P
         train(small(tmp_path / "empty"), tmp_path / "new", device="cpu")
     for odd, reason in (
         ({"phases": []}, r"\[distillation\]: needs \[\[phases\]\]"),
-        ({"phases": [{"crops": 0, "side": 3}]}, "phases, number 1: crops and side start at 1"),
+        ({"phases": [{"crops": 0, "side": 3}]}, "phases, number 1: crops is 0; choose 1 or more"),
         ({"area": [0.5]}, r"area \[0\.5\]: use two shares"),
         ({"batch": 512}, "the phases have 96 crops, a batch 512"),
-        ({"warmup": 0}, "warmup is 0; it starts at 1"),
+        ({"warmup": 0}, "warmup is 0; choose 1 or more"),
     ):
         with pytest.raises(UsageError, match=reason):
             small(photos, **odd)

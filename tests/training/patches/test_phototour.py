@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from solar.datasets.patches.phototour import PhotoTour
-from solar.training.patches.phototour import scene_points
+from solar.training.patches.stores import scene_points
 from tests.datasets.builders import noise, write_phototour
 
 

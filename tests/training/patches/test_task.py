@@ -20,8 +20,7 @@ from solar.models.checkpoints import load_local
 from solar.models.config import LocalConfig
 from solar.models.local_descriptor import LocalDescriptor
 from solar.training.patches.recipe import PatchRecipe, PatchTraining, PhotoTourTable
-from solar.training.patches.task import PatchTask
-from solar.training.patches.validation import validate
+from solar.training.patches.task import PatchTask, validate
 from solar.training.run.folder import RunFolder
 from solar.training.run.processes import Processes
 from solar.training.run.run import Run

@@ -11,8 +11,8 @@ import pytest
 from solar.errors import SolarError, UsageError
 from solar.models.registry import named
 from solar.training.retrieval.start import starting_model
+from solar.training.retrieval.task import validate
 from solar.training.retrieval.tuples import TrainingPhotos
-from solar.training.retrieval.validation import validate
 from solar.training.train import read_recipe
 from tests.scenes import album, scene
 from tests.training.small import retrieval, small_recipe, small_tables
@@ -51,16 +51,19 @@ def test_what_is_left_out_is_the_paper_s() -> None:
             r"\[\[photos\]\] number 2: give either 'places'",
         ),
         ({"photos": [{"folder": "x", "boxes": ["y"]}]}, "number 1: 'photos' and 'boxes' belong"),
-        ({"photos": [{"folder": "x", "pool": 0}]}, "number 1: 'queries' and 'pool' start at 1"),
+        ({"photos": [{"folder": "x", "pool": 0}]}, "number 1: pool is 0; choose 1 or more"),
         ({"tuples": {"negative": 3}}, r"\[tuples\]: unknown key 'negative'"),
-        ({"tuples": {"negatives": 0}}, r"\[tuples\]: negatives and image sizes"),
-        ({"loss": {"margin": float("nan")}}, r"\[loss\]: the margin must be positive"),
+        ({"tuples": {"negatives": 0}}, r"\[tuples\]: negatives is 0; choose 1"),
+        ({"loss": {"margin": float("nan")}}, r"\[loss\]: margin is nan; choose 0"),
         ({"optimiser": {"epochs": 1.5}}, r"\[optimiser\] epochs 1.5: use a whole number"),
-        ({"optimiser": {"decay": -1}}, r"\[optimiser\]: rates and decays"),
-        ({"optimiser": {"tuples": 0}}, r"\[optimiser\]: epochs, tuples and chunk"),
+        ({"optimiser": {"decay": -1}}, r"\[optimiser\]: decay is -1"),
+        ({"optimiser": {"tuples": 0}}, r"\[optimiser\]: tuples is 0; choose 1 or more"),
         ({"validation": {"every": 2}}, r"\[validation\]: needs 'places'"),
         ({"validation": {"places": "x", "scales": []}}, r"\[validation\]: scales"),
-        ({"validation": {"places": "x", "image_size": 0}}, r"\[validation\]: every and image_size"),
+        ({"validation": {"places": "x", "scales": [1, 60]}}, "scales is 60.0; choose 0.0625 to 8"),
+        ({"optimiser": {"max_steps": 0}}, r"\[optimiser\]: max_steps is 0"),
+        ({"optimiser": {"rates": {"conv5_x": -1}}}, "rates must not be negative"),
+        ({"validation": {"places": "x", "image_size": 0}}, r"\[validation\]: image_size is 0"),
         ({"visit": {"angle": 90}}, r"\[visit\]: angle is 90"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from solar.errors import SolarError
-from solar.training.retrieval.pictures import SIDE
+from solar.training.retrieval.task import SIDE
 from solar.training.retrieval.tuples import Tuples
 from solar.training.run.board import BoardWatcher
 from solar.training.train import train
