@@ -238,7 +238,7 @@ class Catalogue:
             (rows of the commit,).
 
         Raises:
-            IndexDamaged: a photo claims a row that is not there.
+            IndexDamaged: a photo claims a row that is not there, or the row or id of another.
         """
         owners = np.full(commit.rows, -1, np.int64)
         versions = 0
@@ -249,6 +249,13 @@ class Catalogue:
             self._fill(owners, gone, commit.generation, since.generation)
         came = f"SELECT row, id FROM photos WHERE version > ?2 AND row IS NOT NULL AND {_LIVE}"  # noqa: S608
         self._fill(owners, came, commit.generation, versions)
+        owned = owners[owners >= 0]
+        if not len(np.unique(owned)) == len(owned) == commit.photos:
+            raise IndexDamaged(
+                "gives photos the number or the descriptor of another: restore it from a copy, or "
+                "make the index anew",
+                self.file,
+            )
         return owners
 
     def _fill(self, owners: NDArray[np.int64], question: str, *values: int) -> None:

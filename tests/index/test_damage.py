@@ -230,7 +230,10 @@ def test_numbers_that_no_descriptor_has_are_told(folder: Path, photos: Path, val
 
 @pytest.mark.parametrize(
     "changes",
-    [{"row": 10**9}, {"row": -1}, {"id": -5}, {"id": 10**12}, {"root": 77}, {"features_at": -7}],
+    [
+        *({"row": 10**9}, {"row": -1}, {"row": 0}, {"id": -5}, {"id": 0}, {"id": 10**12}),
+        *({"root": 77}, {"features_at": -7}),
+    ],
 )
 def test_numbers_that_no_photo_has_are_told(folder: Path, changes: dict[str, Any]) -> None:
     """As in a stranger's index; whatever else is asked of it ends well, or in one line."""
@@ -238,7 +241,9 @@ def test_numbers_that_no_photo_has_are_told(folder: Path, changes: dict[str, Any
     assert problems(folder)
     index = Index.open(folder, BytesExtractor())
     index.keep_features(BytesFeatures())
-    for ask in (index.info, lambda: list(index.photos()), index.warm, index.compact):
+    query = np.eye(1, 16, dtype=np.float32)
+    asked = index.info, lambda: list(index.photos()), index.warm, lambda: found(index, query, 9)
+    for ask in (*asked, index.compact):
         with contextlib.suppress(IndexDamaged):
             ask()
     with contextlib.suppress(IndexDamaged):
