@@ -153,7 +153,7 @@ def test_geometric_reranking_tells_inliers_and_draws_them(verified: Path) -> Non
     assert "inliers" in table and str(inliers[1]) in table
     text = (verified / "page.html").read_text()
     assert text.count("<svg") == 3 and "<script" not in text
-    assert f"{inliers[1]} inliers" in text
+    assert f"{inliers[1]} keypoints" in text
     assert 20 < text.partition("<svg")[2].partition("</svg>")[0].count("<circle") <= 160
     for place in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text):
         assert 0 <= float(place[0]) <= 700 and 0 <= float(place[1]) <= 320
@@ -164,9 +164,9 @@ def test_a_page_without_a_verified_hit_says_so(verified: Path) -> None:
     call = ["search", "i", "elsewhere.png", "--rerank", "geometric", "--html", "none.html"]
     succeed(*call, folder=verified)
     text = (verified / "none.html").read_text()
-    assert "<svg" not in text and "No hit has more than" in text
+    assert "<svg" not in text and "No photo has more than" in text
     succeed(*call[:3], "--rerank", "none", "--html", "plain.html", folder=verified)
-    assert "inliers" not in (verified / "plain.html").read_text()
+    assert "keypoints" not in (verified / "plain.html").read_text()
 
 
 def test_expansion_searches_again(verified: Path) -> None:
@@ -193,7 +193,7 @@ def test_info_and_care_of_local_descriptors(verified: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[:99] + bytes([whole[99] ^ 1]) + whole[100:])
     done = solar("verify", "i", folder=verified)
-    assert done.returncode == 1 and "features" in done.stderr
+    assert done.returncode == 1 and "keypoint" in done.stderr
     file.write_bytes(whole)
 
 
