@@ -111,7 +111,9 @@ def revisited(
     from solar.datasets import open_dataset
 
     labelled = open_dataset(dataset, root)  # before anything that takes time
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten, decoding)
+    extractor = extractor_of(
+        model, device, precision, image_size, scales, whiten, decoding=decoding
+    )
     options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos, "crop": crop}
     features = None if local is None else (local, device)
     _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
@@ -142,7 +144,9 @@ def folder(
     from solar.datasets import open_folder
 
     labelled = open_folder(photos, pairs)  # before anything that takes time
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten, decoding)
+    extractor = extractor_of(
+        model, device, precision, image_size, scales, whiten, decoding=decoding
+    )
     options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos}
     features = None if local is None else (local, device)
     _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
@@ -165,7 +169,9 @@ def extract_distractors(
     from solar.evaluation.retrieval import distractors
     from solar.photos import find_photos
 
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten, decoding)
+    extractor = extractor_of(
+        model, device, precision, image_size, scales, whiten, decoding=decoding
+    )
     found = find_photos(photos)
     with progress("describing") as show:
         failed = distractors.extract_distractors(

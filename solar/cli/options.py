@@ -72,6 +72,7 @@ def extractor_of(
     image_size: int | None,
     scales: str | None,
     whiten: Path | None = None,
+    *,
     engine: str = "auto",
     decoding: str = "upright",
 ) -> Extractor:
