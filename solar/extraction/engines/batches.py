@@ -27,6 +27,7 @@ from solar.typing import Descriptors
 
 # Pixels of the photos that wait, decoded, to be sorted by shape.
 WINDOW_PIXELS = 64_000_000
+_FIRST = 8  # photos of the first window
 
 
 class BatchExtractor(ABC):
@@ -116,7 +117,10 @@ class BatchExtractor(ABC):
         photos: Sequence[Photo],
         boxes: Sequence[Box | None] | None,
     ) -> Iterator[list[tuple[int, Image | SolarError]]]:
-        """Windows of (position, photo or why not), each decoded while the last is used."""
+        """Windows of (position, photo or why not), each decoded while the last is used.
+
+        They grow from a few photos, so that the first results do not wait for many.
+        """
         size = self.image_size
 
         def prepared(position: int) -> tuple[int, Image | SolarError]:
@@ -126,10 +130,12 @@ class BatchExtractor(ABC):
             except (PhotoError, UsageError) as error:
                 return position, error
 
-        count = min(max(WINDOW_PIXELS // size**2, 8), 512)
+        most = min(max(WINDOW_PIXELS // size**2, _FIRST), 512)
+        start, count = 0, _FIRST
         ahead: list[Future[tuple[int, Image | SolarError]]] = []
-        for start in range(0, len(photos), count):
+        while start < len(photos):
             window = range(start, min(start + count, len(photos)))
+            start, count = window.stop, min(2 * count, most)
             current, ahead = ahead, [pool.submit(prepared, position) for position in window]
             if current:
                 yield [future.result() for future in current]
