@@ -50,13 +50,10 @@ def attend(
     places = [numbers(each, "--at", 2) for each in at]
     from solar.extraction.attend import attend as attended  # torch comes last
     from solar.extraction.attend import figure
-    from solar.models.checkpoints import load
     from solar.photos import decode
 
-    decoded, network = decode(photo), load(ready(model))
-    found = [
-        attended(decoded, (x, y), stage=stage, model=network, device=device) for x, y in places
-    ]
+    decoded, named = decode(photo), ready(model)
+    found = [attended(decoded, (x, y), stage=stage, model=named, device=device) for x, y in places]
     if not found[0].trained:
         err.print(f"note: {model} has not trained this block; its map is random")
     drawing = figure(found, width)
