@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import io
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,14 @@ def slow() -> list[Any]:
     file = io.BytesIO()
     Image.fromarray(np.arange(3000, dtype=np.uint8).reshape(25, 40, 3)).save(file, "PNG")
     return [SlowPhoto(file.getvalue()) for _ in range(PHOTOS)]
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run behind a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupted(work: Iterator[object]) -> float:

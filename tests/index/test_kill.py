@@ -214,7 +214,7 @@ def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
             ((hit,),) = index.search_descriptors(row[None], index.extraction, 1)
             assert hit.path == str(photos / f"{number}.jpg") and hit.score > 0.999
         assert all(each is not None for each in index.features(list(before.values())[::100]))
-    assert resumed >= 3
+    assert resumed, "no run went on with what a killed one had described"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

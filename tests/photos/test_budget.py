@@ -70,6 +70,8 @@ def test_a_decode_that_fails_gives_its_share_back() -> None:
 
 
 _WAITER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell ignores it
 from solar.photos._budget import Budget
 budget = Budget(10)
 with budget.share(10):

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_two_processes_are_as_good_as_one(tmp_path: Path, model_folder: Path) -> None:
     tables = small_tables(tmp_path, model_folder)
     tables["optimiser"]["epochs"] = 1
+    del tables["validation"]  # the last weights are the result, not the best
     (tmp_path / "photos/03.png").write_bytes(b"damaged")  # one process finds it; both must know
     (tmp_path / "recipe.toml").write_text(toml(tables))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -45,7 +46,9 @@ def test_two_processes_are_as_good_as_one(tmp_path: Path, model_folder: Path) ->
     for expected, line in zip(log_of(tmp_path / "one"), log_of(tmp_path / "run"), strict=True):
         assert line.keys() == expected.keys()
         for name, value in expected.items():
-            near = pytest.approx(value, rel=1e-3) if isinstance(value, float) else value
+            floats = value if isinstance(value, dict) else {"": value}
+            close = all(isinstance(number, float) for number in floats.values())
+            near = pytest.approx(value, rel=1e-3) if close else value
             assert line[name] == near, (expected["event"], name)
     start, two = load(model_folder).state_dict(), load(tmp_path / "run/model").state_dict()
     alone_state = one.state_dict()
