@@ -68,6 +68,7 @@ def test_without_a_folder_each_setting_gets_its_own(home: Path, model_folder: Pa
     assert len(reports) == 3
 
 
+@pytest.mark.slow
 def test_distractors_whitening_and_expansion(home: Path, model_folder: Path) -> None:
     random = np.random.default_rng(0)
     Whitening.pca(random.normal(size=(200, 32))).save(home / "w.npz")
@@ -146,6 +147,7 @@ def test_a_bad_photo_is_left_out_and_said_or_stops_it_before_the_work(
     assert done.returncode == 2 and "use stop or skip" in done.stderr
 
 
+@pytest.mark.slow
 def test_phototour_and_hpatches(home: Path) -> None:
     patches = noise(0, 40, 64, 64)
     points = [number // 2 for number in range(40)]

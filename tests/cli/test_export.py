@@ -32,6 +32,7 @@ def test_an_exported_model_indexes_and_searches_in_onnx_runtime(
     assert found.returncode == 0 and "01.png" in found.stdout, found.stderr
 
 
+@pytest.mark.slow
 def test_the_graph_alone_runs_in_onnx_runtime(tmp_path: Path) -> None:
     import onnxruntime
 

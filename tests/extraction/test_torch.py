@@ -189,6 +189,7 @@ def test_export_writes_rows_in_the_order_of_paths(
     assert [p.name for p in tmp_path.iterdir()] == ["d.npz"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
 def test_a_killed_export_goes_on_where_it_stopped(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

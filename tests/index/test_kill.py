@@ -217,6 +217,7 @@ def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
     assert resumed, "no run went on with what a killed one had described"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) -> None:
     folder, photos = tmp_path / "my.index", tmp_path / "photos"

@@ -41,6 +41,7 @@ def test_the_first_rows_of_the_published_queries() -> None:
     assert drawn == PUBLISHED_QUERIES
 
 
+@pytest.mark.slow
 def test_the_first_rows_of_the_published_positives() -> None:
     names = read_splits(shared("data/hpatches-splits.json"))["a"].test
     # Short sequences are quick to draw from, and the first rows come from these four.

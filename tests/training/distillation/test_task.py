@@ -99,6 +99,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(photos: Path, tmp_path
     assert log_of(tmp_path / "cut") == log_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_it_learns_and_logs(photos: Path, tmp_path: Path) -> None:
     student = distilled(tmp_path, photos, phases=[{"crops": 640, "side": 32}], cooldown=320)
     assert student.config.attention == () and "guided" in student.provenance.trained_on
@@ -172,6 +173,7 @@ def test_another_recipe_and_missing_things_are_refused(photos: Path, tmp_path: P
             small(photos, **odd)
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_weights_over_and_adds_attention(photos: Path, tmp_path: Path) -> None:
     first = distilled(tmp_path / "first", photos, phases=[{"crops": 16, "side": 32}])
     start = tmp_path / "first/state.pt"

@@ -99,6 +99,7 @@ def test_a_killed_run_resumes_to_the_same_weights_and_log(tmp_path: Path) -> Non
     assert log_of(tmp_path / "cut") == log_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_it_learns_and_logs(tmp_path: Path) -> None:
     training = PatchTraining(steps=30, points=12, learning_rate=0.003, validate_every=20)
     torch.manual_seed(0)

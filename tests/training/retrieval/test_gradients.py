@@ -84,6 +84,7 @@ def test_the_parts_of_the_loss_are_weighted(model: GlobalDescriptor) -> None:
     }
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32(model: GlobalDescriptor) -> None:
     torch.manual_seed(0)
     images = [torch.randn(3, 32, 32) for _ in range(12)]

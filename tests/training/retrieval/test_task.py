@@ -75,6 +75,7 @@ def test_what_is_frozen_stays_to_the_bit(whole: Whole) -> None:
     assert log[2]["triplet"] > 0 and log[2]["second_order"] > 0 and log[2]["p"] is not None
 
 
+@pytest.mark.slow
 def test_all_stages_are_trained_if_nothing_is_frozen(tmp_path: Path, model_folder: Path) -> None:
     recipe = small_recipe(tmp_path, model_folder, model={"freeze": "nothing"})
     recipe = replace(recipe, validation=None, optimiser=replace(recipe.optimiser, epochs=1))
@@ -195,6 +196,7 @@ def test_a_run_stopped_before_its_first_checkpoint_begins_anew(
     assert [line["event"] for line in log_of(tmp_path / "run")].count("start") == 1
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(
     tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
