@@ -176,6 +176,7 @@ def test_own_photos_are_indexed_where_they_are_and_found(
     assert {path: path.read_bytes() for path in index.iterdir()} == kept
 
 
+@pytest.mark.slow
 def test_a_second_run_does_only_what_is_new(
     own: Path,
     tmp_path: Path,

@@ -27,6 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_python_snippets_run(folder: Path) -> None:
     found = snippets("python")
     assert len(found) >= 2

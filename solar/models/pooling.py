@@ -108,8 +108,9 @@ def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]
         (top, left, height, width) of each region, in positions; the whole map is not among them.
     """
     short, long = min(height, width), max(height, width)
-    # in float32, as published: where two numbers of squares are as near to 40 %, rounding decides
-    strides = (long - short) / np.arange(1, 7, dtype=np.float32)
+    # in float32, as published, where torch divides a number by its reciprocal: where two numbers of
+    # squares are as near to 40 %, rounding decides
+    strides = np.float32(long - short) * (1 / np.arange(1, 7, dtype=np.float32))
     distances = abs((short**2 - short * strides) / short**2 - np.float32(0.4))
     extra = int(distances.argmin()) + 1 if long > short else 0
     extra_rows, extra_columns = (extra, 0) if height > width else (0, extra)

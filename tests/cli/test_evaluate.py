@@ -91,6 +91,7 @@ def test_distractors_whitening_and_expansion(home: Path, model_folder: Path) -> 
     assert "whitening" in solar(*plain, folder=home).stderr
 
 
+@pytest.mark.slow
 def test_geometric_reranking(home: Path, model_folder: Path) -> None:
     call = ["eval", "revisited", "--dataset", "rtiny", "--model", model_folder, "--to", "geo"]
     again = ["--rerank", "geometric", "--local", "rootsift", "--json"]
@@ -195,6 +196,7 @@ def test_homographies(home: Path) -> None:
     assert done.returncode == 2 and "magic" in done.stderr
 
 
+@pytest.mark.slow
 def test_homographies_of_any_pair(home: Path) -> None:
     photo = scene(5, (300, 240))
     photo.save(home / "A.png")
@@ -226,6 +228,7 @@ def test_homographies_of_any_pair(home: Path) -> None:
     assert done.returncode == 2 and "holds something else" in done.stderr
 
 
+@pytest.mark.slow
 def test_patch_networks_compute_in_the_precision_that_is_asked_for(home: Path) -> None:
     patches = noise(0, 40, 64, 64)
     pairs = [(2 * n, 2 * n + 1) for n in range(20)] + [(2 * n, (2 * n + 2) % 40) for n in range(20)]

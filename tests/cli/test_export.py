@@ -13,6 +13,7 @@ from tests.cli.runner import solar
 from tests.scenes import album
 
 
+@pytest.mark.slow
 def test_an_exported_model_indexes_and_searches_in_onnx_runtime(
     model_folder: Path, tmp_path: Path
 ) -> None:

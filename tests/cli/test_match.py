@@ -103,6 +103,7 @@ def test_what_cannot_be_matched_is_one_line(
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_precision_is_an_option(home: Path) -> None:
     call = ["match", "a.jpg", "b.jpg", "--descriptor", "model", "--keypoints", 60, "--json"]
     exact, other = (

@@ -49,6 +49,7 @@ def test_an_engine_agrees_with_torch(engine: str, photos: list[Path]) -> None:
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

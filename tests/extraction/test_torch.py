@@ -70,6 +70,7 @@ def test_describing_leaves_a_training_network_in_its_mode(
     assert np.array_equal(found, network.eval().describe(photos[0]))
 
 
+@pytest.mark.slow
 def test_the_precisions_of_one_class_agree(photos: list[Path]) -> None:
     """An index made in one of them is searched and extended in another."""
     network = load("solar-r18")

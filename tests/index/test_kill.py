@@ -140,6 +140,7 @@ def kill(root: Path, kills: int, seed: int) -> Model:
     return model
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_random_moments_leaves_the_last_commit(tmp_path: Path) -> None:
     model = kill(tmp_path, 10, 20)
     assert model.interrupted >= 3  # They were killed in the middle of something.

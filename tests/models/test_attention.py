@@ -47,6 +47,7 @@ def test_gradients_reach_every_parameter() -> None:
         assert parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads peak memory as Linux reports it")
 def test_memory_grows_with_positions_not_with_their_square() -> None:
     program = (

@@ -78,7 +78,7 @@ def test_one_scale_is_no_mean() -> None:
         torch.testing.assert_close(model.multi_scale(IMAGES, (1.0,)), model(IMAGES))
 
 
-@pytest.mark.parametrize("size", [(5, 9), (10, 18), (20, 36), (1, 1), (1, 7), (2, 64)])
+@pytest.mark.parametrize("size", [(5, 9), (10, 18), (20, 36), (11, 47), (1, 1), (1, 7), (2, 64)])
 def test_regions_where_rounding_decides_are_the_published_ones(size: tuple[int, int]) -> None:
     for height, width in (size, size[::-1]):
         assert [r[:3] for r in grid(height, width, 3)] == rmac_squares(height, width)

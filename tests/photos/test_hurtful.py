@@ -13,6 +13,7 @@ from tests.photos.hurtful import STATUS
 SECONDS, MEGABYTES = 5.0, 300
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not STATUS.exists(), reason="measures memory through /proc, so Linux only")
 def test_files_made_to_hurt_cost_little_and_say_nothing() -> None:
     run = subprocess.run(

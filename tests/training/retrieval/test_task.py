@@ -185,6 +185,7 @@ def test_a_run_stopped_anywhere_goes_on_exactly(
     assert len(list(run.glob("best-*.pt"))) == 1
 
 
+@pytest.mark.slow
 def test_a_run_stopped_before_its_first_checkpoint_begins_anew(
     tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_max_steps_end_a_run_within_an_epoch(tmp_path: Path, model_folder: Path)
     assert epochs[0]["losses"]["triplet"] == pytest.approx(sum(first) / 4)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_that_says_what_is_kept(
     tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

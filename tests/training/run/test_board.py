@@ -20,6 +20,7 @@ from solar.training.train import train
 from tests.training.small import begun, small_recipe
 
 
+@pytest.mark.slow
 def test_numbers_tuples_and_attention_are_written(tmp_path: Path, model_folder: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
