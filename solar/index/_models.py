@@ -56,9 +56,13 @@ class Models:
     def load(
         self, model: Model, image_size: int | None, scales: Sequence[float] | None
     ) -> Extractor:
-        """An extractor by a model, which has settings of its own if it is one already."""
+        """An extractor by a model, which has settings of its own if it is one already.
+
+        Raises:
+            UsageError: it reads pixels as stored, while queries are turned upright.
+        """
         given = isinstance(model, Extractor)
-        return open_extractor(
+        extractor = open_extractor(
             model,
             engine=self.engine,
             device=self.device,
@@ -66,6 +70,9 @@ class Models:
             image_size=None if given else image_size,
             scales=None if given or scales is None else tuple(scales),
         )
+        if extractor.extraction.decoding != "upright":
+            raise UsageError("an index is of upright photos: use decoding='upright'", self.folder)
+        return extractor
 
     def use(self, extractor: Extractor, made: Extraction) -> None:
         """Take an extractor for this index from now on.

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from solar.errors import CheckpointError, PhotoError, UsageError
+from solar.extraction import open_extractor
 from solar.index import Index
 from solar.models.checkpoints import save
 from solar.models.config import GlobalConfig
@@ -111,3 +112,10 @@ def test_a_model_that_has_changed_or_gone_is_told(tmp_path: Path, photos: Path) 
     with pytest.raises(UsageError, match="was made with model"):
         Index.open(folder).add(photos)
     assert len(Index.open(folder)) == 6
+
+
+def test_photos_as_stored_are_not_indexed(model_folder: Path, tmp_path: Path) -> None:
+    extractor = open_extractor(model_folder, decoding="stored")
+    with pytest.raises(UsageError, match="an index is of upright photos"):
+        Index.create(tmp_path / "my.index", extractor)
+    assert not (tmp_path / "my.index").exists()
