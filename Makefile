@@ -25,16 +25,12 @@ check: .venv/installed
 clean:
 	rm -rf .venv .venv-demo demo
 
-# pip is told to keep quiet but for errors; torch alone takes a minute to arrive
-.venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
+# pip is told to keep quiet but for errors; torch alone takes a minute to arrive. Who only searches,
+# as the demo does, needs no torch.
+.venv/installed: EXTRA := dev
+.venv-demo/installed: EXTRA := demo
+.venv/installed .venv-demo/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
 	@echo "installing Solar and what it needs (about two minutes, once) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
-	@touch $@
-
-# what a person who searches needs: no torch
-.venv-demo/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-demo
-	@echo "installing Solar and what it needs (about a minute, once) ..."
-	$(DEMO)/python -m pip install --quiet --disable-pip-version-check -e ".[demo]"
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(EXTRA)]"
 	@touch $@
