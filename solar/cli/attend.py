@@ -47,13 +47,10 @@ def attend(
     from solar.files.pictures import PICTURES, save_picture
 
     claim_output(to, inputs=[photo], suffixes=(*PICTURES, ".svg"), overwrite=overwrite)
-    places = [numbers(each, "--at", 2) for each in at]
-    from solar.extraction.attend import attend as attended  # torch comes last
-    from solar.extraction.attend import figure
-    from solar.photos import decode
+    positions = [(x, y) for x, y in (numbers(each, "--at", 2) for each in at)]
+    from solar.extraction.attend import attend_each, figure  # torch comes last
 
-    decoded, named = decode(photo), ready(model)
-    found = [attended(decoded, (x, y), stage=stage, model=named, device=device) for x, y in places]
+    found = attend_each(photo, positions, stage=stage, model=ready(model), device=device)
     if not found[0].trained:
         err.print(f"note: {model} has not trained this block; its map is random")
     drawing = figure(found, width)
@@ -63,8 +60,8 @@ def attend(
     else:
         save_picture(drawing.draw(), to)
     if as_json:
-        positions = [each.to_json() for each in found]
-        more = positions[0] if len(positions) == 1 else {"positions": positions}
+        parts = [each.to_json() for each in found]
+        more = parts[0] if len(parts) == 1 else {"positions": parts}
         print_json({"picture": str(to), **more})
         return
     for each in found:

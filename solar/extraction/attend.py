@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.errors import UsageError
 from solar.extraction.engines.choose import document_of, engine_for
-from solar.models.config import GlobalConfig
-from solar.models.document import ModelDocument
+from solar.models.config import GlobalConfig, stage_index
+from solar.models.document import ModelDocument, require_finite
 from solar.models.registry import GLOBAL
 from solar.photos import DecodedPhoto, Photo, decode
 from solar.photos.overlay import AttentionFigure
@@ -104,54 +103,64 @@ def attend(
         PhotoError: the photo cannot be used.
         UsageError: the model has no attention there, or `at` lies outside the photo.
         CheckpointError: the model cannot be loaded.
+        SolarError: the weights are not finite.
     """
+    (found,) = attend_each(photo, [at], stage=stage, model=model, device=device)
+    return found
+
+
+def attend_each(
+    photo: Photo,
+    positions: Sequence[tuple[float, float]],
+    *,
+    stage: str | int = 5,
+    model: str | Path | GlobalDescriptor = "solar-r18",
+    device: str = "auto",
+) -> list[Attended]:
+    """As `attend`, for several positions of one photo: the model is loaded once."""
     decoded = decode(photo)
-    place = os.fspath(model) if isinstance(model, str | os.PathLike) else None
-    document = None if place is None else document_of(place, GLOBAL)
+    path = os.fspath(model) if isinstance(model, str | os.PathLike) else None
+    document = None if path is None else document_of(path, GLOBAL)
     if document is not None and engine_for(document, device) == "openvino":
-        return _by_graph(document, decoded, at, stage)
+        return _by_graph(document, decoded, positions, stage)
     from solar.models.checkpoints import load
     from solar.models.device import choose_device
 
     network = load(model) if isinstance(model, str | Path) else model
     network = network.to(choose_device(device))
-    weights = network.attention_map(decoded, at=at, stage=stage)
-    trained = not network.attention_is_identity(stage)
-    return Attended(decoded.image, at, network.stages.stage(stage).name, weights, trained)
+    maps = [network.attention_map(decoded, at=at, stage=stage) for at in positions]
+    name, trained = network.stages.stage(stage).name, not network.attention_is_identity(stage)
+    return [
+        Attended(decoded.image, at, name, weights, trained)
+        for at, weights in zip(positions, maps, strict=True)
+    ]
 
 
 def _by_graph(
-    document: ModelDocument, photo: DecodedPhoto, at: tuple[float, float], stage: str | int
-) -> Attended:
+    document: ModelDocument,
+    photo: DecodedPhoto,
+    positions: Sequence[tuple[float, float]],
+    stage: str | int,
+) -> list[Attended]:
     """As `GlobalDescriptor.attention_map`, of which no torch is here."""
     from solar.extraction.engines.openvino import projections
 
-    (x, y), (width, height) = at, photo.size
-    if not (0 <= x < width and 0 <= y < height):
-        raise UsageError(f"{photo.name}: {x:g},{y:g} is outside its {width}x{height}")
-    name = _stage(document, stage)
-    config = document.config
+    config, where = document.config, f"model {document.name}"
     assert isinstance(config, GlobalConfig)  # noqa: S101 - narrows the type
+    name = document.stages[stage_index(document.stages, stage, where)]
+    config.require_attention(name, where)
+    for at in positions:
+        photo.cell(at, (1, 1))  # refuses a position outside before the work
     prepared = np.asarray(photo.prepared(config.image_size, None))
     queries, keys = projections(document, name, prepared[None])  # (1, mid, h, w)
-    _, mid, rows, columns = queries.shape
-    query = queries[0, :, int(y / height * rows), int(x / width * columns)]  # (mid,)
-    scores = query @ keys[0].reshape(mid, -1) * mid**-0.5
-    weights = np.exp(scores - scores.max()).reshape(rows, columns)
     v = {f"attention.{name}.v.{part}" for part in ("weight", "bias")}
     trained = any(tensor.any() for _, tensor in document.tensors(v))
-    return Attended(photo.image, at, name, weights / weights.sum(), trained)
-
-
-def _stage(document: ModelDocument, stage: str | int) -> str:
-    """The name of a stage that attention follows, from it or its number."""
-    config, stages = document.config, document.stages
-    assert isinstance(config, GlobalConfig)  # noqa: S101 - narrows the type
-    name = next((n for i, n in enumerate(stages, 1) if str(stage) in (n, str(i))), None)
-    if name is None:
-        wanted = f"use one of {', '.join(stages)}, or 1 to {len(stages)}"
-        raise UsageError(f"model {document.name}: no stage '{stage}': {wanted}")
-    if name not in config.attention:
-        have = ", ".join(config.attention) or "nowhere"
-        raise UsageError(f"model {document.name}: no attention after {name}; it has: {have}")
-    return name
+    found = []
+    for at in positions:
+        row, column = photo.cell(at, queries.shape[2:])
+        scores = np.einsum("m,mhw->hw", queries[0, :, row, column], keys[0])  # (h, w)
+        scores *= queries.shape[1] ** -0.5
+        weights = np.exp(scores - scores.max())
+        weights = require_finite(weights / weights.sum(), document.name, "attention weights")
+        found.append(Attended(photo.image, at, name, weights, trained))
+    return found

@@ -125,8 +125,8 @@ def _use_stored_weights(graph: Any, weights: bytes) -> None:
             dims=entry["shape"],
             data_location=onnx.TensorProto.EXTERNAL,
         )
-        place = {"location": WEIGHTS, "offset": 8 + length + start, "length": end - start}
-        for key, value in place.items():
+        lies = {"location": WEIGHTS, "offset": 8 + length + start, "length": end - start}
+        for key, value in lies.items():
             stored.external_data.add(key=key, value=str(value))
         constants.append(stored)
         casts.append(_node("Cast", [stored.name], tensor.name, to=onnx.TensorProto.FLOAT))
@@ -203,7 +203,7 @@ def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> Any:
 
 
 def _replace(field: Any, values: list[Any]) -> None:
-    """Put values in the place of a repeated field's own."""
+    """Put values instead of a repeated field's own."""
     kept = list(values)
     del field[:]
     field.extend(kept)

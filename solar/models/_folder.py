@@ -86,6 +86,7 @@ def read_folder(folder: Path) -> Stored:
         CheckpointError: not there, damaged, or not what it says it is.
     """
     document = read_document(folder)
+    document.prove()
     try:
         state = load_file(document.weights)
     except (SafetensorError, OSError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,16 @@ class GlobalConfig:
         if not all(1e-3 <= value <= 1e3 for value in self.std or ()):
             raise UsageError(f"std {self.std}: use 0.001 to 1000")
         require_sizes(self.image_size, self.scales)
+
+    def require_attention(self, stage: str, where: str) -> None:
+        """Refuse a stage that no attention follows.
+
+        Raises:
+            UsageError: see above; lists those that it follows.
+        """
+        if stage not in self.attention:
+            have = ", ".join(self.attention) or "nowhere"
+            raise UsageError(f"{where}: no attention after {stage}; it has: {have}")
 
     @property
     def power_mean(self) -> bool:
@@ -127,6 +137,24 @@ class Provenance:
     recipe: str = ""
     commit: str = ""
     licence: str = ""
+
+
+def stage_index(names: Sequence[str], stage: str | int, where: str) -> int:
+    """Which of a backbone's stages is meant, from 0.
+
+    Args:
+        names: of all stages, in order.
+        stage: a name, or a number, from 1 as the paper counts: conv5_x is 5.
+        where: what has the stages, for messages.
+
+    Raises:
+        UsageError: there is no such stage; lists those there are.
+    """
+    for index, name in enumerate(names):
+        if str(stage) in (name, str(index + 1)):
+            return index
+    wanted = f"use one of {', '.join(names)}, or 1 to {len(names)}"
+    raise UsageError(f"{where}: no stage '{stage}': {wanted}")
 
 
 def rgb(values: Any) -> RGB:

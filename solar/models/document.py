@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from solar.errors import CheckpointError, UsageError
+from solar.errors import CheckpointError, SolarError, UsageError
 from solar.files import MEGABYTE, read_json, require_file, sha256, shown
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
 from solar.models.registry import GLOBAL, LOCAL
@@ -60,6 +60,16 @@ class ModelDocument:
         """The network as operators, whose numbers are those in `weights`."""
         return self.folder / GRAPH
 
+    def prove(self) -> None:
+        """Look whether the weights and the graph are those that `config.json` was written for.
+
+        Raises:
+            CheckpointError: one is missing, or another.
+        """
+        _prove(self.weights, self.weights_digest, _LARGEST_WEIGHTS)
+        if self.graph_digest:
+            _prove(self.graph, self.graph_digest, _LARGEST_GRAPH)
+
     def fingerprint(self) -> str:
         """As the network's own; reads every weight.
 
@@ -87,6 +97,22 @@ class ModelDocument:
             raise CheckpointError(f"{self.weights}: {what}") from error
 
 
+def require_finite(values: NDArray[np.float32], model: str, what: str) -> NDArray[np.float32]:
+    """What a network gave, of one whose training did not diverge.
+
+    Args:
+        values: any.
+        model: its name, for the message.
+        what: the values are.
+
+    Raises:
+        SolarError: not all are finite.
+    """
+    if not np.isfinite(values).all():
+        raise SolarError(f"model {model}: its {what} are not finite: its training diverged")
+    return values
+
+
 def architecture(config: GlobalConfig | LocalConfig) -> object:
     """What of a network's settings its descriptors depend on, beside its weights."""
     c = config
@@ -110,7 +136,7 @@ def fingerprint(architecture: object, weights: Iterable[tuple[str, Tensor]]) -> 
 
 
 def read_document(folder: Path) -> ModelDocument:
-    """What a model folder's `config.json` says, its other files being those it was written for.
+    """What a model folder's `config.json` says; `prove` it before its other files are used.
 
     Raises:
         CheckpointError: not there, damaged, or not what it says it is.
@@ -130,11 +156,9 @@ def read_document(folder: Path) -> ModelDocument:
         values = {**document["architecture"], **document["preprocessing"]}
         config, name = CONFIGS[kind].from_json(values), str(document["name"])
         digest, graph = str(document["weights"]["sha256"]), document.get("graph")
-        _prove(folder / WEIGHTS, digest, _LARGEST_WEIGHTS)
         made: tuple[str, tuple[str, ...]] = ("", ())
         if graph is not None:
             made = str(graph["sha256"]), tuple(map(str, graph["stages"]))
-            _prove(folder / GRAPH, made[0], _LARGEST_GRAPH)
     except KeyError as error:
         raise CheckpointError(f"{path}: the entry {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:

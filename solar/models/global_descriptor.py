@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from solar.errors import SolarError, UsageError
+from solar.errors import UsageError
 from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
 from solar.models.backbones.named import build_backbone
 from solar.models.config import RGB, GlobalConfig, Provenance
 from solar.models.device import autocast, choose_precision, evaluating
-from solar.models.document import architecture
+from solar.models.document import architecture, require_finite
 from solar.models.pooling import at_least_float32, build_pooling, linear
 from solar.photos import Box, Photo, decode, normalise
 
@@ -211,10 +211,7 @@ class GlobalDescriptor(nn.Module):
 
     def _finite(self, found: Tensor, what: str) -> NDArray[np.float32]:
         """Numbers for the caller, none of a network whose training diverged."""
-        values: NDArray[np.float32] = found.float().cpu().numpy()
-        if not np.isfinite(values).all():
-            raise SolarError(f"model {self.name}: its {what} are not finite: its training diverged")
-        return values
+        return require_finite(found.float().cpu().numpy(), self.name, what)
 
     @torch.inference_mode()
     def attention_map(
@@ -238,12 +235,10 @@ class GlobalDescriptor(nn.Module):
         """
         name, block = self._block(stage)
         decoded = decode(photo, wanted=self.config.image_size)
-        (x, y), (width, height) = at, decoded.size
-        if not (0 <= x < width and 0 <= y < height):
-            raise UsageError(f"{decoded.name}: {x:g},{y:g} is outside its {width}x{height}")
+        decoded.cell(at, (1, 1))  # refuses a position outside before the work
         with evaluating(self):
             maps = self.stages(self.preprocess(decoded), self.attention, name)  # (1, C, h, w)
-            row, column = int(y / height * maps.shape[2]), int(x / width * maps.shape[3])
+            row, column = decoded.cell(at, maps.shape[2:])
             weights = block.attention_map(maps, row, column)  # (h, w)
         return self._finite(weights, "attention weights")
 
@@ -254,10 +249,9 @@ class GlobalDescriptor(nn.Module):
 
     def _block(self, stage: str | int) -> tuple[str, SecondOrderAttention]:
         """The name of a stage with attention, and that attention."""
-        name = self.stages.stage(stage, f"model {self.name}").name
-        if name not in self.attention:
-            have = ", ".join(self.attention) or "nowhere"
-            raise UsageError(f"model {self.name}: no attention after {name}; it has: {have}")
+        where = f"model {self.name}"
+        name = self.stages.stage(stage, where).name
+        self.config.require_attention(name, where)
         block = self.attention[name]
         assert isinstance(block, SecondOrderAttention)  # noqa: S101 - narrows the type
         return name, block

@@ -49,6 +49,22 @@ class DecodedPhoto:
         except UsageError as error:
             raise UsageError(str(error), self.name) from error
 
+    def cell(self, at: tuple[float, float], shape: Sequence[int]) -> tuple[int, int]:
+        """Row and column of a grid over the photo in which a position lies.
+
+        Args:
+            at: x, y in pixels of the photo, upright.
+            shape: rows and columns of the grid.
+
+        Raises:
+            UsageError: the position lies outside the photo.
+        """
+        (x, y), (width, height) = at, self.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise UsageError(f"{self.name}: {x:g},{y:g} is outside its {width}x{height}")
+        rows, columns = shape
+        return int(y / height * rows), int(x / width * columns)
+
 
 Photo = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8] | DecodedPhoto
 """A path; an encoded photo as bytes or as a binary file; a PIL image; an array (H, W, 3) of RGB or

@@ -204,3 +204,16 @@ def test_patches_are_described_as_torch_describes_them() -> None:
     theirs = of_network(solar.load_local("solar-local"), "float32")
     assert ours.fingerprint == theirs.fingerprint
     assert (ours.network(patches) * theirs.network(patches)).sum(1).min() >= 0.99999
+
+
+@pytest.mark.slow
+def test_a_diverged_model_is_refused_by_its_graph_too(photos: list[Path], tmp_path: Path) -> None:
+    network = solar.load("solar-r18")
+    with torch.no_grad():
+        network.get_parameter("attention.conv4_x.g.1.bias").fill_(np.inf)
+        network.get_parameter("whiten.bias").fill_(np.inf)
+    folder = export(network, tmp_path / "diverged")
+    with pytest.raises(SolarError, match="descriptors are not finite: its training diverged"):
+        collect(open_extractor(folder, engine="openvino"), photos[:1])
+    with pytest.raises(SolarError, match="attention weights are not finite: its training"):
+        solar.attend(photos[0], (1, 1), stage="conv4_x", model=folder)

@@ -38,9 +38,9 @@ def open_engine(
 
         network = model if device == "auto" else model.to(choose_device(device))
         return TorchExtractor(network, precision=precision, **asked)
-    place = os.fspath(model)
-    asked["name"] = place if is_named(place) else str(Path(place).absolute())
-    document = document_of(place, GLOBAL)
+    path = os.fspath(model)
+    asked["name"] = path if is_named(path) else str(Path(path).absolute())
+    document = document_of(path, GLOBAL)
     chosen = engine_for(document, device, precision) if engine == "auto" else engine
     if chosen == "torch":
         from solar.extraction.engines.torch import TorchExtractor
@@ -48,7 +48,7 @@ def open_engine(
         from solar.models.device import choose_device
 
         where = choose_device(device)
-        return TorchExtractor(load(place).to(where), precision=precision, **asked)
+        return TorchExtractor(load(path).to(where), precision=precision, **asked)
     if document is None or not document.graph_digest:
         raise UsageError(
             f"--engine {chosen}: the model has no graph: use --engine torch, or "
@@ -68,6 +68,7 @@ def open_graph(document: ModelDocument, engine: str, precision: str) -> Graph:
     """
     if find_spec(_PACKAGES[engine]) is None:
         raise UsageError(f"--engine {engine}: pip install {_PACKAGES[engine]}")
+    document.prove()
     if engine == "openvino":
         from solar.extraction.engines import openvino
 
@@ -83,10 +84,10 @@ def document_of(model: str, kind: str) -> ModelDocument | None:
     Raises:
         CheckpointError: there is no such model, or it is of another kind.
     """
-    place = locate(model, (kind,))
-    if not place.is_dir():
+    path = locate(model, (kind,))
+    if not path.is_dir():
         return None
-    document = read_document(place)
+    document = read_document(path)
     require_kind(LOCAL if isinstance(document.config, LocalConfig) else GLOBAL, (kind,), model)
     return document
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from solar.errors import SolarError
 from solar.extraction.engines.batches import BatchExtractor
 from solar.models.config import GlobalConfig
-from solar.models.document import ModelDocument
+from solar.models.document import ModelDocument, require_finite
 from solar.models.whitening import Whitening
 from solar.typing import Descriptors
 
@@ -107,8 +106,6 @@ class GraphExtractor(BatchExtractor):
             total = total + self._graph.run(inputs) ** power  # (B, D)
         total = total ** (1 / power)
         length = np.linalg.norm(total, axis=1, keepdims=True)
-        if not np.isfinite(length).all():
-            what = "its descriptors are not finite: its training diverged"
-            raise SolarError(f"model {self._document.name}: {what}")
+        require_finite(length, self._document.name, "descriptors")
         descriptors: Descriptors = total / np.maximum(length, np.float32(1e-6))
         return descriptors

@@ -80,7 +80,11 @@ def projections(
         document: of the model's folder.
         stage: its name.
         photos: (B, H, W, 3), prepared.
+
+    Raises:
+        CheckpointError: the model's files are not those that it was written with.
     """
+    document.prove()
     core = _quiet_openvino().Core()
     model = core.read_model(str(document.graph))
     names = [projection(stage, part) for part in "fg"]

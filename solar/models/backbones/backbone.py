@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from solar.errors import UsageError
-from solar.models.config import RGB
+from solar.models.config import RGB, stage_index
 
 IMAGENET_MEAN: RGB = (0.485, 0.456, 0.406)
 IMAGENET_STD: RGB = (0.229, 0.224, 0.225)
@@ -101,12 +101,7 @@ class Backbone(nn.ModuleDict):
         Raises:
             UsageError: there is none; lists those there are.
         """
-        for number, found in enumerate(self.stages, 1):
-            if str(stage) in (found.name, str(number)):
-                return found
-        names = ", ".join(stage.name for stage in self.stages)
-        wanted = f"use one of {names}, or 1 to {len(self.stages)}"
-        raise UsageError(f"{where}: no stage '{stage}': {wanted}")
+        return self.stages[stage_index([each.name for each in self.stages], stage, where)]
 
     def up_to(self, stage: str | int, where: str = "backbone") -> list[nn.Module]:
         """What computes this stage and those before it; see `stage`."""
