@@ -1,4 +1,4 @@
-# make demo   the main job on photos, on a fresh machine; PHOTOS=~/Pictures for one's own
+# make demo   places found again, on a fresh machine; PHOTOS=~/Pictures for one's own photos
 # make test   the quick test suite
 # make check  linters, types, contracts, all tests: what CI runs
 

@@ -1,8 +1,8 @@
-"""The demo: real photos, photographed again and found again. Run as `python -m solar.demo`.
+"""The demo: places found again, from where somebody else stood. Run as `python -m solar.demo`.
 
-Without a folder of yours it takes the photographs that scikit-image and scikit-learn bring along,
-indexes some re-photographed views of each, and searches with other views. With a folder, it
-indexes that, and searches with re-photographed views of some of its photos.
+Without a folder of yours it takes the photographs of the package mvtb-data, indexes them, and
+searches with others of the same buildings. With a folder, it indexes that, and searches with
+re-photographed views of some of its photos.
 """
 
 from __future__ import annotations
@@ -31,17 +31,31 @@ if TYPE_CHECKING:
     from solar.extraction import Extractor
     from solar.index import Index, Search
 
-# Photographs inside the packages; scikit-image's other pictures are drawings, or downloads.
-_SAMPLES = {
-    "skimage": (
-        "data",
-        "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png "
-        "hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png page.png retina.jpg rocket.jpg "
-        "text.png",
+# Of each query: what it shows, and which photos (by patterns) show that too; judged by eye.
+_VISITS = {
+    "campus/holdout/P1070492.png": ("orange brick building", "campus/P107049[134].png"),
+    "campus/holdout/P1070502.png": (
+        "red brick building",
+        "campus/P107049[5679].png campus/P107050[01345].png",
     ),
-    "sklearn": ("datasets/images", "china.jpg flower.jpg"),
+    "campus/holdout/P1070508.png": (
+        "house with columns",
+        "campus/P107050[679].png campus/P107051[04].png",
+    ),
+    "campus/holdout/P1070511.png": ("library behind palms", "campus/P107051[25].png"),
+    "campus/holdout/P1070513.png": ("library and lamp", "campus/P107051[25].png"),
+    "building2-3.png": ("corner house", "building2-[12].png"),
+    "eiffel-2.png": ("Eiffel Tower", "eiffel-1.png"),
+    "walls-r.png": ("brick cottage", "walls-l.png"),
 }
-_VIEWS = 4  # Of each sample in the database; one more is the query.
+# Other photographs; what else the package has are drawings, calibration targets and sequences.
+_DISTRACTORS = (
+    "campus/P1070498.png 58060.png butterfly.jpg castle.png church.png flowers[1-9].png "
+    "greenscreen.png image3.jpg lab-scene.png monalisa.png mosaic/aerial2-00[147].png "
+    "notre-dame.png parks.png penguins.png road.png rocks2-l.png roof.png seq/im.001.png "
+    "street.png tomato_[1-5]4.png"
+)
+_LOCAL = "solar-local"  # By whose features hits among the samples are verified.
 _QUERIES = 20  # At most, with photos of one's own.
 _TOP = 8
 _LONGEST_SIDE = 1024
@@ -60,9 +74,10 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
     """Index photos, search with other views of them, print the ranking, write the page.
 
     Args:
-        to: folder for views, index and page; made if it is not there. What an earlier run did
-            there is not done again.
-        photos: folder of photos to be indexed where they are; None for the samples.
+        to: folder for index and page; made if it is not there. What an earlier run did there is
+            not done again.
+        photos: folder of photos to be indexed where they are; None for the samples, which are
+            verified by keypoints as well.
         model: what `solar.load` takes.
 
     Returns:
@@ -75,59 +90,47 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
     from solar.extraction import open_extractor
 
     if photos is None:
-        folder = Path(to, "samples").resolve()
-        database, trials = _rephotograph_samples(folder)
+        folder, what = Path(to, "samples").resolve(), "the place that they show"
+        database, trials = _samples()
     else:
-        database = Path(photos).resolve()
-        folder = _own_folder(Path(to).resolve(), database)
-        trials = _rephotograph_some(database, folder)
+        database = [Path(photos).resolve()]
+        folder, what = _own_folder(Path(to).resolve(), database[0]), "the photo that they show"
+        trials = _rephotograph_some(database[0], folder)
     extractor = open_extractor(model)
     # An index for each model: one that an earlier version made stays as it is.
-    place = folder / f"index-{extractor.extraction.fingerprint[:8]}"
-    index = _index(database, place, extractor)
+    kept = folder / f"index-{extractor.extraction.fingerprint[:8]}"
+    index = _index(database, kept, extractor, _LOCAL if photos is None else None)
     searches = _search(index, trials)
     right = [_ranks(search, trial) for search, trial in zip(searches, trials, strict=True)]
-    table(_rows(trials, searches, right), ("query", "right at rank", "score"))
+    table(_rows(trials, searches, right), ("query", "shows", "right at rank", "of", "score"))
     found = sum(1 in ranks for ranks in right)
-    what = "a view of the same photo" if photos is None else "the photo that they show"
     out.print(f"{found} of {len(trials)} queries found {what} first, among {len(index)} photos")
     page = folder / "result.html"
     _write_page(page, searches)
     out.print(f"page: {page}")
     if not any(right):
         raise SolarError(f"no query found {what} among the first {_TOP}: is the model trained?")
-    if photos is not None:
-        out.print(f"search on: solar search {place} QUERY.jpg --html result.html")
+    out.print(f"search on: solar search {kept} QUERY.jpg --html result.html")
     return page
 
 
-def _rephotograph_samples(folder: Path) -> tuple[Path, list[_Trial]]:
-    """Views of the samples: the folder of those for the database, and the queries."""
-    samples = _samples()
-    trials = []
-    with progress("photographing again") as show:
-        for number, sample in enumerate(samples):
-            show(number, len(samples))
-            views = [folder / "photos" / f"{sample.stem}-{k}.jpg" for k in range(1, _VIEWS + 1)]
-            query = folder / "queries" / f"{sample.stem}.jpg"
-            photo = open_photo(sample)
-            for k, path in enumerate([query, *views]):
-                _save_view(photo, (number, k), path)
-            trials.append(_Trial(sample.stem, query, frozenset(map(sha256, views))))
-    return folder / "photos", trials
+def _samples() -> tuple[list[Path], list[_Trial]]:
+    """The photographs to be indexed, and the queries; the package itself is not imported."""
+    spec = find_spec("mvtbdata")
+    folder = Path(*(spec and spec.submodule_search_locations) or (".",), "images")
+    trials, right = [], set()
+    for query, (name, patterns) in _VISITS.items():
+        answers = _matching(folder, patterns)
+        right.update(answers)
+        trials.append(_Trial(name, folder / query, frozenset(map(sha256, answers))))
+    return sorted({*right, *_matching(folder, _DISTRACTORS)}), trials
 
 
-def _samples() -> list[Path]:
-    """The photographs' files; the packages are neither imported nor asked to download."""
-    files = []
-    for package, (folder, names) in _SAMPLES.items():
-        spec = find_spec(package)
-        for place in (spec and spec.submodule_search_locations) or ():
-            files += [Path(place, folder, name) for name in names.split()]
-    found = [file for file in files if file.is_file()]
-    if len(found) < 2:
+def _matching(folder: Path, patterns: str) -> list[Path]:
+    found = [path for pattern in patterns.split() for path in folder.glob(pattern)]
+    if not found:
         raise UsageError(
-            "the demo's photos come with scikit-image and scikit-learn: "
+            "the demo's photos come with the package mvtb-data: "
             "pip install 'solar-retrieval[demo]', or take your own with --photos FOLDER"
         )
     return found
@@ -172,17 +175,14 @@ def _save_view(photo: Image.Image, seed: tuple[int, int], path: Path) -> None:
         view.save(file, "JPEG", quality=95)
 
 
-def _index(photos: Path, folder: Path, extractor: Extractor) -> Index:
-    from solar.index import Index
+def _index(photos: list[Path], folder: Path, extractor: Extractor, local: str | None) -> Index:
+    from solar.index import Index, index_photos
 
-    index = Index.open(folder, extractor) if folder.exists() else Index.create(folder, extractor)
     with progress("describing") as show:
-        report = index.add(photos, progress=show)
-    if report.vanished:
-        index.remove(report.vanished)
-    if report.failed:
-        err.print(f"{len(report.failed)} skipped; see: solar info {folder}")
-    return index
+        done = index_photos(folder, photos, model=extractor, local=local, prune=True, progress=show)
+    if done.report.failed:
+        err.print(f"{len(done.report.failed)} skipped; see: solar info {folder}")
+    return Index.open(folder, extractor)
 
 
 def _search(index: Index, trials: Sequence[_Trial]) -> list[Search]:
@@ -207,19 +207,19 @@ def _ranks(search: Search, trial: _Trial) -> list[int]:
 
 def _rows(
     trials: Sequence[_Trial], searches: Sequence[Search], right: Sequence[Sequence[int]]
-) -> list[tuple[str, str, str]]:
-    rows = []
+) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
     for trial, search, ranks in zip(trials, searches, right, strict=True):
         score = f"{search.hits[ranks[0] - 1].score:.3f}" if ranks else "-"
-        places = ", ".join(map(str, ranks)) or f"none of the first {len(search.hits)}"
-        rows.append((trial.name, places, score))
+        found = ", ".join(map(str, ranks)) or f"none of the first {len(search.hits)}"
+        rows.append((trial.query.stem, trial.name, found, str(len(trial.answers)), score))
     return rows
 
 
 def _write_page(page: Path, searches: Sequence[Search]) -> None:
     from solar.web import write_page
 
-    write_page(page, searches, title="Solar: photos found again")
+    write_page(page, searches, title="Solar: places found again")
 
 
 def _main(
@@ -230,7 +230,7 @@ def _main(
         "demo"
     ),
 ) -> None:
-    """Photograph photos again, and find them again."""
+    """Find places again, in photos taken from elsewhere."""
     try:
         demo(to, photos)
     except (SolarError, OSError) as error:

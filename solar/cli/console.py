@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import threading
 import time
@@ -11,21 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from math import isclose, isfinite, log2
-from typing import Any
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from typing import TYPE_CHECKING, Any, TextIO
 
 from solar.errors import UsageError
 from solar.files import printable, shown
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LINE_EVERY = 10.0
 """Seconds between lines of progress where no bar can be shown."""
@@ -33,19 +26,34 @@ LINE_EVERY = 10.0
 Show = Callable[[int, int | None], None]
 
 
-class Plain(Console):
+class Plain:
     """Prints what it is given: each text is one line, whole; nothing in it is markup."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    def __init__(self, name: str) -> None:
+        """Print to `sys.stdout` or `sys.stderr`, by name: they may be replaced."""
+        self._name = name
 
-    def print(self, *objects: Any, **options: Any) -> None:
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees it."""
+        return self._stream.isatty()
+
+    @property
+    def _stream(self) -> TextIO:
+        stream: TextIO = getattr(sys, self._name)
+        return stream
+
+    def print(self, *texts: object, sep: str = " ") -> None:
         """Print texts, with line breaks and escapes in them written out."""
-        super().print(*(printable(o) if isinstance(o, str) else o for o in objects), **options)
+        try:
+            print(*(printable(str(text)) for text in texts), sep=sep, file=self._stream, flush=True)
+        except BrokenPipeError:  # `solar list my.index | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            sys.exit(1)
 
 
-out = Plain()
-err = Plain(stderr=True)
+out = Plain("stdout")
+err = Plain("stderr")
 
 
 def show_any_name() -> None:
@@ -57,6 +65,8 @@ def show_any_name() -> None:
 
 def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None:
     """Print aligned columns, numbers to the right; no cell is cut, whatever reads them."""
+    from rich.cells import cell_len
+
     cells = [[printable(cell) for cell in row] for row in (heads, *rows) if row]
     columns = list(zip_longest(*cells, fillvalue=""))
     widths = [max(map(cell_len, column)) for column in columns]
@@ -80,16 +90,34 @@ def progress(title: str) -> Iterator[Show]:
         with _lines(title) as show:
             yield show
         return
-    columns = (
+    with progress_bar(speed=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def progress_bar(*, speed: bool = False, hidden: bool = False) -> Progress:
+    """A bar on the terminal, above which lines are printed meanwhile; gone at its end."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
+        *[TaskProgressColumn(show_speed=True)] * speed,
         TimeRemainingColumn(),
+        console=Console(stderr=True, soft_wrap=True),
+        transient=True,
+        redirect_stdout=out.is_terminal,
+        disable=hidden,
     )
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

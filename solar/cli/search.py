@@ -75,7 +75,6 @@ def search(
     """
     from solar.index import Index, search_each
     from solar.photos import look_for_photos
-    from solar.web import write_page
 
     if html is not None:
         claim_output(html, inputs=queries, suffixes=(".html", ".htm"), overwrite=overwrite)
@@ -100,6 +99,8 @@ def search(
         if html is None:
             deque(answered, maxlen=0)
         else:
+            from solar.web import write_page
+
             write_page(html, answered, title=f"Solar: {queries[0].name}")
     if as_json:
         print_json({"searches": found, "failed": failed} if len(photos) > 1 else found[0])

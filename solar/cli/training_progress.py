@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from solar.cli.console import err
+from solar.cli.console import Plain, err, progress_bar
 from solar.training.run.task import Watcher
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # What the log says of a step beside the parts of the loss.
 _NO_LOSS = {
@@ -25,7 +25,7 @@ STEPS_EVERY = 60.0  # seconds between lines about steps, where no bar is shown
 class ConsoleWatcher(Watcher):
     """A bar with losses and time on a terminal; lines for all events, of steps now and then."""
 
-    def __init__(self, bar: Progress, console: Console) -> None:
+    def __init__(self, bar: Progress, console: Plain) -> None:
         self._bar, self._console, self._told = bar, console, time.monotonic()
         self._task = bar.add_task("", total=None)
 
@@ -46,16 +46,9 @@ class ConsoleWatcher(Watcher):
 
 
 @contextmanager
-def console_watcher(console: Console, first: bool) -> Iterator[ConsoleWatcher]:
+def console_watcher(console: Plain, first: bool) -> Iterator[ConsoleWatcher]:
     """The watcher, which prints to the console, and its bar: on a terminal, the first process's."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    hidden = not (first and err.is_terminal)
-    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
+    with progress_bar(hidden=not (first and err.is_terminal)) as bar:
         yield ConsoleWatcher(bar, console)
 
 

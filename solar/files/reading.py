@@ -16,11 +16,6 @@ from solar.files.text import cut, printable
 if TYPE_CHECKING:
     from solar.typing import AnyPath
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 MEGABYTE = 1 << 20
 MOST_TOML = 1 << 16
 MOST_LISTS = 2_000_000
@@ -130,6 +125,11 @@ def read_toml(path: AnyPath, error: type[SolarError] = SolarError) -> dict[str, 
         SolarError: of the type asked for; see `require_file`, or it is not TOML, nested too
             deeply, or has keys of too many parts.
     """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     text = read_text(path, MOST_TOML, error)
     try:
         plain = _TOML_TEXT.sub(b"", text.encode())

@@ -60,7 +60,13 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert [a["href"] for a in parsed.all("a")] == [query.as_uri(), found.as_uri()]
     assert "a%20b.png" in text
     assert str(tmp_path) in parsed.texts and "file of 20" in parsed.texts
-    for words in ("1. 0.988", "in 12 ms", "2 photos", "gone.png", "cannot be opened"):
+    for words in (
+        "1. 0.988",
+        "in 12 ms",
+        "1 search, 2 hits, the most",
+        "gone.png",
+        "cannot be opened",
+    ):
         assert words in parsed.texts
     assert "keypoints" not in parsed.texts and "<svg" not in text
     assert "The index holds no photo." in page_of(tmp_path, Search(query, []))

@@ -95,18 +95,18 @@ def projections(
 
 
 def _quiet_openvino() -> Any:
-    """The package, without the messages that it sends to its makers when it is imported."""
-    sender = "openvino_telemetry"
-    absent = sender not in sys.modules
+    """The package, without its converter, which is slow to import and tells its makers so."""
+    converter = "openvino.tools.ovc"
+    absent = converter not in sys.modules
     if absent:
-        sys.modules[sender] = None  # type: ignore[assignment] # an import of it fails, quietly
+        sys.modules[converter] = None  # type: ignore[assignment] # an import of it fails, quietly
     try:
         import openvino
 
         return openvino
     finally:
         if absent:
-            del sys.modules[sender]
+            del sys.modules[converter]
 
 
 def _compiled_folder(document: ModelDocument) -> Path | None:
