@@ -128,7 +128,7 @@ def folder(
     model: Model = "solar-r18",
     image_size: ImageSize = None,
     scales: Scales = None,
-    decoding: Decoding = "upright",
+    decoding: Decoding = "draft",
     whiten: Whiten = None,
     device: Device = "auto",
     precision: Precision = "float32",

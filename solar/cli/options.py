@@ -44,8 +44,9 @@ Precision = Annotated[
 Decoding = Annotated[
     str,
     typer.Option(
-        help="upright turns photos by their EXIF orientation; stored leaves them, as published "
-        "protocols do, whose boxes count stored pixels."
+        help="draft decodes no more of a large JPEG than is looked at, upright all of it; both "
+        "turn photos by their EXIF orientation. stored leaves them, as published protocols do, "
+        "whose boxes count stored pixels."
     ),
 ]
 Exclude = Annotated[
@@ -74,7 +75,7 @@ def extractor_of(
     whiten: Path | None = None,
     *,
     engine: str = "auto",
-    decoding: str = "upright",
+    decoding: str = "draft",
 ) -> Extractor:
     """What the options of a command describe photos with."""
     from solar.extraction import open_extractor

@@ -151,7 +151,8 @@ def _by_graph(
     config.require_attention(name, where)
     for at in positions:
         photo.cell(at, (1, 1))  # refuses a position outside before the work
-    prepared = np.asarray(photo.prepared(config.image_size, None))
+    size = config.image_size
+    prepared = np.asarray(decode(photo, wanted=size, draft=True).prepared(size))
     queries, keys = projections(document, name, prepared[None])  # (1, mid, h, w)
     v = {f"attention.{name}.v.{part}" for part in ("weight", "bias")}
     trained = any(tensor.any() for _, tensor in document.tensors(v))

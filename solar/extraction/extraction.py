@@ -9,7 +9,7 @@ from solar.extraction.settings import Settings
 from solar.photos import require_sizes
 
 MOST_DIMENSIONS = 1 << 16
-DECODINGS = ("upright", "stored")
+DECODINGS = ("draft", "upright", "stored")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class Extraction(Settings):
         scales: at which descriptors are averaged.
         precision: a class within which descriptors agree to a cosine of 0.9999: `full` is float32,
             bfloat16 and float16.
-        decoding: how files become pixels: `upright` turns photos by their EXIF orientation,
-            `stored` leaves them, as published protocols do, whose boxes count stored pixels.
+        decoding: how files become pixels: `upright` turns photos by their EXIF orientation;
+            `draft` too, and decodes a JPEG no larger than at twice the image size or a little
+            more; `stored` leaves them as they are, as published protocols do, whose boxes count
+            stored pixels.
         own_whitening: dimensions to which the network's own layer whitens; None without one.
         whitening: SHA-256 of a whitening applied after the network; None for none.
     """
@@ -36,7 +38,7 @@ class Extraction(Settings):
     image_size: int
     scales: tuple[float, ...]
     precision: str = "full"
-    decoding: str = "upright"
+    decoding: str = "draft"
     own_whitening: int | None = None
     whitening: str | None = None
 

@@ -84,7 +84,7 @@ def open_extractor(
     precision: str = "auto",
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
-    decoding: str = "upright",
+    decoding: str = "draft",
     whitening: Whitening | None = None,
 ) -> Extractor:
     """What makes descriptors with a model: every command and function asks here.
@@ -99,8 +99,9 @@ def open_extractor(
             the processor has it.
         image_size: limit of a photo's longest side in pixels; None for the model's own.
         scales: at which descriptors are averaged; None for the model's own.
-        decoding: `upright` turns photos by their EXIF orientation, `stored` leaves them as they
-            are; so do images that were decoded before.
+        decoding: `draft` decodes no more of a large JPEG than is looked at, `upright` all of it;
+            both turn photos by their EXIF orientation. `stored` leaves them as they are; so do
+            images that were decoded before.
         whitening: applied after the model.
 
     Raises:
@@ -111,7 +112,7 @@ def open_extractor(
     if engine not in ENGINES:
         raise UsageError(f"--engine {engine:.60}: use {' or '.join(ENGINES)}")
     if isinstance(model, Extractor):
-        if (image_size, scales, decoding, whitening) != (None, None, "upright", None):
+        if (image_size, scales, decoding, whitening) != (None, None, "draft", None):
             raise UsageError("an extractor has settings of its own: leave the others out")
         return model
     from solar.extraction.engines.choose import open_engine

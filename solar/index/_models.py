@@ -54,7 +54,11 @@ class Models:
     _extractor: Extractor | None = field(default=None, repr=False)
 
     def load(
-        self, model: Model, image_size: int | None, scales: Sequence[float] | None
+        self,
+        model: Model,
+        image_size: int | None,
+        scales: Sequence[float] | None,
+        decoding: str = "draft",
     ) -> Extractor:
         """An extractor by a model, which has settings of its own if it is one already.
 
@@ -69,8 +73,9 @@ class Models:
             precision=self.precision,
             image_size=None if given else image_size,
             scales=None if given or scales is None else tuple(scales),
+            decoding="draft" if given else decoding,
         )
-        if extractor.extraction.decoding != "upright":
+        if extractor.extraction.decoding == "stored":
             raise UsageError("an index is of upright photos: use decoding='upright'", self.folder)
         return extractor
 
@@ -99,7 +104,7 @@ class Models:
             if self._extractor is None:
                 model = made.model if self.model is None else self.model
                 try:
-                    found = self.load(model, made.image_size, made.scales)
+                    found = self.load(model, made.image_size, made.scales, made.decoding)
                 except CheckpointError as error:
                     what = f"the model that it was made with, {made.model}"
                     raise self._lost(what, error, "--model") from error

@@ -167,7 +167,7 @@ class GlobalDescriptor(nn.Module):
             UsageError: the box lies outside the photo.
         """
         size = self.config.image_size if image_size is None else image_size
-        prepared = decode(photo, wanted=size).prepared(size, box)
+        prepared = decode(photo, wanted=size, draft=True).prepared(size, box)
         pixels = normalise(prepared, self.mean, self.std)  # (3, H, W)
         return torch.from_numpy(pixels)[None].to(self.device, self.dtype)
 

@@ -21,6 +21,7 @@ _MARKER = re.compile(rb"\xff([\x01-\xfe])")  # however many bytes 0xff fill up b
 _NOISE = [random.Random(k).choices(range(1, 255), k=64) for k in range(9)]  # noqa: S311
 _FILLED = b"\xff" * 512
 _SCAN, _END, _EXIF, _ADOBE = 0xDA, 0xD9, 0xE1, 0xEE
+_END_MARK = b"\xff\xd9"
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers that no length follows
 _TABLES = {*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD, 0xE0, _ADOBE}
 _METADATA = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
@@ -43,15 +44,16 @@ def open_jpeg(data: bytes) -> Source:
     if scans > 1:  # all of them are kept, two bytes each, also when the photo is reduced
         coefficients = 2 * sum(across * down for across, down in sampling) / max(blocks, 1)
     each = 1 if photo.mode == "L" else 4
-    complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    complete = data.endswith(_END_MARK) or data.rfind(_END_MARK) > data.rfind(b"\xff\xda")
     kept = each if complete else 3 * each  # see `_without_end`
+
+    turn = orientation(photo.info)
 
     def source(scale: int) -> Source:
         size = (-(-photo.width // scale), -(-photo.height // scale))
         peak = max(coefficients + kept / scale**2, (kept + 4) / scale**2)
         memory = 2 * len(data) + round(pixels * (peak + 0.1))
-        turn = orientation(photo.info)
-        return Source(size, memory, lambda: _load(data, size, scale), turn, source)
+        return Source(size, memory, lambda: _load(data, scale), turn, source)
 
     return source(1)
 
@@ -93,26 +95,26 @@ def _opened(data: bytes) -> JpegImagePlugin.JpegImageFile:
     return photo
 
 
-def _load(data: bytes, size: tuple[int, int], scale: int) -> Image.Image:
+def _load(data: bytes, scale: int) -> Image.Image:
     try:
-        return _decoded(data, size, scale)
+        return _decoded(data, scale)
     except OSError as error:
         if "truncated" not in str(error):
             raise
-        return _without_end(data, size, scale, error)
+        return _without_end(data, scale, error)
 
 
-def _decoded(data: bytes, size: tuple[int, int], scale: int) -> Image.Image:
+def _decoded(data: bytes, scale: int) -> Image.Image:
     photo = _opened(data)
     if scale > 1:
-        photo.draft(None, size)
+        photo.draft(None, (photo.width // scale, photo.height // scale))
     photo.load()
     if photo.mode == "CMYK" and "adobe" not in photo.info:
         return ImageChops.invert(photo)  # Pillow takes every CMYK for Adobe's, which is inverted
     return photo
 
 
-def _without_end(data: bytes, size: tuple[int, int], scale: int, truncated: OSError) -> Image.Image:
+def _without_end(data: bytes, scale: int, truncated: OSError) -> Image.Image:
     """A JPEG that lacks its last marker, if it has all pixels.
 
     It has if what follows makes no difference: then none of it was needed. What follows is noise,
@@ -120,11 +122,11 @@ def _without_end(data: bytes, size: tuple[int, int], scale: int, truncated: OSEr
     may wait to start again.
     """
     data = data.removesuffix(b"\xff")
-    photo = _decoded(data + b"\xff\xd9", size, scale)
+    photo = _decoded(data + _END_MARK, scale)
     for flip in (0, 255):
         noise = [bytes(byte ^ flip for byte in part) for part in _NOISE]
         more = noise[8] + b"".join(bytes([0xFF, 0xD0 + k]) + noise[k] for k in range(8))
-        other = _decoded(data + more + b"\xff\xd9", size, scale)
+        other = _decoded(data + more + _END_MARK, scale)
         if ImageChops.difference(photo, other).getbbox() is not None:
             raise truncated
     return photo

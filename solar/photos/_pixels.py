@@ -11,7 +11,7 @@ from solar.errors import PhotoError
 
 
 def rgb(photo: Image.Image) -> Image.Image:
-    """A new image of mode RGB; alpha is composited on white.
+    """An image of mode RGB, the same if it is one; alpha is composited on white.
 
     Raises:
         PhotoError: there is no right way to turn its mode to RGB.
@@ -23,7 +23,7 @@ def rgb(photo: Image.Image) -> Image.Image:
     if photo.mode == "La":
         photo = photo.convert("LA")
     if photo.mode not in ("LA", "PA", "RGBA", "RGBa") and "transparency" not in photo.info:
-        return photo.convert("RGB")
+        return photo if photo.mode == "RGB" else photo.convert("RGB")
     alpha = photo if photo.mode == "RGBA" else photo.convert("RGBA")
     white = Image.new("RGB", photo.size, "white")
     white.paste(alpha, mask=alpha)

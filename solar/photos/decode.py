@@ -68,7 +68,7 @@ def decode_photo(data: bytes, name: str) -> Image.Image:
 
 
 def decode_within(
-    data: bytes, name: str, wanted: int | None, *, turned: bool = True
+    data: bytes, name: str, wanted: int | None, *, turned: bool = True, draft: bool = False
 ) -> tuple[Image.Image, tuple[int, int]]:
     """See `decode_photo`; and the size of the photo, which may be larger than what comes back.
 
@@ -76,10 +76,10 @@ def decode_within(
         data: an encoded photo.
         name: what to call it in an error.
         wanted: the longest side that is needed. A JPEG that does not fit into `MAX_MEMORY` is then
-            decoded at a half, a quarter or an eighth of its size, but to this side at least. One
-            that fits is decoded whole, whatever is wanted: its pixels depend on nothing else, so
-            the extraction of descriptors need not tell one way from the other.
+            decoded at a half, a quarter or an eighth of its size, but to this side at least.
         turned: by the EXIF orientation; else the pixels stay as they are stored.
+        draft: a JPEG is decoded no larger than needed for twice the side that is wanted, which
+            takes a third of the time; else one that fits is decoded whole, whatever is wanted.
     """
     kind = kind_of(data)
     if kind is None:
@@ -89,11 +89,10 @@ def decode_within(
         opener = _OPENERS.get(kind)
         whole = opener(data) if opener else with_pillow(data, kind)
         _check_sides(*whole.size)
-        source = _fitting(whole, wanted)
+        source = _fitting(whole, wanted, draft=draft)
         turn = source.turn if turned else 1
         with BUDGET.share(source.memory):
-            photo = upright(rgb(source.load()), turn)
-            photo.info.clear()
+            photo = _plain(upright(rgb(source.load()), turn))
         BUDGET.hold(photo)
         if source is whole:
             return photo, photo.size
@@ -116,8 +115,7 @@ def finish_image(photo: Image.Image, name: str, *, turned: bool = True) -> Image
         _check_sides(*photo.size)
         photo.load()
         plain = upright(rgb(photo), orientation(photo.info) if turned else 1)
-        plain.info.clear()
-        return plain
+        return _plain(plain.copy() if plain is photo else plain)
 
 
 @contextmanager
@@ -139,6 +137,13 @@ def _plain_errors(name: str, kind: str) -> Iterator[None]:
         raise PhotoError(f"truncated or damaged {kind} ({words}): {AGAIN}", name) from error
 
 
+def _plain(photo: Image.Image) -> Image.Image:
+    """The same pixels, not copied, without what Pillow read beside them."""
+    plain = photo._new(photo.im)
+    plain.info.clear()
+    return plain
+
+
 def _check_sides(width: int, height: int) -> None:
     size = f"{width} x {height} pixels"
     if min(width, height) < MIN_SIDE:
@@ -147,15 +152,17 @@ def _check_sides(width: int, height: int) -> None:
         raise PhotoError(f"too narrow, {size}: beyond 1:{MAX_ASPECT} too little is left: crop it")
 
 
-def _fitting(source: Source, wanted: int | None) -> Source:
-    """The source, or the same photo reduced no further than needed to fit into the memory."""
-    if source.memory <= MAX_MEMORY:
-        return source
+def _fitting(source: Source, wanted: int | None, *, draft: bool) -> Source:
+    """The source, or the same photo reduced: as far as a draft may be, or to fit the memory."""
+    sources = [source]
     if wanted is not None and source.reduced is not None:
-        for scale in (2, 4, 8):
-            smaller = source.reduced(scale)
-            if smaller.memory <= MAX_MEMORY and max(smaller.size) >= wanted:
-                return smaller
+        sources += map(source.reduced, (2, 4, 8))
+        if draft:  # what there is of at least twice the side, the smallest first
+            enough = [each for each in sources if max(each.size) >= 2 * wanted]
+            sources = [*reversed(enough), *sources]
+    for each in sources:
+        if each.memory <= MAX_MEMORY and (each is source or max(each.size) >= (wanted or 0)):
+            return each
     raise PhotoError(
         f"too large, {source.size[0]} x {source.size[1]} pixels: decoding takes "
         f"{source.memory / 10**9:.1f} GB, more than {MAX_MEMORY / 10**9:g} GB: scale it down"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from solar.errors import PhotoError, UsageError
 from solar.photos._budget import MAX_MEMORY
+from solar.photos._sniff import kind_of
 from solar.photos.decode import decode_within, finish_image
 from solar.photos.prepare import Box, prepare
 
@@ -25,13 +27,14 @@ class DecodedPhoto:
     Attributes:
         name: what errors call it.
         image: mode RGB, upright.
-        reduced_from: width and height of the photo itself, upright, if it was too large to be
-            decoded whole.
+        reduced_from: width and height of the photo itself, upright, if it was not decoded whole.
+        draft: decodes it anew by draft, for a side that is wanted; None for what was no JPEG.
     """
 
     name: str
     image: Image.Image
     reduced_from: tuple[int, int] | None = None
+    draft: Callable[[int], DecodedPhoto] | None = field(default=None, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -90,17 +93,26 @@ def name_of(photo: Photo, position: int = 0, count: int = 1) -> str:
 
 
 def decode(
-    photo: Photo, name: str | None = None, wanted: int | None = None, *, turned: bool = True
+    photo: Photo,
+    name: str | None = None,
+    wanted: int | None = None,
+    *,
+    turned: bool = True,
+    draft: bool = False,
 ) -> DecodedPhoto:
     """Decode a photo, whatever it comes as; one that is decoded comes back as it is.
+
+    Unless a draft is wanted of one that was a file: its pixels are the same whether the file was
+    decoded before or not.
 
     Args:
         photo: any.
         name: what errors call it; None for `name_of`.
         wanted: the longest side that is needed, if less than the whole photo is. It matters for a
-            JPEG alone that is too large to be decoded whole: it comes back smaller.
+            JPEG alone that is too large to be decoded whole, or drafted: it comes back smaller.
         turned: by its EXIF orientation; else the pixels stay as they are stored, to which boxes of
             published data sets refer.
+        draft: let a JPEG be decoded at the smallest size that is twice as large as wanted.
 
     Raises:
         DecoderMissing: a decoder must be installed.
@@ -108,6 +120,8 @@ def decode(
         UsageError: it is nothing that a photo can be.
     """
     if isinstance(photo, DecodedPhoto):
+        if draft and photo.draft is not None and wanted and max(photo.size) > 2 * wanted:
+            return photo.draft(wanted)
         return photo
     called = name_of(photo) if name is None else name
     if isinstance(photo, Image.Image):
@@ -123,8 +137,17 @@ def decode(
     else:
         kinds = "a path, bytes, a binary file, a PIL image or a uint8 array"
         raise UsageError(f"a {type(photo).__name__} is no photo: give {kinds}", called)
-    image, size = decode_within(data, called, wanted, turned=turned)
-    return DecodedPhoto(called, image, None if size == image.size else size)
+    return _decoded(data, called, wanted, turned, draft=draft)
+
+
+def _decoded(
+    data: bytes, name: str, wanted: int | None, turned: bool, *, draft: bool
+) -> DecodedPhoto:
+    image, size = decode_within(data, name, wanted, turned=turned, draft=draft)
+    again = None
+    if kind_of(data) == "JPEG":
+        again = partial(_decoded, data, name, turned=turned, draft=True)
+    return DecodedPhoto(name, image, None if size == image.size else size, again)
 
 
 def open_photo(photo: Photo) -> Image.Image:
@@ -144,7 +167,12 @@ def open_photo(photo: Photo) -> Image.Image:
 
 
 def decode_each(
-    photos: Sequence[Photo], position: int, wanted: int | None = None, *, turned: bool = True
+    photos: Sequence[Photo],
+    position: int,
+    wanted: int | None = None,
+    *,
+    turned: bool = True,
+    draft: bool = False,
 ) -> DecodedPhoto:
     """One of many photos, named by its position where it has no name; the rest as for `decode`.
 
@@ -153,7 +181,7 @@ def decode_each(
         UsageError: as `decode`.
     """
     name = name_of(photos[position], position, len(photos))
-    return decode(photos[position], name, wanted, turned=turned)
+    return decode(photos[position], name, wanted, turned=turned, draft=draft)
 
 
 def read_photo(path: Path) -> bytes:

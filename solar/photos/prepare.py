@@ -64,11 +64,18 @@ def prepare(
     """
     if image_size < 1:
         raise UsageError(f"image size {image_size}: give at least 1 pixel")
-    part = photo if box is None else _crop(photo, box, size or photo.size)
-    longest = max(1, int(image_size * max(part.size) / max(photo.size)))
+    whole = size or photo.size
+    left, top, right, bottom = (0, 0, *whole) if box is None else _inside(box, whole)
+    kept = right - left, bottom - top
+    longest = max(1, int(image_size * max(kept) / max(whole)))
+    across, down = photo.width / whole[0], photo.height / whole[1]  # 1 unless it was reduced
+    part = photo
+    if box is not None:
+        first = math.floor(left * across), math.floor(top * down)
+        part = photo.crop((*first, math.ceil(right * across), math.ceil(bottom * down)))
     if max(part.size) <= longest:
         return photo.copy() if box is None else part
-    smaller = _within(part.size, longest)
+    smaller = _within(kept, longest)  # of the original: the same, reduced or not
     return part.resize(smaller, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
@@ -85,14 +92,14 @@ def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return (short, longest) if width < height else (longest, short)
 
 
-def _crop(photo: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
+def _inside(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of a box that lies in a photo of this size, in whole pixels."""
     x1, y1, x2, y2 = box
-    across, down = photo.width / size[0], photo.height / size[1]  # 1 unless it was reduced
     if all(math.isfinite(edge) for edge in box):
-        left, top = round(max(x1 * across, 0)), round(max(y1 * down, 0))
-        right, bottom = round(min(x2 * across, photo.width)), round(min(y2 * down, photo.height))
+        left, top = round(max(x1, 0)), round(max(y1, 0))
+        right, bottom = round(min(x2, size[0])), round(min(y2, size[1]))
         if left < right and top < bottom:
-            return photo.crop((left, top, right, bottom))
+            return left, top, right, bottom
     raise UsageError(
         f"box {x1:g},{y1:g},{x2:g},{y2:g} holds no pixel of the photo, which has "
         f"{size[0]} x {size[1]}: give x1,y1,x2,y2 inside it, x1 < x2 and y1 < y2"

@@ -48,7 +48,7 @@ def thumbnail(
         turned: see `decode`.
     """
     try:
-        decoded = decode(photo, wanted=side, turned=turned)
+        decoded = decode(photo, wanted=side, turned=turned, draft=not crop)
         whole = max(decoded.image.size)
         small = decoded.prepared(whole, box) if crop else decoded.prepared(side)
     except (PhotoError, UsageError):

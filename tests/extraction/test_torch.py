@@ -102,6 +102,26 @@ def test_stored_pixels_are_not_turned(model: GlobalDescriptor, tmp_path: Path) -
     assert stored.extraction.own_whitening == model.config.whitening
 
 
+def test_a_draft_of_a_large_jpeg_gives_nearly_its_descriptor_and_is_an_extraction(
+    tmp_path: Path,
+) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for number, path in enumerate(paths):
+        scene(number, (1600, 1200)).save(path, quality=92)
+    drafted, whole = (
+        open_extractor("solar-r18", image_size=224, decoding=decoding)
+        for decoding in ("draft", "upright")
+    )
+    boxes = [None, None, (100.0, 100.0, 1400.0, 900.0)]
+    found, expected = (collect(each, paths, boxes).descriptors for each in (drafted, whole))
+    assert not np.array_equal(found, expected)
+    assert ((found * expected).sum(1) >= 0.999).all()
+    again = collect(drafted, [decode(path) for path in paths], boxes).descriptors
+    assert np.allclose(again, found, atol=1e-6)  # whether it was decoded before or not
+    assert drafted.extraction.differences(whole.extraction) == ["decoding draft, not upright"]
+    assert open_extractor().extraction.decoding == "draft"
+
+
 def test_a_whitening_of_other_descriptors_is_refused_at_once(model: GlobalDescriptor) -> None:
     before = without_whitening(model).extraction.to_json()  # what the model's own layer sees
     random = np.random.default_rng(0)

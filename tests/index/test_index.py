@@ -92,7 +92,7 @@ def test_other_descriptors_are_refused_and_named(index: Index) -> None:
         "image_size 64, not 65": replace(EXTRACTION, image_size=65),
         r"scales \(1.0, 0.5\), not \(1.0,\)": replace(EXTRACTION, scales=(1.0,)),
         "precision full, not int8": replace(EXTRACTION, precision="int8"),
-        "upright photos|decoding upright, not stored": replace(EXTRACTION, decoding="stored"),
+        "upright photos|decoding draft, not stored": replace(EXTRACTION, decoding="stored"),
         "whitening None, not 000": replace(EXTRACTION, whitening="0" * 64),
     }
     for message, extraction in others.items():

@@ -17,6 +17,7 @@ from solar.index import Index
 from solar.models.checkpoints import save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
+from tests.scenes import scene
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -112,6 +113,19 @@ def test_a_model_that_has_changed_or_gone_is_told(tmp_path: Path, photos: Path) 
     with pytest.raises(UsageError, match="was made with model"):
         Index.open(folder).add(photos)
     assert len(Index.open(folder)) == 6
+
+
+def test_an_index_keeps_its_decoding(model_folder: Path, tmp_path: Path) -> None:
+    scene(1).save(tmp_path / "a.jpg")
+    for decoding, other in (("draft", "upright"), ("upright", "draft")):
+        folder = tmp_path / decoding
+        index = Index.create(folder, open_extractor(model_folder, decoding=decoding))
+        assert index.extraction.decoding == decoding
+        index.add(tmp_path / "a.jpg")
+        assert Index.open(folder).search(tmp_path / "a.jpg")[0].score > 0.999
+        with pytest.raises(UsageError, match=f"decoding {decoding}, not {other}"):
+            Index.open(folder, open_extractor(model_folder, decoding=other))
+    assert Index.create(tmp_path / "own", model_folder).extraction.decoding == "draft"
 
 
 def test_photos_as_stored_are_not_indexed(model_folder: Path, tmp_path: Path) -> None:

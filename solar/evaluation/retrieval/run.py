@@ -89,7 +89,7 @@ def evaluate(
         photos = _opened(Path(photos))
     extractor = model
     if not isinstance(extractor, Extractor):
-        decoding = "stored" if photos.stored else "upright"
+        decoding = "stored" if photos.stored else "draft"
         extractor = open_extractor(extractor, precision="float32", decoding=decoding)
     folder, truth = (
         Path(to or default_folder(photos, extractor.extraction, crop)),
@@ -109,7 +109,7 @@ def evaluate(
     features = None
     if local is not None:
         maker = local if isinstance(local, FeatureExtractor) else open_feature_extractor(local)
-        turned = extractor.extraction.decoding == "upright"
+        turned = extractor.extraction.decoding != "stored"
         features = features_of_set(
             maker, described.photos, crop=crop, turned=turned, progress=progress
         )

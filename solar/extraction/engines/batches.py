@@ -121,11 +121,15 @@ class BatchExtractor(ABC):
 
         They grow from a few photos, so that the first results do not wait for many.
         """
-        size = self.image_size
+        size, turned, draft = (
+            self.image_size,
+            self._decoding != "stored",
+            self._decoding == "draft",
+        )
 
         def prepared(position: int) -> tuple[int, Image | SolarError]:
             try:
-                photo = decode_each(photos, position, size, turned=self._decoding == "upright")
+                photo = decode_each(photos, position, size, turned=turned, draft=draft)
                 return position, photo.prepared(size, boxes[position] if boxes else None)
             except (PhotoError, UsageError) as error:
                 return position, error

@@ -28,7 +28,7 @@ class TorchExtractor(BatchExtractor):
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
         precision: str = "auto",
-        decoding: str = "upright",
+        decoding: str = "draft",
         whitening: Whitening | None = None,
         name: str | None = None,
     ) -> None:

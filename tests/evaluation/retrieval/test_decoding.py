@@ -56,7 +56,7 @@ def test_a_folder_is_turned(dataset: Path, model_folder: Path) -> None:
         (dataset / "places" / place).mkdir(parents=True, exist_ok=True)
         path.rename(dataset / "places" / place / path.name)
     report = evaluate(open_folder(dataset / "places"), model_folder, dataset / "to", page=False)
-    assert report.protocol["decoding"] == "upright"
+    assert report.protocol["decoding"] == "draft"
 
 
 def test_features_of_a_published_set_are_those_of_stored_pixels(tmp_path: Path) -> None:
