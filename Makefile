@@ -1,6 +1,6 @@
 # make demo   places found again, on a fresh machine; PHOTOS=~/Pictures for one's own photos
 # make test   the quick test suite
-# make check  linters, types, contracts, all tests: what CI runs
+# make check  linters, types, contracts, the core in an environment of its own, all tests: for CI
 
 PYTHON ?= python3
 PHOTOS ?=
@@ -20,10 +20,11 @@ check: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.core_environment .venv-core
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 clean:
-	rm -rf .venv .venv-demo demo
+	rm -rf .venv .venv-core .venv-demo demo
 
 # pip is told to keep quiet but for errors; torch alone takes a minute to arrive. Who only searches,
 # as the demo does, needs no torch.

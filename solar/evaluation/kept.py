@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from solar.errors import SolarError
 from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
 from solar.files import write_atomically
-from solar.files.downloads import cache_folder
+from solar.files.cache import cache_folder
 from solar.typing import AnyPath
 
 

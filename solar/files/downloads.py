@@ -20,17 +20,6 @@ TIMEOUT = 30.0
 BLOCK = 1 << 20
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: $SOLAR_CACHE, else `solar` in the user's cache folder."""
-    if folder := os.environ.get("SOLAR_CACHE"):
-        return Path(folder)
-    if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "solar"
-
-
 def download(
     addresses: Sequence[str],
     target: Path,

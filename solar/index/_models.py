@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,6 +112,17 @@ class Models:
                 self.use(found, made)
             assert self._extractor is not None  # noqa: S101
             return self._extractor
+
+    def begin(self, made: Extraction, features: FeatureExtraction | None) -> None:
+        """Load them in another thread; who asks for one waits for it, or gets the error."""
+
+        def load() -> None:
+            with suppress(Exception):  # whoever asks for it meets it again
+                self.extractor(made)
+                if features is not None:
+                    self.feature_extractor(features)
+
+        threading.Thread(target=load).start()
 
     def renamed(self, made: Extraction) -> Extraction | None:
         """The index's extraction by the name that its model has now, if that is another."""

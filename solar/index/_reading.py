@@ -148,6 +148,15 @@ class Reader:
         """
         return find_problems(self.folder)
 
+    def begin(self, rerank: str = "default") -> None:
+        """Begin what `warm` does, while the first query is read.
+
+        Args:
+            rerank: as for `search`; `none` needs no features.
+        """
+        made = self._snapshot.commit
+        self._models.begin(made.extraction, None if rerank == "none" else made.features)
+
     def search(
         self,
         photo: Photo | int,

@@ -56,6 +56,7 @@ def search_each(
     """
     if isinstance(box, str):
         parse_box(box, (1, 1))  # before the work
+    index.begin(rerank)
     for position, photo in enumerate(photos):
         try:
             decoded = decode(photo, name_of(photo, position, len(photos)))

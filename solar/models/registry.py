@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solar.errors import CheckpointError
-from solar.files.downloads import cache_folder, download
+from solar.files.cache import cache_folder
 
 BUNDLED = Path(__file__).resolve().parents[1] / "weights"
 GLOBAL, LOCAL = "global", "local"
@@ -181,4 +181,6 @@ def fetch(model: NamedModel, progress: Callable[[int, int | None], None] | None 
     """The model's folder or file, downloaded to the cache folder if it is not there yet."""
     if not model.addresses:
         return model.path
+    from solar.files.downloads import download
+
     return download(model.addresses, model.path, model.sha256, model.size, progress)

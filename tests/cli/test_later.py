@@ -10,6 +10,7 @@ import pytest
 
 from solar.cli import COMMANDS
 from tests.cli.runner import solar, succeed
+from tests.evaluation.fakes import paint
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -24,14 +25,36 @@ def test_a_mistyped_command_is_answered_with_the_right_one(tmp_path: Path) -> No
     assert done.returncode == 2 and "Did you mean 'search'?" in done.stderr
 
 
-def test_no_command_is_loaded_for_the_list_of_them() -> None:
+HEAVY = ("cv2", "faiss", "jinja2", "numpy", "onnxruntime", "openvino", "PIL", "rich", "sqlite3")
+NEVER = ("torch", "urllib.request", "openvino.tools.ovc", "onnxruntime", "scipy")
+
+
+def loaded(folder: Path, *call: str) -> list[str]:
+    """The modules that a call of `solar` has loaded at its end."""
     program = (
-        "import sys; sys.argv = ['solar', '--help']; from solar.cli import app\n"
-        "try: app()\n"
-        "except SystemExit: print([m for m in sys.modules if m.startswith('solar.cli.')])"
+        f"import sys; sys.argv = {['solar', *call]!r}; from solar.cli import main\n"
+        "try: main()\nexcept SystemExit: print(*sorted(sys.modules), sep='\\n', file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.rstrip().endswith("['solar.cli.console']"), done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+def test_no_command_is_loaded_for_the_list_of_them(tmp_path: Path) -> None:
+    found = loaded(tmp_path, "--help")
+    assert [name for name in found if name.startswith("solar.cli.")] == ["solar.cli.console"]
+    assert not set(found).intersection((*HEAVY, *NEVER))
+
+
+def test_a_search_loads_what_it_needs(tmp_path: Path) -> None:
+    for number in range(2):
+        paint(tmp_path / f"{number}.png", number)
+    succeed("index", "0.png", "1.png", "--to", "my.index", "--image-size", "64", folder=tmp_path)
+    found = loaded(tmp_path, "search", "my.index", "0.png")
+    assert "numpy" in found
+    assert not set(found).intersection((*NEVER, "cv2", "jinja2", "rich.progress"))
 
 
 @pytest.mark.parametrize(

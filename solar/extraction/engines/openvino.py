@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from solar.errors import CheckpointError, UsageError
 from solar.extraction.engines.graph import PHOTOS, SCALE, Graph, projection
-from solar.files.downloads import cache_folder
+from solar.files.cache import cache_folder
 from solar.models.document import ModelDocument
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
