@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from solar.errors import CheckpointError, SolarError, UsageError
 from solar.files import MEGABYTE, read_json, require_file, sha256, shown
+from solar.files.cache import remembered
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
 from solar.models.registry import GLOBAL, LOCAL
 
@@ -71,12 +72,18 @@ class ModelDocument:
             _prove(self.graph, self.graph_digest, _LARGEST_GRAPH)
 
     def fingerprint(self) -> str:
-        """As the network's own; reads every weight.
+        """As the network's own; reads every weight the first time that it is asked for.
 
         Raises:
-            CheckpointError: the weights cannot be read.
+            CheckpointError: the weights cannot be read, or are not those that were written.
         """
-        return fingerprint(architecture(self.config), self.tensors())
+
+        def made() -> str:
+            self.prove()  # or another's would be remembered for these
+            return fingerprint(architecture(self.config), self.tensors())
+
+        key = hashlib.sha256(repr((architecture(self.config), self.weights_digest)).encode())
+        return remembered("fingerprints", key.hexdigest(), made)
 
     def tensors(self, only: Container[str] | None = None) -> Iterator[tuple[str, Tensor]]:
         """The weights by key, in the keys' order.
