@@ -126,12 +126,10 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
-        try:
-            return getattr(import_module(_HOMES[name]), name)
-        except ImportError as error:
-            from solar.errors import about_import
+        from solar.errors import naming_extras
 
-            raise about_import(error) or error from error
+        with naming_extras():
+            return getattr(import_module(_HOMES[name]), name)
     if name in _ROOMS:
         return import_module(f"solar.{name}")
     raise AttributeError(f"module 'solar' has no attribute '{name}'")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _NAMED = 5
 
@@ -63,6 +64,19 @@ def about_import(error: ImportError) -> MissingPackage | None:
     if extra is None:
         return None
     return MissingPackage(f'this needs {error.name}: pip install "solar-retrieval[{extra}]"')
+
+
+@contextmanager
+def naming_extras() -> Iterator[None]:
+    """Around imports of what an extra installs: one that fails says what to install.
+
+    Raises:
+        MissingPackage: see above.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise about_import(error) or error from error
 
 
 class IndexFolderError(SolarError):

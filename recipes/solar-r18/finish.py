@@ -32,7 +32,7 @@ from solar.models.whitening import Whitening
 from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos, open_photo
 from solar.training.retrieval.task import folder_map
-from solar.whitening.learn import learn_from_places, without_whitening
+from solar.whitening.learn import learn_from_places
 
 RECIPE = Path(__file__).with_name("recipe.toml")
 SCALES = GlobalConfig().scales
@@ -94,7 +94,7 @@ def whitenings(
     """By PCA of descriptors at all scales, one for each power; or learned from pairs at one."""
     if learned:
         places = open_places(photos / table["places"])
-        bare = without_whitening(network, image_size=size, scales=(1.0,))
+        bare = open_extractor(network, image_size=size, scales=(1.0,), pooled=True)
         pairs = learn_from_places(bare, places)
         return [("learned", pairs.whitening)]
     found = [p for name in table["whitening"] for p in find_photos(photos / name)]

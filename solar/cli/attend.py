@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import err, numbers, out, print_json, ready
-from solar.cli.options import AsJson, Device, Model, Overwrite
+from solar.cli.options import AsJson, Device, Engine, Model, Overwrite
 from solar.files import claim_output, write_atomically
 
 
@@ -39,6 +39,7 @@ def attend(
         ),
     ] = None,
     model: Model = "solar-r18",
+    engine: Engine = "auto",
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -50,7 +51,8 @@ def attend(
     positions = [(x, y) for x, y in (numbers(each, "--at", 2) for each in at)]
     from solar.extraction.attend import attend_each, figure  # torch comes last
 
-    found = attend_each(photo, positions, stage=stage, model=ready(model), device=device)
+    runs = {"engine": engine, "device": device}
+    found = attend_each(photo, positions, stage=stage, model=ready(model), **runs)
     if not found[0].trained:
         err.print(f"note: {model} has not trained this block; its map is random")
     drawing = figure(found, width)

@@ -12,6 +12,7 @@ from solar.cli.options import (
     AsJson,
     Decoding,
     Device,
+    Engine,
     ImageSize,
     Model,
     Overwrite,
@@ -97,6 +98,7 @@ def revisited(
     crop: Annotated[bool, typer.Option(help="Crop queries to their boxes.")] = True,
     decoding: Decoding = "stored",
     whiten: Whiten = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
     rerank: Rerank = "none",
@@ -111,9 +113,8 @@ def revisited(
     from solar.datasets import open_dataset
 
     labelled = open_dataset(dataset, root)  # before anything that takes time
-    extractor = extractor_of(
-        model, device, precision, image_size, scales, whiten, decoding=decoding
-    )
+    settings = {"engine": engine, "decoding": decoding}
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten, **settings)
     options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos, "crop": crop}
     features = None if local is None else (local, device)
     _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
@@ -130,6 +131,7 @@ def folder(
     scales: Scales = None,
     decoding: Decoding = "draft",
     whiten: Whiten = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
     rerank: Rerank = "none",
@@ -144,9 +146,8 @@ def folder(
     from solar.datasets import open_folder
 
     labelled = open_folder(photos, pairs)  # before anything that takes time
-    extractor = extractor_of(
-        model, device, precision, image_size, scales, whiten, decoding=decoding
-    )
+    settings = {"engine": engine, "decoding": decoding}
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten, **settings)
     options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos}
     features = None if local is None else (local, device)
     _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
@@ -160,6 +161,7 @@ def extract_distractors(
     scales: Scales = None,
     decoding: Decoding = "stored",
     whiten: Whiten = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
     part: Annotated[int, typer.Option(min=0, help="This machine's part, from 0.")] = 0,
@@ -169,9 +171,8 @@ def extract_distractors(
     from solar.evaluation.retrieval import distractors
     from solar.photos import find_photos
 
-    extractor = extractor_of(
-        model, device, precision, image_size, scales, whiten, decoding=decoding
-    )
+    settings = {"engine": engine, "decoding": decoding}
+    extractor = extractor_of(model, device, precision, image_size, scales, whiten, **settings)
     found = find_photos(photos)
     with progress("describing") as show:
         failed = distractors.extract_distractors(

@@ -9,7 +9,7 @@ import typer
 
 from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
-from solar.cli.options import Device, ImageSize, Model, Overwrite, Precision, Scales
+from solar.cli.options import Device, Engine, ImageSize, Model, Overwrite, Precision, Scales
 from solar.extraction.descriptors import is_descriptors_file
 from solar.files import claim_output
 from solar.files.arrays import holds
@@ -75,6 +75,7 @@ def fit(
             "weak directions less, which keeps more dimensions useful. [1]",
         ),
     ] = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     overwrite: Overwrite = False,
@@ -100,6 +101,7 @@ def fit(
             image_size=image_size,
             scales=parse_scales(scales),
             power=power,
+            engine=engine,
             device=device,
             precision=precision,
             progress=show,

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from solar.extraction.engines.choose import document_of, engine_for
+from solar.errors import UsageError, naming_extras
+from solar.extraction.engines.choose import document_of, engine_for, open_graph
+from solar.extraction.engines.graph import PHOTOS, SCALE, projection
 from solar.models.config import GlobalConfig, stage_index
 from solar.models.document import ModelDocument, require_finite
 from solar.models.registry import GLOBAL
@@ -33,6 +35,7 @@ class Attended:
         stage: the name of that after which the attention stands.
         weights: (h, w) float32, non-negative, sum to 1.
         trained: whether the block has been trained; the map of one that has not is random.
+        engine: what ran the network, in words.
     """
 
     photo: Image.Image
@@ -40,6 +43,7 @@ class Attended:
     stage: str
     weights: NDArray[np.float32]
     trained: bool
+    engine: str
 
     @property
     def spread(self) -> float:
@@ -61,6 +65,7 @@ class Attended:
         return {
             "at": list(self.at),
             "stage": self.stage,
+            "engine": self.engine,
             "trained": self.trained,
             "spread": self.spread,
             "weights": self.weights.tolist(),
@@ -88,6 +93,7 @@ def attend(
     *,
     stage: str | int = 5,
     model: str | Path | GlobalDescriptor = "solar-r18",
+    engine: str = "auto",
     device: str = "auto",
 ) -> Attended:
     """Where one position of a photo attends, as the model's descriptors see it.
@@ -97,15 +103,17 @@ def attend(
         at: x, y in pixels of the upright photo.
         stage: that the attention follows: its name, or its number, as the paper counts.
         model: what `solar.load` takes, or a loaded network.
-        device: see `open_extractor`.
+        engine: see `open_extractor`.
+        device: likewise.
 
     Raises:
         PhotoError: the photo cannot be used.
-        UsageError: the model has no attention there, or `at` lies outside the photo.
+        UsageError: the model has no attention there, `at` lies outside the photo, or the engine
+            cannot run the model.
         CheckpointError: the model cannot be loaded.
         SolarError: the weights are not finite.
     """
-    (found,) = attend_each(photo, [at], stage=stage, model=model, device=device)
+    (found,) = attend_each(photo, [at], stage=stage, model=model, engine=engine, device=device)
     return found
 
 
@@ -115,36 +123,41 @@ def attend_each(
     *,
     stage: str | int = 5,
     model: str | Path | GlobalDescriptor = "solar-r18",
+    engine: str = "auto",
     device: str = "auto",
 ) -> list[Attended]:
     """As `attend`, for several positions of one photo: the model is loaded once."""
     decoded = decode(photo)
-    path = os.fspath(model) if isinstance(model, str | os.PathLike) else None
-    document = None if path is None else document_of(path, GLOBAL)
-    if document is not None and engine_for(document, device) == "openvino":
-        return _by_graph(document, decoded, positions, stage)
-    from solar.models.checkpoints import load
-    from solar.models.device import choose_device
+    if isinstance(model, str | os.PathLike):
+        document = document_of(os.fspath(model), GLOBAL)
+        chosen = engine_for(document, engine, device)
+        if chosen != "torch" and document is not None:
+            return _by_graph(document, chosen, decoded, positions, stage)
+    elif engine not in ("auto", "torch"):
+        raise UsageError(f"--engine {engine}: a network that is loaded runs in torch")
+    with naming_extras():
+        from solar.models.checkpoints import load
+        from solar.models.device import choose_device, in_words
 
     network = load(model) if isinstance(model, str | Path) else model
     network = network.to(choose_device(device))
     maps = [network.attention_map(decoded, at=at, stage=stage) for at in positions]
     name, trained = network.stages.stage(stage).name, not network.attention_is_identity(stage)
+    words = in_words(network.device, network.dtype)
     return [
-        Attended(decoded.image, at, name, weights, trained)
+        Attended(decoded.image, at, name, weights, trained, words)
         for at, weights in zip(positions, maps, strict=True)
     ]
 
 
 def _by_graph(
     document: ModelDocument,
+    engine: str,
     photo: DecodedPhoto,
     positions: Sequence[tuple[float, float]],
     stage: str | int,
 ) -> list[Attended]:
     """As `GlobalDescriptor.attention_map`, of which no torch is here."""
-    from solar.extraction.engines.openvino import projections
-
     config, where = document.config, f"model {document.name}"
     assert isinstance(config, GlobalConfig)  # noqa: S101 - narrows the type
     name = document.stages[stage_index(document.stages, stage, where)]
@@ -153,7 +166,8 @@ def _by_graph(
         photo.cell(at, (1, 1))  # refuses a position outside before the work
     size = config.image_size
     prepared = np.asarray(decode(photo, wanted=size, draft=True).prepared(size))
-    queries, keys = projections(document, name, prepared[None])  # (1, mid, h, w)
+    graph = open_graph(document, engine, "float32", [projection(name, part) for part in "fg"])
+    queries, keys = graph.run({PHOTOS: prepared[None], SCALE: np.ones(1, np.float32)})
     v = {f"attention.{name}.v.{part}" for part in ("weight", "bias")}
     trained = any(tensor.any() for _, tensor in document.tensors(v))
     found = []
@@ -163,5 +177,5 @@ def _by_graph(
         scores *= queries.shape[1] ** -0.5
         weights = np.exp(scores - scores.max())
         weights = require_finite(weights / weights.sum(), document.name, "attention weights")
-        found.append(Attended(photo.image, at, name, weights, trained))
+        found.append(Attended(photo.image, at, name, weights, trained, graph.engine))
     return found

@@ -23,7 +23,7 @@ class Extraction(Settings):
         image_size: limit of a photo's longest side, in pixels.
         scales: at which descriptors are averaged.
         precision: a class within which descriptors agree to a cosine of 0.9999: `full` is float32,
-            bfloat16 and float16.
+            bfloat16 and float16; that of `int8` names the graph and the engine as well.
         decoding: how files become pixels: `upright` turns photos by their EXIF orientation;
             `draft` too, and decodes a JPEG no larger than at twice the image size or a little
             more; `stored` leaves them as they are, as published protocols do, whose boxes count

@@ -86,6 +86,7 @@ def open_extractor(
     scales: Sequence[float] | None = None,
     decoding: str = "draft",
     whitening: Whitening | None = None,
+    pooled: bool = False,
 ) -> Extractor:
     """What makes descriptors with a model: every command and function asks here.
 
@@ -103,16 +104,18 @@ def open_extractor(
             both turn photos by their EXIF orientation. `stored` leaves them as they are; so do
             images that were decoded before.
         whitening: applied after the model.
+        pooled: leave the model's own whitening layer out, if it has one: what it pools is what
+            another whitening is learned from.
 
     Raises:
         UsageError: a name or a size out of range, a whitening learned from other descriptors, or
             settings for an extractor, which has its own.
         CheckpointError: the model cannot be loaded.
+        MissingPackage: only torch runs this model, and it is not installed.
     """
-    if engine not in ENGINES:
-        raise UsageError(f"--engine {engine:.60}: use {' or '.join(ENGINES)}")
     if isinstance(model, Extractor):
-        if (image_size, scales, decoding, whitening) != (None, None, "draft", None):
+        own = (image_size, scales, decoding, whitening, pooled)
+        if own != (None, None, "draft", None, False):
             raise UsageError("an extractor has settings of its own: leave the others out")
         return model
     from solar.extraction.engines.choose import open_engine
@@ -126,6 +129,7 @@ def open_extractor(
         scales=scales,
         decoding=decoding,
         whitening=whitening,
+        pooled=pooled,
     )
     if whitening is not None:
         _ = made.extraction  # refuses one of other descriptors before any is made

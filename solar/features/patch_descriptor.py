@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError, UsageError, naming_extras
 from solar.extraction.engines.choose import document_of, engine_for, open_graph, require_device_name
 from solar.extraction.engines.graph import PATCHES
 from solar.features.keypoints import FloatArray, Keypoints
@@ -149,7 +149,7 @@ def of_network(network: LocalDescriptor | TFeat, precision: str = "auto") -> Pat
 
 
 def open_patch_descriptor(
-    name: str | Path, device: str = "auto", precision: str = "auto"
+    name: str | Path, device: str = "auto", precision: str = "auto", engine: str = "auto"
 ) -> PatchDescriptor:
     """A patch descriptor.
 
@@ -159,6 +159,7 @@ def open_patch_descriptor(
         device: where it runs; `auto` for the graphics processor if there is one.
         precision: of the arithmetic: `float32`, `bfloat16` or `float16`; `auto` is bfloat16 where
             the processor has it.
+        engine: that runs the network; see `open_extractor`.
 
     Raises:
         CheckpointError: the file or folder is no such network.
@@ -172,13 +173,15 @@ def open_patch_descriptor(
     refuse_unknown(name, FLOORS)
     if name != "random" and Path(name).suffix != ".params":
         document = document_of(os.fspath(name), LOCAL)
-        if (engine := engine_for(document, device, precision)) != "torch" and document is not None:
-            graph = open_graph(document, engine, precision)
+        chosen = engine_for(document, engine, device, precision)
+        if chosen != "torch" and document is not None:
+            graph = open_graph(document, chosen, precision)
             digest = document.fingerprint()
             return PatchDescriptor(
-                document.name, digest, graph.dimensions, lambda p: graph.run({PATCHES: p})
+                document.name, digest, graph.dimensions, lambda p: graph.run({PATCHES: p})[0]
             )
-    from solar.models.device import choose_device
+    with naming_extras():
+        from solar.models.device import choose_device
 
     return of_network(_network(name).to(choose_device(device)), precision)
 

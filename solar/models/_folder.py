@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -22,6 +22,7 @@ from solar.models.document import (
     CONFIGS,
     FORMAT,
     GRAPH,
+    INT8,
     PREPROCESSING,
     WEIGHTS,
     read_document,
@@ -35,8 +36,9 @@ def write_folder(
     name: str,
     weights: bytes,
     dtype: str,
-    graph: bytes | None = None,
+    beside: Mapping[str, bytes] | None = None,
     stages: Sequence[str] = (),
+    check: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a folder that `read_folder` reads; appears whole or not at all.
 
@@ -47,8 +49,9 @@ def write_folder(
         name: of the model.
         weights: the file of tensors, as safetensors writes it.
         dtype: of the tensors, by name.
-        graph: the ONNX graph whose numbers are those of `weights`, or None.
+        beside: more files by name; the ONNX graph among them has its numbers in `weights`.
         stages: names of the backbone's stages, for who reads the graph.
+        check: raises what is wrong with the folder that it is given, before it gets its name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.partial")
@@ -63,16 +66,17 @@ def write_folder(
         "provenance": asdict(provenance),
         "weights": {"sha256": hashlib.sha256(weights).hexdigest(), "type": dtype},
     }
-    files = {WEIGHTS: weights}
-    if graph is not None:
-        digest = hashlib.sha256(graph).hexdigest()
+    files = {WEIGHTS: weights, **(beside or {})}
+    if GRAPH in files:
+        digest = hashlib.sha256(files[GRAPH]).hexdigest()
         document["graph"] = {"sha256": digest, "stages": list(stages)}
-        files[GRAPH] = graph
     files[CONFIG] = json.dumps(document, indent=2).encode() + b"\n"
     try:
         for file_name, content in files.items():
             with write_atomically(partial / file_name) as file:
                 file.write(content)
+        if check is not None:
+            check(partial)
         partial.rename(folder)
         sync_folder(folder.parent)
     finally:
@@ -86,6 +90,8 @@ def read_folder(folder: Path) -> Stored:
         CheckpointError: not there, damaged, or not what it says it is.
     """
     document = read_document(folder)
+    if document.stored == INT8:
+        raise CheckpointError(f"{folder}: an int8 model runs in --engine openvino or onnx only")
     document.prove()
     try:
         state = load_file(document.weights)

@@ -17,6 +17,11 @@ PRECISIONS = {
 }
 
 
+def in_words(device: torch.device, dtype: torch.dtype) -> str:
+    """What runs a network there, and in which type."""
+    return f"PyTorch {torch.__version__}, {device}, {dtype}".replace("torch.", "")
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """A device by name.
 

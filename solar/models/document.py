@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from solar.models.registry import GLOBAL, LOCAL
 
 Tensor = NDArray[np.generic]
 
-FORMAT = 1
+FORMAT, INT8 = 1, "int8"
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 CONFIGS: dict[str, type[GlobalConfig] | type[LocalConfig]] = {
     GLOBAL: GlobalConfig,
@@ -41,6 +41,7 @@ class ModelDocument:
         weights_digest: SHA-256, hexadecimal, of the file of weights.
         graph_digest: likewise of the graph; empty if there is none, and only torch can run it.
         stages: names of the backbone's stages, if there is a graph.
+        stored: type of the weights; `int8` is for graphs alone.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class ModelDocument:
     weights_digest: str
     graph_digest: str = ""
     stages: tuple[str, ...] = ()
+    stored: str = "float32"
 
     @property
     def weights(self) -> Path:
@@ -71,6 +73,11 @@ class ModelDocument:
         if self.graph_digest:
             _prove(self.graph, self.graph_digest, _LARGEST_GRAPH)
 
+    def without_whitening(self) -> ModelDocument:
+        """The same network without its whitening layer, for who takes what it pools."""
+        assert isinstance(self.config, GlobalConfig)  # noqa: S101 - narrows the type
+        return replace(self, config=replace(self.config, whitening=None))
+
     def fingerprint(self) -> str:
         """As the network's own; reads every weight the first time that it is asked for.
 
@@ -80,8 +87,10 @@ class ModelDocument:
 
         def made() -> str:
             self.prove()  # or another's would be remembered for these
-            return fingerprint(architecture(self.config), self.tensors())
+            kept = (pair for pair in self.tensors() if not (bare and pair[0].startswith("whiten.")))
+            return fingerprint(architecture(self.config), kept)
 
+        bare = isinstance(self.config, GlobalConfig) and self.config.whitening is None
         key = hashlib.sha256(repr((architecture(self.config), self.weights_digest)).encode())
         return remembered("fingerprints", key.hexdigest(), made)
 
@@ -163,6 +172,7 @@ def read_document(folder: Path) -> ModelDocument:
         values = {**document["architecture"], **document["preprocessing"]}
         config, name = CONFIGS[kind].from_json(values), str(document["name"])
         digest, graph = str(document["weights"]["sha256"]), document.get("graph")
+        stored = str(document["weights"]["type"])
         made: tuple[str, tuple[str, ...]] = ("", ())
         if graph is not None:
             made = str(graph["sha256"]), tuple(map(str, graph["stages"]))
@@ -170,7 +180,7 @@ def read_document(folder: Path) -> ModelDocument:
         raise CheckpointError(f"{path}: the entry {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return ModelDocument(folder, config, provenance, name, digest, *made)
+    return ModelDocument(folder, config, provenance, name, digest, *made, stored)
 
 
 def _prove(file: Path, digest: str, most: int) -> None:

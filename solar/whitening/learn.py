@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +17,9 @@ from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction import Collected, Extraction, Extractor, collect, open_extractor
 from solar.extraction.descriptors import DescriptorsFile
 from solar.models.whitening import Whitening, require_power
-from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos
 from solar.typing import Progress
 from solar.whitening.pairs import all_pairs, matching_pairs
-
-if TYPE_CHECKING:
-    from solar.models.global_descriptor import GlobalDescriptor
 
 
 @dataclass(frozen=True)
@@ -55,6 +50,7 @@ def fit(
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
     power: float | None = None,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
     progress: Progress | None = None,
@@ -69,9 +65,10 @@ def fit(
         published: learn from all pairs and without shrinkage, as the published code does.
         photos: folder that a list's paths refer to, see `open_places`.
         dimensions: to keep; None for all.
-        image_size: see `open_extractor`; so `scales`, `device` and `precision`.
+        image_size: see `open_extractor`; so `scales`, `engine`, `device` and `precision`.
         scales: see there.
         power: of PCA, see `Whitening.pca`; None for 1.
+        engine: see there.
         device: see there.
         precision: see there.
         progress: called with photos done and in all.
@@ -94,41 +91,18 @@ def fit(
     found = open_places(source, photos=photos) if learned else find_photos(source)
     if not len(found):
         raise UsageError(f"{source}: holds no photos")
-    from solar.models.checkpoints import load
-    from solar.models.device import choose_device
-
-    settings = {"device": str(choose_device(device)), "precision": precision}
-    network = load(model or "solar-r18")
-    bare = without_whitening(network, image_size=image_size, scales=scales, **settings)
-    if isinstance(found, list):
-        return learn_pca(bare, found, dimensions, progress, 1.0 if power is None else power)
-    return learn_from_places(bare, found, dimensions, progress, published=published)
-
-
-def without_whitening(
-    model: GlobalDescriptor,
-    *,
-    image_size: int | None = None,
-    scales: Sequence[float] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Extractor:
-    """What makes the descriptors that a model pools, before any whitening layer of its own.
-
-    Args:
-        model: a loaded network.
-        image_size: see `open_extractor`; so the others.
-        scales: see there.
-        device: see there.
-        precision: see there.
-    """
-    return open_extractor(
-        with_whitening(model, None),
+    bare = open_extractor(
+        model or "solar-r18",
+        engine=engine,
         device=device,
         precision=precision,
         image_size=image_size,
         scales=scales,
+        pooled=True,
     )
+    if isinstance(found, list):
+        return learn_pca(bare, found, dimensions, progress, 1.0 if power is None else power)
+    return learn_from_places(bare, found, dimensions, progress, published=published)
 
 
 def learn_pca(
@@ -141,7 +115,7 @@ def learn_pca(
     """PCA whitening from photos.
 
     Args:
-        extractor: see `without_whitening`.
+        extractor: see `open_extractor`, `pooled`.
         photos: any, of the kind that will be searched; more than the model has dimensions.
         dimensions: to keep; None for all that the photos support.
         progress: called with photos done and in all.
@@ -184,7 +158,7 @@ def learn_from_places(
     all photos for the principal axes, and no shrinkage.
 
     Args:
-        extractor: see `without_whitening`.
+        extractor: see `open_extractor`, `pooled`.
         places: photos with labels.
         dimensions: to keep; None for all.
         progress: called with photos done and in all.

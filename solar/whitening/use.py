@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from solar.errors import UsageError
+from solar.errors import UsageError, naming_extras
 from solar.extraction.descriptors import DescriptorsFile
 from solar.extraction.whiten import whitened
-from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
-from solar.models.whitening_layer import with_whitening
+
+if TYPE_CHECKING:
+    from solar.models.global_descriptor import GlobalDescriptor
 
 
 def apply_to_file(
@@ -41,7 +43,11 @@ def fold(
 
     Raises:
         UsageError: the whitening was learned from descriptors of another model.
+        MissingPackage: torch is not installed.
     """
+    with naming_extras():
+        from solar.models.whitening_layer import with_whitening
+
     bare = with_whitening(model, None)
     learned_from = whitening.settings.get("extraction")
     kind = bare.fingerprint, None

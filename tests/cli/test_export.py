@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from solar.models.checkpoints import load
+from solar.errors import SolarError
+from solar.extraction import open_extractor
+from solar.extraction.export import check, export
+from solar.extraction.extractor import describe_one
+from solar.models.checkpoints import load, load_local, save
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
 from tests.cli.runner import solar
-from tests.scenes import album
+from tests.scenes import album, scene
 
 
 @pytest.mark.slow
@@ -33,19 +41,47 @@ def test_an_exported_model_indexes_and_searches_in_onnx_runtime(
     assert found.returncode == 0 and "01.png" in found.stdout, found.stderr
 
 
-@pytest.mark.slow
-def test_the_graph_alone_runs_in_onnx_runtime(tmp_path: Path) -> None:
-    import onnxruntime
+_ALONE = """
+import sys
+sys.modules["solar"] = sys.modules["torch"] = sys.modules["onnx"] = None
+import re
+code = re.search(r"```python\\n(.*?)```", open("README.md").read(), re.S)[1]
+exec(code)
+np.save("found.npy", descriptor)
+about = session.get_modelmeta().custom_metadata_map
+print(about["name"], about["licence"], about["fingerprint"], about["scales"])
+"""
 
-    done = solar("export", "solar-r18", "--to", "m", "--precision", "float16", folder=tmp_path)
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole", [True, False])
+def test_other_programs_run_the_folder_as_its_readme_says(whole: bool, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    config = GlobalConfig("resnet18", (), image_size=128, scales=(1.0, 0.7), whitening=None)
+    model = load("solar-r18") if whole else GlobalDescriptor(config, name="bare").eval()
+    save(model, tmp_path / "model")
+    done = solar("export", "model", "--to", "m", "--precision", "float16", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    session = onnxruntime.InferenceSession(tmp_path / "m" / "model.onnx")
-    about = session.get_modelmeta().custom_metadata_map
-    assert about["name"] == "solar-r18" and about["licence"] == "MIT"
-    assert about["fingerprint"] == load("solar-r18").fingerprint
-    photos = np.zeros((2, 50, 70, 3), np.uint8)
-    (rows,) = session.run(None, {"photos": photos, "scale": np.array([1.4], np.float32)})
-    assert rows.shape == (2, 512) and np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    photo = tmp_path / "m" / "photo.jpg"
+    scene(1, (600, 410)).save(photo, quality=95)
+    call = [sys.executable, "-c", _ALONE]
+    ran = subprocess.run(call, cwd=tmp_path / "m", capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    ours = open_extractor(tmp_path / "m", engine="onnx")
+    expected = describe_one(ours, photo)
+    assert np.load(tmp_path / "m" / "found.npy") @ expected >= 0.99999
+    fingerprint, scales = ours.extraction.fingerprint, list(model.config.scales)
+    assert ran.stdout.strip() == f"{model.name} {model.provenance.licence} {fingerprint} {scales}"
+
+
+def test_a_graph_that_disagrees_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_local("solar-local")
+    monkeypatch.setattr(check, "LEAST_COSINE", 1.1)
+    with pytest.raises(SolarError, match=r"model solar-local: its graph does not describe as it"):
+        export(network, tmp_path / "new")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

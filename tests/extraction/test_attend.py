@@ -20,7 +20,7 @@ from tests.scenes import scene
 
 def attended(weights: list[float]) -> Attended:
     map_ = np.array([weights], np.float32)
-    return Attended(Image.new("RGB", (32, 32)), (1.0, 2.0), "conv5_x", map_, True)
+    return Attended(Image.new("RGB", (32, 32)), (1.0, 2.0), "conv5_x", map_, True, "")
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
@@ -48,7 +48,7 @@ def test_a_map_is_the_models_own_whatever_the_photo_comes_as(model_folder: Path)
 def test_cells_are_shown_as_coarse_as_they_are() -> None:
     weights = np.array([[0.1, 0.2, 0.0], [0.3, 0.4, 0.0]], np.float32)
     photo = Image.new("RGB", (90, 60), (128, 128, 128))
-    found = Attended(photo, (85.0, 55.0), "conv5_x", weights, True)
+    found = Attended(photo, (85.0, 55.0), "conv5_x", weights, True, "")
     pixels = np.asarray(found.picture())
     cells = [pixels[30 * row + 3 : 30 * row + 27, 30 * n + 3 : 30 * n + 27] for row, n in
              ((0, 0), (0, 1), (1, 0), (1, 1))]  # fmt: skip
@@ -63,7 +63,7 @@ def test_cells_are_shown_as_coarse_as_they_are() -> None:
 def test_positions_stand_side_by_side_on_one_scale() -> None:
     photo = Image.new("RGB", (300, 200), (128, 128, 128))
     faint, strong = (np.full((2, 2), x, np.float32) for x in (0.1, 0.2))
-    both = [Attended(photo, (9.0, 9.0), "conv5_x", w, True) for w in (faint, strong)]
+    both = [Attended(photo, (9.0, 9.0), "conv5_x", w, True, "") for w in (faint, strong)]
     for width in (None, 500, 1000):
         pixels = np.asarray(figure(both, width).draw())
         if width:

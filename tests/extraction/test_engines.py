@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import solar
+from benchmarks.graph_memory import peak
 from solar.errors import CheckpointError, MissingPackage, SolarError, UsageError
 from solar.extraction import collect, open_extractor
 from solar.extraction.engines import choose, openvino
@@ -47,6 +48,24 @@ def test_an_engine_agrees_with_torch(engine: str, photos: list[Path]) -> None:
     theirs, ours = (collect(extractor, photos).descriptors for extractor in made.values())
     assert (theirs * ours).sum(1).min() >= 0.99999
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_a_model_pools_is_had_without_torch(engine: str, photos: list[Path]) -> None:
+    theirs = open_extractor(solar.load("solar-r18"), pooled=True, scales=(1.0,))
+    ours = open_extractor("solar-r18", engine=engine, pooled=True, scales=(1.0,))
+    assert ours.extraction.differences(theirs.extraction) == []
+    assert ours.extraction.fingerprint != open_extractor("solar-r18").extraction.fingerprint
+    rows = [collect(extractor, photos).descriptors for extractor in (ours, theirs)]
+    assert (rows[0] * rows[1]).sum(1).min() >= 0.99999
+    plain = collect(open_extractor("solar-r18", engine=engine, scales=(1.0,)), photos).descriptors
+    assert (rows[0] * plain).sum(1).max() < 0.9  # not what the whitening layer makes of it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_memory_of_attention_is_linear_in_positions(engine: str) -> None:
+    assert peak("solar-r18", engine, 3072) < 2.5  # GB; one map of all positions would be 5.4
 
 
 @pytest.mark.slow
@@ -110,7 +129,7 @@ import socket, sys
 def refuse(*_, **__):
     print("a socket", file=sys.stderr)
     raise SystemExit(3)
-socket.socket.connect = socket.socket.sendto = socket.getaddrinfo = refuse
+socket.socket.__init__ = socket.getaddrinfo = refuse
 sys.modules["torch"] = sys.modules["torchvision"] = None
 import solar
 index = solar.Index.create(sys.argv[1])
@@ -143,6 +162,8 @@ def test_what_an_engine_cannot_do_is_one_line(model_folder: Path, tmp_path: Path
             open_extractor("solar-r18", engine=engine, device="cuda")
         with pytest.raises(UsageError, match="--precision float8"):
             open_extractor("solar-r18", engine=engine, precision="float8")
+        with pytest.raises(UsageError, match="a network that is loaded runs in torch"):
+            open_extractor(solar.load("solar-r18"), engine=engine)
 
 
 def test_another_or_a_damaged_graph_is_refused(tmp_path: Path) -> None:
@@ -185,10 +206,13 @@ def test_a_model_saved_without_a_graph_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stage", ["conv4_x", 5])
 def test_attention_maps_need_no_torch(stage: str | int, photos: list[Path]) -> None:
-    ours = solar.attend(photos[1], (150, 40), stage=stage)
     theirs = solar.attend(photos[1], (150, 40), stage=stage, model=solar.load("solar-r18"))
-    assert ours.stage == theirs.stage and ours.trained == theirs.trained
-    assert np.allclose(ours.weights, theirs.weights, atol=1e-5)
+    assert theirs.engine.startswith("PyTorch")
+    for engine, words in (("openvino", "OpenVINO"), ("onnx", "ONNX Runtime")):
+        ours = solar.attend(photos[1], (150, 40), stage=stage, engine=engine)
+        assert ours.stage == theirs.stage and ours.trained == theirs.trained
+        assert ours.engine.startswith(words) and ours.to_json()["engine"] == ours.engine
+        assert np.allclose(ours.weights, theirs.weights, atol=1e-5)
     for at, wrong, message in (
         ((999, 0), stage, "999,0 is outside"),
         ((0, 0), 9, "no stage '9': use one of conv1"),

@@ -21,7 +21,6 @@ from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.photos import Photo, decode
-from solar.whitening.learn import without_whitening
 from tests.scenes import album, scene
 
 
@@ -123,7 +122,7 @@ def test_a_draft_of_a_large_jpeg_gives_nearly_its_descriptor_and_is_an_extractio
 
 
 def test_a_whitening_of_other_descriptors_is_refused_at_once(model: GlobalDescriptor) -> None:
-    before = without_whitening(model).extraction.to_json()  # what the model's own layer sees
+    before = open_extractor(model, pooled=True).extraction.to_json()
     random = np.random.default_rng(0)
     for extraction, width in ((before, 32), (before, 512), ({}, 512)):
         settings = {"extraction": extraction} if extraction else {}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from solar.datasets.places.places import open_places
 from solar.errors import SolarError, UsageError
-from solar.extraction import Extractor
+from solar.extraction import Extractor, open_extractor
 from solar.extraction.describe import describe_to_file
 from solar.extraction.descriptors import DescriptorsFile
 from solar.models.checkpoints import load
@@ -22,7 +22,6 @@ from solar.whitening.learn import (
     learn_from_places,
     learn_pca,
     learn_pca_from_file,
-    without_whitening,
 )
 from solar.whitening.pairs import matching_pairs
 from tests.scenes import album
@@ -35,7 +34,8 @@ def model(model_folder: Path) -> GlobalDescriptor:
 
 def bare(model: GlobalDescriptor, size: int = 64) -> Extractor:
     """The model without its whitening layer."""
-    return without_whitening(model, image_size=size, scales=(1.0, 0.5), precision="float32")
+    scales = (1.0, 0.5)
+    return open_extractor(model, pooled=True, image_size=size, scales=scales, precision="float32")
 
 
 @pytest.fixture(scope="module")

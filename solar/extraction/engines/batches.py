@@ -70,6 +70,10 @@ class BatchExtractor(ABC):
     def _network(self) -> tuple[str, int]:
         """The network's fingerprint, and how many dimensions its descriptors have."""
 
+    def _precision(self) -> str:
+        """The class within which its descriptors agree; see `Extraction`."""
+        return "full"
+
     @abstractmethod
     def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
         """Photos of equal size, prepared -> (B, D) float32, unit rows.
@@ -92,6 +96,7 @@ class BatchExtractor(ABC):
             dimensions=dimensions,
             image_size=self.image_size,
             scales=self.scales,
+            precision=self._precision(),
             decoding=self._decoding,
             own_whitening=self._config.whitening,
         )

@@ -5,77 +5,105 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from solar.errors import UsageError
-from solar.extraction.engines.graph import Graph, GraphExtractor
-from solar.extraction.extractor import Extractor
+from solar.errors import UsageError, naming_extras
+from solar.extraction.engines.graph import DESCRIPTORS, POOLED, Graph, GraphExtractor
+from solar.extraction.extractor import ENGINES, Extractor
 from solar.models.config import LocalConfig
-from solar.models.document import ModelDocument, read_document
+from solar.models.document import INT8, ModelDocument, read_document
 from solar.models.registry import GLOBAL, LOCAL, is_named, locate, require_kind
 from solar.typing import AnyPath
 
 if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
 
-_PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
+GRAPH_ENGINES = {"openvino": "openvino", "onnx": "onnxruntime"}
 
 
 def open_engine(
-    model: AnyPath | GlobalDescriptor, engine: str, *, device: str, precision: str, **asked: Any
+    model: AnyPath | GlobalDescriptor,
+    engine: str,
+    *,
+    device: str,
+    precision: str,
+    pooled: bool,
+    **asked: Any,
 ) -> Extractor:
     """See `solar.open_extractor`.
 
     Raises:
         UsageError: the engine is not installed, or cannot run this model here.
         CheckpointError: the model cannot be loaded.
+        MissingPackage: it needs torch, which is not installed.
     """
     if not isinstance(model, str | os.PathLike):
-        from solar.extraction.engines.torch import TorchExtractor
-        from solar.models.device import choose_device
-
-        network = model if device == "auto" else model.to(choose_device(device))
-        return TorchExtractor(network, precision=precision, **asked)
+        if engine not in ("auto", "torch"):
+            raise UsageError(f"--engine {engine}: a network that is loaded runs in torch")
+        return _open_torch(model, device, precision, pooled, move=device != "auto", **asked)
     path = os.fspath(model)
     asked["name"] = path if is_named(path) else str(Path(path).absolute())
     document = document_of(path, GLOBAL)
-    chosen = engine_for(document, device, precision) if engine == "auto" else engine
-    if chosen == "torch":
+    chosen = engine_for(document, engine, device, precision)
+    if chosen == "torch" or document is None:
+        return _open_torch(path, device, precision, pooled, **asked)
+    if not pooled:
+        return GraphExtractor(document, open_graph(document, chosen, precision), **asked)
+    bare = document.without_whitening()
+    tensor = DESCRIPTORS if document.config == bare.config else POOLED
+    return GraphExtractor(bare, open_graph(document, chosen, precision, [tensor]), **asked)
+
+
+def _open_torch(
+    model: str | GlobalDescriptor,
+    device: str,
+    precision: str,
+    pooled: bool,
+    *,
+    move: bool = True,
+    **asked: Any,
+) -> Extractor:
+    with naming_extras():
         from solar.extraction.engines.torch import TorchExtractor
         from solar.models.checkpoints import load
         from solar.models.device import choose_device
+        from solar.models.whitening_layer import with_whitening
 
-        where = choose_device(device)
-        return TorchExtractor(load(path).to(where), precision=precision, **asked)
-    if document is None or not document.graph_digest:
-        raise UsageError(
-            f"--engine {chosen}: the model has no graph: use --engine torch, or "
-            "'solar export MODEL --to FOLDER' once, and that folder as the model"
-        )
-    if device not in ("auto", "cpu"):
-        raise UsageError(f"--device {device:.60}: --engine {chosen} runs on the cpu; use torch")
-    return GraphExtractor(document, open_graph(document, chosen, precision), **asked)
+    network = load(model) if isinstance(model, str) else model
+    network = network.to(choose_device(device)) if move else network
+    network = with_whitening(network, None) if pooled else network
+    return TorchExtractor(network, precision=precision, **asked)
 
 
-def open_graph(document: ModelDocument, engine: str, precision: str) -> Graph:
+def open_graph(
+    document: ModelDocument,
+    engine: str,
+    precision: str,
+    outputs: Sequence[str] = (DESCRIPTORS,),
+) -> Graph:
     """A model's graph, by an engine that is not torch.
 
+    Args:
+        document: of the model's folder.
+        engine: one that `engine_for` gave.
+        precision: of the arithmetic.
+        outputs: the tensors that it gives, by name.
+
     Raises:
-        UsageError: the engine is not installed, or does not compute in this precision here.
+        UsageError: the engine does not compute in this precision here.
         CheckpointError: the graph cannot be read.
     """
-    if find_spec(_PACKAGES[engine]) is None:
-        raise UsageError(f"--engine {engine}: pip install {_PACKAGES[engine]}")
     document.prove()
     if engine == "openvino":
         from solar.extraction.engines import openvino
 
-        return openvino.open_graph(document, precision)
+        return openvino.open_graph(document, precision, outputs)
     from solar.extraction.engines import onnx
 
-    return onnx.open_graph(document, precision)
+    return onnx.open_graph(document, precision, outputs)
 
 
 def document_of(model: str, kind: str) -> ModelDocument | None:
@@ -102,20 +130,49 @@ def require_device_name(device: str) -> None:
         raise UsageError(f"--device {device:.60}: use auto, cpu, cuda, cuda:1 or mps")
 
 
-def engine_for(document: ModelDocument | None, device: str, precision: str = "auto") -> str:
-    """Torch where only it can, or where it has a graphics processor; else what is installed.
+def engine_for(
+    document: ModelDocument | None, engine: str, device: str, precision: str = "auto"
+) -> str:
+    """The engine asked for; `auto` takes torch where only it can, or has a graphics processor.
 
     Args:
         document: of the model's folder; None if it has none.
-        device: that was asked for.
+        engine: that was asked for.
+        device: likewise.
         precision: likewise; torch imitates those that the processor lacks.
+
+    Raises:
+        UsageError: there is no such engine or device, it is not installed, or cannot run this.
     """
+    if engine not in ENGINES:
+        raise UsageError(f"--engine {engine:.60}: use {' or '.join(ENGINES)}")
     require_device_name(device)
-    if document is None or not document.graph_digest or device not in ("auto", "cpu"):
+    chosen = _best(document, device, precision) if engine == "auto" else engine
+    if chosen == "torch":
+        if document is not None and document.stored == INT8:
+            raise UsageError("--engine torch: an int8 model runs in openvino or onnx only")
+        return chosen
+    if document is None or not document.graph_digest:
+        raise UsageError(
+            f"--engine {chosen}: the model has no graph: use --engine torch, or "
+            "'solar export MODEL --to FOLDER' once, and that folder as the model"
+        )
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"--device {device:.60}: --engine {chosen} runs on the cpu; use torch")
+    if find_spec(GRAPH_ENGINES[chosen]) is None:
+        raise UsageError(f"--engine {chosen}: pip install {GRAPH_ENGINES[chosen]}")
+    return chosen
+
+
+def _best(document: ModelDocument | None, device: str, precision: str) -> str:
+    """Torch where only it can, has a graphics processor, or imitates what this one lacks."""
+    if document is None or not document.graph_digest:
         return "torch"
-    if device == "auto" and _graphics_processor():
+    found = next((name for name, package in GRAPH_ENGINES.items() if find_spec(package)), "torch")
+    if document.stored == INT8:
+        return found
+    if device not in ("auto", "cpu") or (device == "auto" and _graphics_processor()):
         return "torch"
-    found = next((name for name, package in _PACKAGES.items() if find_spec(package)), "torch")
     if found == "openvino" and precision in ("bfloat16", "float16") and find_spec("torch"):
         from solar.extraction.engines.openvino import precisions
 

@@ -12,12 +12,15 @@ from PIL.Image import Image
 
 from solar.extraction.engines.batches import BatchExtractor
 from solar.models.config import GlobalConfig
-from solar.models.document import ModelDocument, require_finite
+from solar.models.document import INT8, ModelDocument, require_finite
 from solar.models.whitening import Whitening
 from solar.typing import Descriptors
 
 PHOTOS, SCALE, PATCHES = "photos", "scale", "patches"
 """What a graph's inputs are called."""
+
+DESCRIPTORS, POOLED = "descriptors", "pooled"
+"""Its output, and what the network pools before its own whitening layer, if it has one."""
 
 
 def projection(stage: str, part: str) -> str:
@@ -30,14 +33,16 @@ class Graph:
     """A graph, ready to run.
 
     Attributes:
-        run: its output (B, D) for its inputs by name; many threads may call it.
-        dimensions: D.
+        run: the tensors asked for, in order, for its inputs by name; many threads may call it.
+        dimensions: length of the first one's second axis: D of descriptors.
         engine: what runs it, and in which precision, in words.
+        name: of the engine.
     """
 
-    run: Callable[[Mapping[str, NDArray[np.generic]]], NDArray[np.float32]]
+    run: Callable[[Mapping[str, NDArray[np.generic]]], list[NDArray[np.float32]]]
     dimensions: int
     engine: str
+    name: str
 
 
 class GraphExtractor(BatchExtractor):
@@ -89,6 +94,11 @@ class GraphExtractor(BatchExtractor):
     def _network(self) -> tuple[str, int]:
         return self._document.fingerprint(), self._graph.dimensions
 
+    def _precision(self) -> str:
+        if self._document.stored != INT8:
+            return super()._precision()
+        return f"int8 {self._document.graph_digest[:8]} {self._graph.name}"
+
     @cached_property
     def _power(self) -> float:
         """Of the mean over scales; see `GlobalDescriptor.multi_scale`."""
@@ -103,7 +113,8 @@ class GraphExtractor(BatchExtractor):
         power = self._power if len(self.scales) > 1 else 1.0
         for scale in self.scales:
             inputs = {PHOTOS: images, SCALE: np.array([scale], np.float32)}
-            total = total + self._graph.run(inputs) ** power  # (B, D)
+            (found,) = self._graph.run(inputs)  # (B, D)
+            total = total + found**power
         total = total ** (1 / power)
         length = np.linalg.norm(total, axis=1, keepdims=True)
         require_finite(length, self._document.name, "descriptors")

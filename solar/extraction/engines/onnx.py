@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import CheckpointError, UsageError
-from solar.extraction.engines.graph import Graph
-from solar.models.document import ModelDocument
+from solar.extraction.engines.graph import DESCRIPTORS, Graph
+from solar.models.document import INT8, ModelDocument
+
+_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
-def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
+def open_graph(
+    document: ModelDocument, precision: str = "auto", outputs: Sequence[str] = (DESCRIPTORS,)
+) -> Graph:
     """Read a model's graph.
 
     Args:
         document: of the model's folder.
         precision: of the arithmetic: `auto` is `float32`.
+        outputs: the tensors that it gives, by name.
 
     Raises:
         UsageError: another precision.
@@ -30,17 +35,33 @@ def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
         raise UsageError(f"--precision {precision:.60}: --engine onnx computes in float32")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
+    options.add_session_config_entry(_FOLDER, str(document.folder))
+    more = b"".join(_output(name) for name in outputs if name != DESCRIPTORS)
     try:
         session: Any = onnxruntime.InferenceSession(
-            str(document.graph), options, providers=["CPUExecutionProvider"]
+            document.graph.read_bytes() + more, options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
         reason = str(error).strip().splitlines()[-1]
         raise CheckpointError(f"{document.graph}: cannot be run: {reason:.200}") from error
 
-    def run(inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32]:
-        (output,) = session.run(None, inputs)
-        return np.asarray(output, np.float32)
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.float32]]:
+        return [np.asarray(found, np.float32) for found in session.run(list(outputs), inputs)]
 
-    dimensions = session.get_outputs()[0].shape[1]
-    return Graph(run, dimensions, f"ONNX Runtime {onnxruntime.__version__}, float32")
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    dimensions = shapes[outputs[0]][1]
+    arithmetic = INT8 if document.stored == INT8 else "float32"
+    return Graph(run, dimensions, f"ONNX Runtime {onnxruntime.__version__}, {arithmetic}", "onnx")
+
+
+def _output(tensor: str) -> bytes:
+    """What makes an inner tensor an output, put after the bytes of a graph.
+
+    Messages of Protocol Buffers that follow one another are read as one: this is a `ModelProto`
+    with nothing but a graph (field 7) with an output (12) of a name (1).
+    """
+    message = tensor.encode()
+    for field in (1, 12, 7):
+        length = [len(message) & 127 | 128, len(message) >> 7]  # seven bits a byte, low ones first
+        message = bytes([field << 3 | 2, *length]) + message
+    return message

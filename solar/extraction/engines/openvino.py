@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import CheckpointError, UsageError
-from solar.extraction.engines.graph import PHOTOS, SCALE, Graph, projection
+from solar.extraction.engines.graph import DESCRIPTORS, Graph
 from solar.files.cache import cache_folder
-from solar.models.document import ModelDocument
+from solar.models.document import INT8, ModelDocument
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
-def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
+def open_graph(
+    document: ModelDocument, precision: str = "auto", outputs: Sequence[str] = (DESCRIPTORS,)
+) -> Graph:
     """Compile a model's graph, or take what an earlier run compiled.
 
     Args:
         document: of the model's folder.
         precision: of the arithmetic; `auto` is bfloat16 where the processor has it.
+        outputs: the tensors that it gives, by name.
 
     Raises:
         UsageError: another precision, or one that this processor lacks.
@@ -45,23 +48,30 @@ def open_graph(document: ModelDocument, precision: str = "auto") -> Graph:
         settings["INFERENCE_PRECISION_HINT"] = _HINTS[precision]
     if kept := _compiled_folder(document):
         settings["CACHE_DIR"] = str(kept)
+    inner = [name for name in outputs if name != DESCRIPTORS]
     try:
-        compiled = core.compile_model(str(document.graph), "CPU", settings)
+        model: Any = str(document.graph)  # what was compiled of a file is found without reading it
+        if inner:
+            model = core.read_model(model)
+            model.add_outputs(inner)
+        compiled = core.compile_model(model, "CPU", settings)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise CheckpointError(f"{document.graph}: cannot be run: {reason:.200}") from error
 
     waiting = threading.local()  # a request of its own for each thread
 
-    def run(inputs: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.float32]]:
         if not hasattr(waiting, "request"):
             waiting.request = compiled.create_infer_request()
-        (output,) = waiting.request.infer(inputs, share_inputs=True).values()
-        return np.array(output, np.float32)
+        found = waiting.request.infer(inputs, share_inputs=True)
+        return [np.array(found[name], np.float32) for name in outputs]
 
     used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    dimensions = compiled.output(0).partial_shape[1].get_length()
-    return Graph(run, dimensions, f"OpenVINO {ov.__version__.split('-')[0]}, {used}")
+    dimensions = compiled.output(outputs[0]).partial_shape[1].get_length()
+    arithmetic = f"{INT8} and {used}" if document.stored == INT8 else used
+    words = f"OpenVINO {ov.__version__.split('-')[0]}, {arithmetic}"
+    return Graph(run, dimensions, words, "openvino")
 
 
 def precisions() -> list[str]:
@@ -69,29 +79,6 @@ def precisions() -> list[str]:
     able = {"FP32": "float32", "BF16": "bfloat16", "FP16": "float16"}
     found = _quiet_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [able[name] for name in found if name in able]
-
-
-def projections(
-    document: ModelDocument, stage: str, photos: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the attention after a stage compares: f(x) and g(x), (B, mid, h, w) each.
-
-    Args:
-        document: of the model's folder.
-        stage: its name.
-        photos: (B, H, W, 3), prepared.
-
-    Raises:
-        CheckpointError: the model's files are not those that it was written with.
-    """
-    document.prove()
-    core = _quiet_openvino().Core()
-    model = core.read_model(str(document.graph))
-    names = [projection(stage, part) for part in "fg"]
-    model.add_outputs(names)
-    found = core.compile_model(model, "CPU")({PHOTOS: photos, SCALE: np.ones(1, np.float32)})
-    f, g = (np.array(found[name], np.float32) for name in names)
-    return f, g
 
 
 def _quiet_openvino() -> Any:

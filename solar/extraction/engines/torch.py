@@ -9,7 +9,7 @@ import torch
 from PIL.Image import Image
 
 from solar.extraction.engines.batches import BatchExtractor
-from solar.models.device import autocast, choose_precision
+from solar.models.device import autocast, choose_precision, in_words
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.photos import normalise
@@ -60,7 +60,7 @@ class TorchExtractor(BatchExtractor):
     @property
     def engine(self) -> str:
         """What runs the network, in words."""
-        return f"PyTorch {torch.__version__}, {self.device}, {self._dtype}".replace("torch.", "")
+        return in_words(self.device, self._dtype)
 
     @property
     def device(self) -> torch.device:

@@ -1,7 +1,4 @@
-"""A network as an ONNX graph that keeps its numbers in the model folder's file of weights.
-
-Other programs run the graph alone: photos in as they are decoded, descriptors out.
-"""
+"""A network as an ONNX graph that keeps its numbers in the model folder's file of weights."""
 
 from __future__ import annotations
 
@@ -9,79 +6,56 @@ import copy
 import json
 import struct
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from solar.errors import SolarError, UsageError
-from solar.extraction.engines.graph import PATCHES, PHOTOS, SCALE, projection
-from solar.models._folder import write_folder
-from solar.models.checkpoints import AnyDescriptor, load_any, serialised
+from solar.errors import SolarError
+from solar.extraction.engines.graph import DESCRIPTORS, PATCHES, PHOTOS, POOLED, SCALE, projection
+from solar.models.checkpoints import AnyDescriptor
 from solar.models.document import WEIGHTS
 from solar.models.global_descriptor import GlobalDescriptor
 
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
-_OPSET = 20
-_IMAGES, _OUTPUT = "images", "descriptors"
+_OPSET, _FUSED = 20, "com.microsoft"
+_IMAGES = "images"
 
 
-def export(
-    model: str | Path | AnyDescriptor, folder: str | Path, *, precision: str = "float32"
-) -> Path:
-    """Write a model folder that engines without torch can run, and other programs.
-
-    `model.onnx` in it takes `photos`, uint8 (B, H, W, 3), RGB, any B, H and W, and `scale`, float32
-    (1,), a factor on H and W, and gives `descriptors`, float32 (B, D), unit rows; the descriptor of
-    several scales is the mean of those of each, made unit length again. A local network's takes
-    `patches`, float32 (B, 1, 32, 32), grey of any range. Its numbers are those in
-    `model.safetensors` beside it.
+def traced(network: AnyDescriptor, weights: bytes) -> Any:
+    """The graph of a network, as an `onnx.ModelProto`.
 
     Args:
-        model: what `solar.load` or `solar.load_local` takes, or a loaded network.
-        folder: must not exist.
-        precision: of the stored weights: `float32`, or `float16`, half the bytes; the arithmetic
-            is float32 either way.
-
-    Returns:
-        The folder.
+        network: float32, on the CPU, in evaluation mode.
+        weights: the file of them, whose numbers the graph refers to.
 
     Raises:
-        UsageError: it exists, or there is no such precision.
-        CheckpointError: the model cannot be loaded.
-        SolarError: the packages that write graphs are not installed, or the network cannot be
-            written as a graph.
+        SolarError: it cannot be written as a graph.
     """
-    target = Path(folder)
-    if target.exists():
-        raise UsageError(f"--to {target}: exists already; choose another name or remove it first")
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision:.60}: use {' or '.join(PRECISIONS)}")
-    given = load_any(model) if isinstance(model, str | Path) else model
-    network = copy.deepcopy(given).float().cpu().eval()
-    weights = serialised(network, PRECISIONS[precision])
-    document = _traced(network)
+    document = _exported(network)
     graph = document.graph
-    _use_stored_weights(graph, weights)
-    stages: list[str] = []
+    _drop_zero_biases(graph)
+    refer_to_weights(graph, weights)
     if isinstance(network, GlobalDescriptor):
-        stages = [stage.name for stage in network.stages.stages]
         _take_photos(graph, network)
         for stage in network.attention:
             for part in ("f", "g"):
                 _name_projection(graph, stage, part)
+        if network.config.whitening is not None:
+            _name_pooled(graph)
+    explain_attention(document)
     _tidy(document, network)
-    described = network.config, network.provenance, network.name
-    write_folder(target, *described, weights, precision, document.SerializeToString(), stages)
-    return target
+    return document
 
 
-def _traced(network: AnyDescriptor) -> Any:
-    """The network as torch's exporter writes it; nothing folded, so that names stay the file's."""
+def _exported(network: AnyDescriptor) -> Any:
+    """As torch's exporter writes it; nothing folded, so that names stay those of the file."""
     photos, free = isinstance(network, GlobalDescriptor), torch.export.Dim.DYNAMIC
     example = torch.rand((2, 3, 96, 128) if photos else (2, 1, 32, 32))
+    network = copy.deepcopy(network)
+    for block in network.attention.values():
+        block._attend = _fused_attention  # type: ignore[assignment]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -94,10 +68,10 @@ def _traced(network: AnyDescriptor) -> Any:
                 opset_version=_OPSET,
                 dynamic_shapes=({0: free, 2: free, 3: free} if photos else {0: free},),
                 input_names=[_IMAGES if photos else PATCHES],
-                output_names=[_OUTPUT],
+                output_names=[DESCRIPTORS],
             )
-    except ImportError as error:
-        raise SolarError(f'pip install "solar-retrieval[export]" first ({error})') from error
+    except ImportError:
+        raise
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SolarError(f"model {network.name}: cannot be written as a graph: {reason}") from error
@@ -105,31 +79,96 @@ def _traced(network: AnyDescriptor) -> Any:
     return program.model_proto
 
 
-def _use_stored_weights(graph: Any, weights: bytes) -> None:
+def _fused_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """One operator, whose memory grows with positions, not their square, in both engines.
+
+    Takes the place of `SecondOrderAttention._attend`.
+    """
+    rows = [each.squeeze(1) for each in (query, key, value)]  # (B, N, mid)
+    attributes = {"num_heads": 1, "scale": rows[0].shape[-1] ** -0.5}
+    z: Tensor = torch.onnx.ops.symbolic(
+        f"{_FUSED}::MultiHeadAttention",
+        rows,
+        attributes,
+        dtype=rows[0].dtype,
+        shape=rows[0].shape,
+        version=1,
+    )
+    return z.unsqueeze(1)  # (B, 1, N, mid)
+
+
+def explain_attention(document: Any) -> None:
+    """Say what the fused operator computes, for programs that have none of that name."""
+    import onnx
+
+    if not any(node.domain == _FUSED for node in document.graph.node):
+        return
+    scale = onnx.helper.make_node("Constant", [], ["scale"])
+    by_name = onnx.AttributeProto(name="value_float", ref_attr_name="scale")
+    by_name.type = onnx.AttributeProto.FLOAT
+    scale.attribute.append(by_name)
+    body = [
+        scale,
+        _node("Mul", ["query", "scale"], "scaled"),
+        _node("Transpose", ["key"], "columns", perm=[0, 2, 1]),
+        _node("MatMul", ["scaled", "columns"], "scores"),
+        _node("Softmax", ["scores"], "weights", axis=-1),
+        _node("MatMul", ["weights", "value"], "attended"),
+    ]
+    takes, opsets = ["query", "key", "value"], [onnx.helper.make_opsetid("", _OPSET)]
+    document.functions.append(
+        onnx.helper.make_function(
+            _FUSED, "MultiHeadAttention", takes, ["attended"], body, opsets, ["num_heads", "scale"]
+        )
+    )
+
+
+def _drop_zero_biases(graph: Any) -> None:
+    """Leave out those that the exporter gives a convolution without bias.
+
+    It computes them from the photos' type, so that no engine could fold a batch norm into one.
+    """
+    weights = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv" and len(node.input) > 2 and node.input[2] not in weights:
+            del node.input[2]
+    needed, used = {output.name for output in graph.output}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            used.append(node)
+            needed.update(node.input)
+    _replace(graph.node, used[::-1])
+
+
+def refer_to_weights(graph: Any, weights: bytes) -> None:
     """Let every weight be read from the file of weights, from where it lies there."""
     import onnx
 
     (length,) = struct.unpack("<Q", weights[:8])
     header: Mapping[str, Any] = json.loads(weights[8 : 8 + length])
-    types = {"F32": onnx.TensorProto.FLOAT, "F16": onnx.TensorProto.FLOAT16}
+    kinds = onnx.TensorProto
+    types = {"F32": kinds.FLOAT, "F16": kinds.FLOAT16}
+    types |= {"I8": kinds.INT8, "U8": kinds.UINT8, "I32": kinds.INT32}
     constants, casts = [], []
     for tensor in graph.initializer:
         entry = header.get(tensor.name)
         if entry is None:
             constants.append(tensor)
             continue
-        start, end = entry["data_offsets"]
         stored = onnx.TensorProto(
-            name=f"{tensor.name}.stored",
+            name=tensor.name,
             data_type=types[entry["dtype"]],
             dims=entry["shape"],
             data_location=onnx.TensorProto.EXTERNAL,
         )
+        if stored.data_type != tensor.data_type:
+            stored.name = f"{tensor.name}.stored"
+            casts.append(_node("Cast", [stored.name], tensor.name, to=tensor.data_type))
+        start, end = entry["data_offsets"]
         lies = {"location": WEIGHTS, "offset": 8 + length + start, "length": end - start}
         for key, value in lies.items():
             stored.external_data.add(key=key, value=str(value))
         constants.append(stored)
-        casts.append(_node("Cast", [stored.name], tensor.name, to=onnx.TensorProto.FLOAT))
     _replace(graph.initializer, constants)
     _replace(graph.node, [*casts, *graph.node])
 
@@ -163,16 +202,25 @@ def _take_photos(graph: Any, network: GlobalDescriptor) -> None:
 
 def _name_projection(graph: Any, stage: str, part: str) -> None:
     """Give f(x) or g(x) of an attention block its name: from these, maps of it are made."""
-    readers: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
     tensor = f"attention.{stage}.{part}.0.weight"
     for kind in ("Conv", "BatchNormalization", "Relu"):
-        (tensor,) = next(node.output for node in readers[tensor] if node.op_type == kind)
+        (tensor,) = _reader(graph, tensor, kind).output
+    _rename(graph, tensor, projection(stage, part))
+
+
+def _name_pooled(graph: Any) -> None:
+    """Give what the whitening layer takes its name: from these, another whitening is learned."""
+    _rename(graph, _reader(graph, "whiten.weight", "Gemm").input[0], POOLED)
+
+
+def _reader(graph: Any, tensor: str, kind: str) -> Any:
+    return next(node for node in graph.node if node.op_type == kind and tensor in node.input)
+
+
+def _rename(graph: Any, tensor: str, name: str) -> None:
     for node in graph.node:
         for names in (node.input, node.output):
-            _replace(names, [projection(stage, part) if n == tensor else n for n in names])
+            _replace(names, [name if each == tensor else each for each in names])
 
 
 def _tidy(document: Any, network: AnyDescriptor) -> None:
@@ -202,7 +250,7 @@ def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> Any:
     return onnx.helper.make_node(kind, inputs, [output], **attributes)
 
 
-def _replace(field: Any, values: list[Any]) -> None:
+def _replace(field: Any, values: Sequence[Any]) -> None:
     """Put values instead of a repeated field's own."""
     kept = list(values)
     del field[:]

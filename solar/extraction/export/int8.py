@@ -1,0 +1,131 @@
+"""Graphs whose convolutions compute with 8-bit numbers, calibrated on photos."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save as serialise
+
+from solar.extraction.engines.graph import PHOTOS, SCALE
+from solar.extraction.export.traced import explain_attention, refer_to_weights, traced
+from solar.models.checkpoints import serialised
+from solar.models.document import GRAPH, WEIGHTS
+from solar.models.global_descriptor import GlobalDescriptor
+from solar.photos import decode_each
+
+CALIBRATION_PHOTOS = 24
+
+
+def quantised(network: GlobalDescriptor, photos: Sequence[Path]) -> tuple[Any, bytes]:
+    """A graph of 8-bit convolutions, and the file of its numbers.
+
+    Static, by channel of the weights, between operators that say where numbers are rounded (QDQ).
+    The first convolution, attention, pooling and whitening stay float32. Weights have seven bits:
+    processors without VNNI add pairs of products in 16 bits, which eight would overflow.
+
+    Args:
+        network: float32, on the CPU, in evaluation mode.
+        photos: like those that will be described; at most `CALIBRATION_PHOTOS` of them, evenly
+            spread, say how large the numbers between layers are.
+
+    Returns:
+        An `onnx.ModelProto`, and a safetensors file.
+
+    Raises:
+        SolarError: fewer photos can be used than are needed.
+        MissingPackage: ONNX Runtime is not installed.
+    """
+    import onnx
+    from onnxruntime import quantization
+
+    weights = serialised(network, torch.float32)
+    plain = traced(network, weights)
+    facts = copy.deepcopy(plain.metadata_props)
+    with tempfile.TemporaryDirectory() as folder:
+        before, folded, after = (str(Path(folder, name)) for name in (GRAPH, "folded", "after"))
+        Path(folder, WEIGHTS).write_bytes(weights)
+        Path(before).write_bytes(plain.SerializeToString())
+        _fold(onnx.load(before), folded)
+        quantization.quantize_static(
+            folded,
+            after,
+            _calibration(network, photos),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            nodes_to_exclude=_kept_float(onnx.load(folded).graph),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # after attention
+        )
+        document = onnx.load(after)
+    del document.metadata_props[:], document.graph.value_info[:]
+    document.metadata_props.extend(facts)
+    if not document.functions:
+        explain_attention(document)
+    return document, _outside(document.graph, network)
+
+
+def _fold(document: Any, target: str) -> None:
+    """Write a graph with batch norms folded into the convolutions before them."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = target
+    options.log_severity_level = 4  # that the file is for this machine is known
+    whole = document.SerializeToString()
+    onnxruntime.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
+
+
+def _kept_float(graph: Any) -> list[str]:
+    """The first convolution and those of attention, by the names of their nodes."""
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    attention = [node for node in convolutions if node.input[1].startswith("attention.")]
+    return [node.name for node in (convolutions[0], *attention)]
+
+
+def _calibration(network: GlobalDescriptor, photos: Sequence[Path]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    c, step = network.config, max(1, len(photos) // CALIBRATION_PHOTOS)
+    chosen = photos[::step][:CALIBRATION_PHOTOS]
+
+    def inputs() -> Iterator[dict[str, NDArray[np.generic]]]:
+        for number in range(len(chosen)):
+            photo = decode_each(chosen, number, c.image_size, draft=True)
+            pixels = np.asarray(photo.prepared(c.image_size, None))[None]
+            scale = c.scales[number % len(c.scales)]
+            yield {PHOTOS: pixels, SCALE: np.array([scale], np.float32)}
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.inputs = inputs()
+
+        def get_next(self) -> dict[str, NDArray[np.generic]] | None:
+            return next(self.inputs, None)
+
+    return Reader()
+
+
+def _outside(graph: Any, network: GlobalDescriptor) -> bytes:
+    """Move the graph's numbers into a file of weights, which is returned."""
+    from onnx import numpy_helper
+
+    kinds = (np.float32, np.int8, np.uint8, np.int32)
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    moved = {name: array for name, array in tensors.items() if array.dtype in kinds}
+    if network.config.power_mean:  # read from there, not by the graph
+        moved["pool.p"] = network.pool.get_parameter("p").detach().numpy()
+    weights: bytes = serialise(moved)
+    refer_to_weights(graph, weights)
+    return weights
