@@ -56,5 +56,5 @@ def describe(network: GlobalDescriptor, paths: Sequence[Path], size: int) -> Des
 def search(database: Descriptors, queries: Descriptors, top: int) -> Ids:
     """(N, D) and (Q, D) -> (Q, top) rows of the database, best first."""
     scores = np.dot(database, queries.T)  # (N, Q)
-    order: Ids = np.argsort(-scores, axis=0)
-    return order[:top].T
+    order = np.argsort(-scores, axis=0)
+    return np.asarray(order[:top].T, np.int64)

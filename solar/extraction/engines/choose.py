@@ -195,3 +195,15 @@ def driver_here() -> bool:
         return platform.machine() == "arm64"
     windows = Path(os.environ.get("SYSTEMROOT", "/"), "System32", "nvcuda.dll")
     return any(map(Path.exists, (Path("/dev/nvidiactl"), Path("/dev/kfd"), windows)))
+
+
+def engines_here(document: ModelDocument | None) -> list[str]:
+    """Those that are installed and can run a model, in the order in which `auto` looks.
+
+    Args:
+        document: of the model's folder; None if it has none.
+    """
+    packages = {} if document is None or not document.graph_digest else {**GRAPH_ENGINES}
+    if document is None or document.stored != INT8:
+        packages["torch"] = "torch"
+    return [name for name, package in packages.items() if find_spec(package)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from solar.files.memory import peak_memory
 from solar.training.retrieval.recipe import RetrievalRecipe
 from solar.training.retrieval.sampling import Draw
 from solar.training.retrieval.task import RetrievalTask
@@ -93,9 +93,4 @@ def _few(drawn: Draw, queries: int) -> Draw:
 def _peak_memory(processes: Processes) -> int | None:
     if processes.device.type == "cuda":
         return torch.cuda.max_memory_allocated(processes.device)
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_memory()
