@@ -34,6 +34,9 @@ match places/a/0.jpg places/a/1.jpg --to m.png
 describe places --to d.npz --image-size 96 --scales 1
 attend places/a/0.jpg --at 40,40 --to o.png
 eval folder places --to report --image-size 96 --scales 1
+whiten fit places --to fitted.npz --dimensions 4 --image-size 96 --scales 1
+whiten fit d.npz --to w.npz --dimensions 4
+whiten apply w.npz d.npz --to whitened.npz
 models
 """
 

@@ -10,10 +10,13 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 import solar
-from solar.extraction.export import export
 from solar.features.patch_descriptor import open_patch_descriptor
+from solar.files import sha256
+from solar.models.document import CONFIG, WEIGHTS
 from solar.models.registry import BUNDLED
 
 PATCHES = np.random.default_rng(0).uniform(0, 255, (4, 1, 32, 32)).astype(np.float32)
@@ -48,18 +51,38 @@ def test_a_second_start_takes_what_the_first_compiled(compiled: list[Any], tmp_p
 
 
 def test_other_weights_are_compiled_anew(compiled: list[Any], tmp_path: Path) -> None:
-    network, folder = solar.load_local("solar-local"), tmp_path / "model"
+    folder = tmp_path / "model"
     shutil.copytree(BUNDLED / "solar-local", folder)
     before = describe(folder)
-    shutil.rmtree(folder)
-    with torch.no_grad():
-        network.get_parameter("describe.0.weight").mul_(torch.rand(128, 1, 1, 1))
-    export(network, folder)
-    compiled.clear()
+    weights = load_file(folder / WEIGHTS)
+    layer = weights["describe.0.weight"]
+    weights["describe.0.weight"] = (
+        layer * np.linspace(0, 1, len(layer), dtype=layer.dtype)[:, None, None, None]
+    )
+    with safe_open(folder / WEIGHTS, "np") as file:
+        save_file(weights, folder / "other", file.metadata())
+    (folder / "other").replace(folder / WEIGHTS)
+    config = (folder / CONFIG).read_text()
+    old, new = (sha256(each / WEIGHTS) for each in (BUNDLED / "solar-local", folder))
+    (folder / CONFIG).write_text(config.replace(old, new))
     after = describe(folder)
     with torch.inference_mode():
-        expected = network(torch.from_numpy(PATCHES)).numpy()
+        expected = solar.load_local(folder)(torch.from_numpy(PATCHES)).numpy()
     assert (after * expected).sum(1).min() > 0.9999 > (before * expected).sum(1).min()
+
+
+def test_another_process_may_write_to_the_cache_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected, compile_model = describe("solar-local"), openvino.Core.compile_model
+
+    def fails(core: Any, model: Any, device: str, settings: dict[str, str]) -> Any:
+        if "CACHE_DIR" in settings:
+            raise RuntimeError("filesystem error: cannot set permissions")
+        return compile_model(core, model, device, settings)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", fails)
+    assert np.array_equal(describe("solar-local"), expected)
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing that was compiled" * 100, None])

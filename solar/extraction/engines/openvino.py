@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,13 @@ def open_graph(
                 f"--precision {precision}: this processor computes in {', '.join(here)}"
             )
         settings["INFERENCE_PRECISION_HINT"] = _HINTS[precision]
-    if kept := _compiled_folder(document):
-        settings["CACHE_DIR"] = str(kept)
     inner = [name for name in outputs if name != DESCRIPTORS]
     try:
         model: Any = str(document.graph)  # what was compiled of a file is found without reading it
         if inner:
             model = core.read_model(model)
             model.add_outputs(inner)
-        compiled = core.compile_model(model, "CPU", settings)
+        compiled = _compiled(core, model, settings, _compiled_folder(document))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise CheckpointError(f"{document.graph}: cannot be run: {reason:.200}") from error
@@ -72,6 +71,14 @@ def open_graph(
     arithmetic = f"{INT8} and {used}" if document.stored == INT8 else used
     words = f"OpenVINO {ov.__version__.split('-')[0]}, {arithmetic}"
     return Graph(run, dimensions, words, "openvino")
+
+
+def _compiled(core: Any, model: Any, settings: dict[str, Any], kept: Path | None) -> Any:
+    if kept is not None:
+        # another process may be writing the same file there at this moment
+        with suppress(RuntimeError):
+            return core.compile_model(model, "CPU", {**settings, "CACHE_DIR": str(kept)})
+    return core.compile_model(model, "CPU", settings)
 
 
 def precisions() -> list[str]:
