@@ -113,9 +113,9 @@ def search(
 def _warn(opened: Index, index: Path) -> None:
     if not len(opened):
         err.print(f"{index} holds no photo yet: solar index PHOTOS --to {index}")
-    for place in opened.unfinished:
+    for path in opened.unfinished:
         err.print(
-            f"note: not all of {place} is in the index: the same `solar index` goes on with the "
+            f"note: not all of {path} is in the index: the same `solar index` goes on with the "
             "rest, or is doing so"
         )
 

@@ -31,7 +31,7 @@ _PHOTOS_PER_COMMIT = 256
 _SECONDS_PER_COMMIT = 10.0
 _PHOTOS_PER_ROUND = 4096  # Enough for extraction to form its batches.
 _ROWS_PER_COMMIT = 1 << 16
-_UNFINISHED = 4  # Places that are named, at most.
+_UNFINISHED = 4  # Paths that are named, at most.
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,13 @@ class Addition:
         self._last_commit = time.monotonic()
         self._done = self._total = 0
 
-    def run(self, paths: Sequence[Path], places: Sequence[str] = ()) -> None:
+    def run(self, paths: Sequence[Path], given: Sequence[str] = ()) -> None:
         """Add photos, committing as it goes.
 
         Args:
             paths: absolute, each once.
-            places: that they are in; until all is done, the index says that they are unfinished.
+            given: paths of the folders that they are in; until all is done, the index says that
+                these are unfinished.
 
         Raises:
             SolarError: the index cannot be written, or the model not be used. Like an
@@ -130,18 +131,16 @@ class Addition:
         if self._progress is not None:
             self._progress(0, self._total)
         before = self._writer.unfinished
-        self._writer.unfinished = tuple(dict.fromkeys((*before, *places)))[:_UNFINISHED]
+        self._writer.unfinished = tuple(dict.fromkeys((*before, *given)))[:_UNFINISHED]
         try:
             for start in range(0, len(paths), _PHOTOS_PER_ROUND):
                 if start:
                     self._commit()
                 self._round(paths[start : start + _PHOTOS_PER_ROUND])
             self._put(with_features=True)
-            done = tuple(f"{place}/" for place in places)
+            done = tuple(f"{path}/" for path in given)
             self._writer.unfinished = tuple(
-                place
-                for place in before
-                if not f"{place}/".startswith(done) and Path(place).exists()
+                path for path in before if not f"{path}/".startswith(done) and Path(path).exists()
             )
         except SolarError:  # Of a wrong call, say: nothing was begun.
             if self._writer.commit_read.unfinished == before:
@@ -160,12 +159,12 @@ class Addition:
         """
         gone: dict[bytes, int] = {}
         accounted: set[bytes] = set()
-        for place in given.places:
-            for entry in last.below(place):
+        for path in given.paths:
+            for entry in last.below(path):
                 whole = last.roots.whole(entry.root, entry.path)
                 if whole not in gone and is_gone(Path(path_to_text(whole))):
                     gone[whole] = entry.root
-                    accounted.add(place)
+                    accounted.add(path)
         report, lost, absent = self.report, Counter(gone.values()), set(last.roots.missing())
         at_risk = {
             root
@@ -262,17 +261,17 @@ class Addition:
 
     def _left(self, same: Sequence[Entry], file: Path) -> int | None:
         """Which of some photos is not where it was, or there by a link to a file that is given."""
-        for place, entry in enumerate(same):
+        for position, entry in enumerate(same):
             path = Path(self._roots.text(entry.root, entry.path))
             if path.is_absolute() and (
                 is_gone(path)
                 or (path.is_symlink() and not file.is_symlink() and path.samefile(file))
             ):
-                return place
+                return position
         return None
 
     def _moved(self, entry: Entry, candidate: _Candidate) -> Entry:
-        """Keep a photo at its new place, instead of what was known there."""
+        """Keep a photo at its new path, instead of what was known there."""
         moved = Entry(*candidate.entry(entry.sha256 or b"")[:7], *entry[7:])._replace(id=entry.id)
         self._writer.put(moved)
         if candidate.known is not None:
@@ -378,17 +377,17 @@ class Addition:
         ready, self._ready = self._ready, []
         for _ in range(len(ready) - len(found) if self._features else 0):
             self._step()
-        placed: dict[bytes, Entry] = {}
+        stored: dict[bytes, Entry] = {}
         for entry, file, descriptor in ready:
             key = entry.sha256 or b""
             made = found.get(key)
             if isinstance(made, str):
                 self.report.without_features.append((str(file), made))
                 made = None
-            if made is not None and key in placed:  # Kept once for photos with the same bytes.
-                self._writer.put(entry.with_features_of(placed[key]), descriptor)
+            if made is not None and key in stored:  # Kept once for photos with the same bytes.
+                self._writer.put(entry.with_features_of(stored[key]), descriptor)
             elif descriptor is not None or made is not None:
-                placed[key] = self._writer.put(entry, descriptor, made)
+                stored[key] = self._writer.put(entry, descriptor, made)
 
     def _step(self) -> None:
         self._done += 1
@@ -418,8 +417,8 @@ def add_rows(
         path, absolute = os.fsencode(name.replace(os.sep, "/")), os.path.isabs(name)  # noqa: PTH117
         home = roots.home(path) if absolute else None
         if home is None:
-            place, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
-            number, roots = roots.with_root(place)
+            folder, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
+            number, roots = roots.with_root(folder)
             home = number, inside
         homes.append(home)
     known = snapshot.named(homes)

@@ -50,7 +50,7 @@ class DataFile:
             raise IndexDamaged("is not a regular file, as all in an index are", file)
 
     def write(self, start: int, data: bytes | memoryview) -> None:
-        """Write all of some bytes, beginning at a place; what lay beyond them is cut off."""
+        """Write all of some bytes, beginning at a byte; what lay beyond them is cut off."""
         self._file.seek(start)
         rest = memoryview(data)
         while rest:

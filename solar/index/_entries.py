@@ -68,8 +68,8 @@ class Entry(NamedTuple):
 
     def with_features_of(self, other: Entry | None) -> Entry:
         """This photo with another's features, which have the same bytes; of None, with none."""
-        places = (None,) * 3 if other is None else other[-4:-1]
-        return Entry(*self[:-4], *places, self.reason)
+        features = (None,) * 3 if other is None else other[-4:-1]
+        return Entry(*self[:-4], *features, self.reason)
 
     def checksum(self, born: int) -> bytes:
         """Of everything above and of the generation that the entry came with."""
@@ -147,7 +147,7 @@ class Commit:
         failed: photos without one.
         digest: the sum of the checksums of all entries, so that none can come, go or change alone.
         roots: checksum of the table of roots.
-        unfinished: the first places of which adding was begun and has not ended.
+        unfinished: the first paths of which adding was begun and has not ended.
     """
 
     extraction: Extraction
@@ -173,7 +173,7 @@ class Commit:
 
     @classmethod
     def from_text(cls, text: str, file: Path) -> Commit:
-        """What `to_text` gave, or what anyone has put in its place.
+        """What `to_text` gave, or what anyone has put instead of it.
 
         Raises:
             IndexDamaged: it cannot be used.

@@ -63,7 +63,7 @@ def refuse_occupied(folder: Path) -> None:
 
 
 def make_catalogue(file: Path, commit: Commit) -> None:
-    """Make a catalogue that holds no photos, in the place of any other."""
+    """Make a catalogue that holds no photos, instead of any other."""
     with plain_errors(file, writing=True):
         for old in (file, journal_of(file)):
             old.unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def summary(snapshot: Snapshot) -> IndexInfo:
         generation=commit.generation,
         photos=commit.photos,
         with_features=with_features,
-        roots=[path_to_text(place) for place in snapshot.roots.places.values() if place],
+        roots=[path_to_text(root) for root in snapshot.roots.folders.values() if root],
         failed=[
             (snapshot.text(entry), entry.reason or "")
             for entry in catalogue.failed(commit.generation)

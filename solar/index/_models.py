@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Model = AnyPath | GlobalDescriptor | Extractor
 
 
-def place_of(model: Model) -> Model:
+def absolute_model(model: Model) -> Model:
     """A model, its path made absolute where it is one: an index remembers it."""
     if not isinstance(model, str | os.PathLike):
         return model

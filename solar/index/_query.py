@@ -176,7 +176,7 @@ def fitting(
 
 
 def hits_of(snapshot: Snapshot, ranking: Ranking) -> list[Hit]:
-    """A ranking as hits: the one place where these are made."""
+    """A ranking as hits: these are made nowhere else."""
     found = snapshot.find(ranking.ids.tolist())
     hits = []
     for number, score in zip(ranking.ids.tolist(), ranking.scores.tolist(), strict=True):

@@ -90,7 +90,7 @@ class Reader:
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """Places that `add` has not come to the end of: interrupted, or under way."""
+        """Paths that `add` has not come to the end of: interrupted, or under way."""
         return self._snapshot.commit.unfinished
 
     @property
@@ -280,7 +280,7 @@ def _photo(snapshot: Snapshot, entry: Entry) -> IndexedPhoto:
     return IndexedPhoto(
         id=entry.id,
         path=snapshot.text(entry),
-        root=path_to_text(snapshot.roots.places.get(entry.root, NAMELESS)),
+        root=path_to_text(snapshot.roots.folders.get(entry.root, NAMELESS)),
         sha256=None if entry.sha256 is None else entry.sha256.hex(),
         size=entry.size,
         has_features=entry.features_at is not None,

@@ -75,10 +75,10 @@ def renew(
         IndexFolderError: it cannot be written.
     """
     for root in old.roots.missing():
-        place = path_to_text(old.roots.places[root])
+        folder = path_to_text(old.roots.folders[root])
         raise UsageError(
-            f"its photos in {place} are out of reach: mount that drive, or say where it is with "
-            f"`solar index --to {old.folder} --moved {place}=NEW`",
+            f"its photos in {folder} are out of reach: mount that drive, or say where it is with "
+            f"`solar index --to {old.folder} --moved {folder}=NEW`",
             old.folder,
         )
     file = _begun(old, extractor.extraction)
@@ -94,7 +94,7 @@ def renew(
         )
         entries = old.catalogue.all(old.commit.generation)
         addition.run(
-            [Path(old.text(entry)) for entry in entries if old.roots.places.get(entry.root)]
+            [Path(old.text(entry)) for entry in entries if old.roots.folders.get(entry.root)]
         )
         _finish(old, _read(file), writer)
     _switch(old, lock, file)
@@ -145,8 +145,8 @@ def _finish(old: Snapshot, new: Snapshot, writer: Writer) -> None:
         if known is None or entry is None:
             continue
         if entry.reason == _WAITS:
-            place = old.text(known).encode("utf-8", "backslashreplace").decode()
-            reason = f"{place}: it could not be described anew: it is gone"
+            path = old.text(known).encode("utf-8", "backslashreplace").decode()
+            reason = f"{path}: it could not be described anew: it is gone"
             writer.put(entry._replace(reason=reason))
         elif known.features_at is not None and known.sha256 == entry.sha256:
             features.put(entry, known)
@@ -179,7 +179,7 @@ class _FeatureCopy:
     def __init__(self, snapshot: Snapshot, writer: Writer) -> None:
         self._snapshot = snapshot
         self._writer = writer
-        self._placed: dict[int, Entry] = {}  # By where their features lay.
+        self._stored: dict[int, Entry] = {}  # By where their features lay.
 
     def put(self, entry: Entry, other: Entry, descriptor: Descriptor | None = None) -> None:
         """Put a photo with the features that the snapshot has of one with the same bytes.
@@ -190,10 +190,10 @@ class _FeatureCopy:
         if other.features_at is None:
             self._writer.put(entry, descriptor)
             return
-        placed = self._placed.get(other.features_at)
-        features = self._snapshot.feature_bytes(other) if placed is None else None
-        put = self._writer.put(entry.with_features_of(placed), descriptor, features)
-        self._placed[other.features_at] = put
+        stored = self._stored.get(other.features_at)
+        features = self._snapshot.feature_bytes(other) if stored is None else None
+        put = self._writer.put(entry.with_features_of(stored), descriptor, features)
+        self._stored[other.features_at] = put
 
 
 def _switch(snapshot: Snapshot, lock: WriterLock, made: Path) -> None:

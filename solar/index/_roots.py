@@ -32,10 +32,10 @@ class Roots:
     """All roots of an index, where they lie now.
 
     Attributes:
-        places: absolute path of each, by number; empty for the nameless one.
+        folders: absolute path of each, by number; empty for the nameless one.
     """
 
-    places: dict[int, bytes]
+    folders: dict[int, bytes]
 
     @classmethod
     def found(cls, stored: Sequence[Root], folder: Path) -> Roots:
@@ -45,26 +45,26 @@ class Roots:
             stored: as the catalogue has them.
             folder: of the index, which may have moved together with its photos.
         """
-        places = {}
+        folders = {}
         for number, path, beside in stored:
-            places[number] = path
+            folders[number] = path
             if beside and not _is_folder(path):
                 moved = os.path.normpath(os.path.join(os.fsencode(folder), beside))  # noqa: PTH118
                 if _is_folder(moved):
-                    places[number] = moved
-        return cls(places)
+                    folders[number] = moved
+        return cls(folders)
 
     def stored(self, folder: Path) -> list[Root]:
         """What the catalogue keeps of them."""
-        return [(n, path, _beside(path, folder)) for n, path in sorted(self.places.items())]
+        return [(n, path, _beside(path, folder)) for n, path in sorted(self.folders.items())]
 
     def home(self, path: bytes) -> Home | None:
         """The deepest root that holds a photo, and the photo's path from there."""
         cut = path.rfind(b"/")
         while cut >= 0:
-            place = path[:cut] or b"/"
-            if place in self._numbers:
-                return self._numbers[place], path[cut + 1 :]
+            folder = path[:cut] or b"/"
+            if folder in self._numbers:
+                return self._numbers[folder], path[cut + 1 :]
             cut = path.rfind(b"/", 0, cut)
         return None
 
@@ -74,19 +74,19 @@ class Roots:
 
     @cached_property
     def _numbers(self) -> dict[bytes, int]:
-        return {place: number for number, place in self.places.items()}
+        return {folder: number for number, folder in self.folders.items()}
 
-    def with_root(self, place: bytes) -> tuple[int, Roots]:
+    def with_root(self, folder: bytes) -> tuple[int, Roots]:
         """Number of a root, new or not, and the roots with it."""
-        if place in self._numbers:
-            return self._numbers[place], self
-        number = max(self.places, default=0) + 1
-        return number, Roots({**self.places, number: place})
+        if folder in self._numbers:
+            return self._numbers[folder], self
+        number = max(self.folders, default=0) + 1
+        return number, Roots({**self.folders, number: folder})
 
     def whole(self, root: int, path: bytes) -> bytes:
         """The absolute path of a photo."""
-        place = self.places.get(root, NAMELESS)
-        return path if not place else place.rstrip(b"/") + b"/" + path
+        folder = self.folders.get(root, NAMELESS)
+        return path if not folder else folder.rstrip(b"/") + b"/" + path
 
     def text(self, root: int, path: bytes) -> str:
         """The absolute path of a photo, as text."""
@@ -94,8 +94,8 @@ class Roots:
 
     def missing(self) -> Iterator[int]:
         """Numbers of roots that are not there, because a drive is away or a folder was moved."""
-        for number, place in self.places.items():
-            if place and not _is_folder(place):
+        for number, folder in self.folders.items():
+            if folder and not _is_folder(folder):
                 yield number
 
 
@@ -118,15 +118,15 @@ class Given:
     Attributes:
         roots: of the index, with those that are new or have moved.
         photos: absolute paths, each once.
-        places: absolute paths of the photos and folders themselves.
-        moved: (old place, new place) of roots.
-        added: places of new roots.
+        paths: absolute paths of the photos and folders themselves.
+        moved: (old path, new path) of roots.
+        added: paths of new roots.
         left_out: one line for each kind of file or folder that was not looked at.
     """
 
     roots: Roots
     photos: list[Path] = field(default_factory=list)
-    places: set[bytes] = field(default_factory=set)
+    paths: set[bytes] = field(default_factory=set)
     moved: list[tuple[str, str]] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -153,23 +153,23 @@ def look(items: Sequence[AnyPath], snapshot: Snapshot, exclude: Sequence[str] = 
     links: list[Path] = []
     for item in map(Path, items):
         if item.is_dir():
-            place = item.resolve()
-            _root(given, path_to_bytes(place), snapshot)
-            seen = look_for_photos([place], (*exclude, *EXCLUDED))
+            path = item.resolve()
+            _root(given, path_to_bytes(path), snapshot)
+            seen = look_for_photos([path], (*exclude, *EXCLUDED))
             found.update(dict.fromkeys(seen.photos))
             links += seen.linked
             given.left_out += seen.notes()
         else:
-            place = absolute_photo(item, folders)
-            if given.roots.home(path_to_bytes(place)) is None and place.exists():
-                _root(given, path_to_bytes(place.parent), snapshot)
-            found[place] = None
-            links += [place] if place.is_symlink() else []
-        whole = path_to_bytes(place).rstrip(b"/")
-        given.places.add(whole)
-        exists = exists or place.exists() or place.is_symlink() or any(snapshot.below(whole))
+            path = absolute_photo(item, folders)
+            if given.roots.home(path_to_bytes(path)) is None and path.exists():
+                _root(given, path_to_bytes(path.parent), snapshot)
+            found[path] = None
+            links += [path] if path.is_symlink() else []
+        whole = path_to_bytes(path).rstrip(b"/")
+        given.paths.add(whole)
+        exists = exists or path.exists() or path.is_symlink() or any(snapshot.below(whole))
     if not exists:
-        raise UsageError("no such file or folder", path_to_text(min(given.places)))
+        raise UsageError("no such file or folder", path_to_text(min(given.paths)))
     repeated = _repeated([link for link in links if link in found], found.keys(), snapshot)
     given.photos = [path for path in found if path not in repeated]
     if repeated:
@@ -206,30 +206,30 @@ def absolute_photo(path: Path, folders: dict[Path, Path] | None = None) -> Path:
     return folders[path.parent] / path.name
 
 
-def _root(given: Given, place: bytes, snapshot: Snapshot) -> None:
+def _root(given: Given, folder: bytes, snapshot: Snapshot) -> None:
     """Make a folder part of the roots, unless one of them holds it."""
     roots = given.roots
-    if roots.holds(place):
+    if roots.holds(folder):
         return
     for number in roots.missing():
-        if _is_moved(number, Path(path_to_text(place)), snapshot):
-            given.moved.append((path_to_text(roots.places[number]), path_to_text(place)))
-            given.roots = Roots({**roots.places, number: place})
+        if _is_moved(number, Path(path_to_text(folder)), snapshot):
+            given.moved.append((path_to_text(roots.folders[number]), path_to_text(folder)))
+            given.roots = Roots({**roots.folders, number: folder})
             return
-    _, given.roots = roots.with_root(place)
-    given.added.append(path_to_text(place))
+    _, given.roots = roots.with_root(folder)
+    given.added.append(path_to_text(folder))
 
 
-def _is_moved(root: int, place: Path, snapshot: Snapshot) -> bool:
+def _is_moved(root: int, folder: Path, snapshot: Snapshot) -> bool:
     """Whether a folder is a gone root: half of its photos are here, and some have its bytes."""
     known = [e for e in snapshot.catalogue.below(root, b"", snapshot.commit.generation) if e.sha256]
-    here = [entry for entry in known if _size(place / path_to_text(entry.path)) == entry.size]
+    here = [entry for entry in known if _size(folder / path_to_text(entry.path)) == entry.size]
     if not here or 2 * len(here) < len(known):
         return False
     chosen = here[:: max(1, len(here) // _HASHED)][:_HASHED]
     try:
         return all(
-            bytes.fromhex(sha256(place / path_to_text(entry.path))) == entry.sha256
+            bytes.fromhex(sha256(folder / path_to_text(entry.path))) == entry.sha256
             for entry in chosen
         )
     except OSError:
@@ -260,12 +260,12 @@ def move(snapshot: Snapshot, writer: Writer, old: Path, new: Path) -> int:
     if all(is_gone(Path(path_to_text(target + end))) for end in ends):
         raise UsageError(f"holds none of the {len(moved):,} photos of {old}", new)
     roots = snapshot.roots
-    inside = {n for n, place in roots.places.items() if (place + b"/").startswith(source + b"/")}
-    others = Roots({n: place for n, place in roots.places.items() if n not in inside})
+    inside = {n for n, folder in roots.folders.items() if (folder + b"/").startswith(source + b"/")}
+    others = Roots({n: folder for n, folder in roots.folders.items() if n not in inside})
     whole = {entry.root for entry in moved} <= inside
     if whole and not others.holds(target):
-        places = {n: target + roots.places[n][len(source) :] for n in inside}
-        roots = Roots({**roots.places, **places})
+        folders = {n: target + roots.folders[n][len(source) :] for n in inside}
+        roots = Roots({**roots.folders, **folders})
     else:  # One by one; where one is known already, that one stays.
         roots = others if whole else roots
         if not roots.holds(target):

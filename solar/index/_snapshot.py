@@ -139,7 +139,7 @@ class Snapshot:
         given = (absolute_photo(Path(photo)), Path(photo).resolve(), Path(photo))
         names = list(dict.fromkeys(map(path_to_bytes, given)))
         homes = [home for name in names if (home := self.roots.home(name))]
-        homes += [(n, name) for n, root in self.roots.places.items() if not root for name in names]
+        homes += [(n, name) for n, root in self.roots.folders.items() if not root for name in names]
         if found := self.named(homes):
             yield next(found[home] for home in homes if home in found)
             return
@@ -152,11 +152,11 @@ class Snapshot:
     def below(self, folder: bytes) -> Iterator[Entry]:
         """All photos below an absolute path, or at it."""
         generation = self.commit.generation
-        for number, place in self.roots.places.items():
-            if place and (place == folder or place.startswith(folder.rstrip(b"/") + b"/")):
+        for number, root in self.roots.folders.items():
+            if root and (root == folder or root.startswith(folder.rstrip(b"/") + b"/")):
                 yield from self.catalogue.below(number, b"", generation)
-            elif place and folder.startswith(place.rstrip(b"/") + b"/"):
-                inside = folder[len(place.rstrip(b"/")) + 1 :]
+            elif root and folder.startswith(root.rstrip(b"/") + b"/"):
+                inside = folder[len(root.rstrip(b"/")) + 1 :]
                 yield from self.named([(number, inside)]).values()
                 yield from self.catalogue.below(number, inside, generation)
 
@@ -182,10 +182,10 @@ class Snapshot:
             lost = next(n for n in ids if n not in found or found[n].row is None)
             raise UsageError(f"has no descriptor of id {lost}", self.folder)
         rows = np.empty((len(ids), self.commit.extraction.dimensions), np.float32)
-        for place, (_, descriptor, wrong) in enumerate(self.checked(entries)):
+        for position, (_, descriptor, wrong) in enumerate(self.checked(entries)):
             if wrong:
                 raise IndexDamaged(wrong, self.folder)
-            rows[place] = descriptor
+            rows[position] = descriptor
         return rows
 
     def search(self, queries: Descriptors, top: int) -> list[Ranking]:

@@ -1,7 +1,7 @@
 """Opening a catalogue's file: with a rollback journal, on any disk, in any state.
 
 A writer that was killed leaves a hot journal, which whoever comes next rolls back. A folder that
-cannot be written (a disc, another's share, a snapshot) cannot be repaired in place: there the
+cannot be written (a disc, another's share, a snapshot) cannot be repaired where it is: there the
 catalogue is rolled back in a copy.
 """
 
@@ -127,7 +127,7 @@ def plain_errors(file: Path, *, writing: bool = False) -> Iterator[None]:
     """Say what SQLite's and the system's errors mean.
 
     Raises:
-        IndexFolderError: in their place.
+        IndexFolderError: instead of them.
     """
     try:
         yield

@@ -71,7 +71,7 @@ def _problems(snapshot: Snapshot, connection: sqlite3.Connection) -> Iterator[st
 
 def _damage(snapshot: Snapshot, entries: Sequence[Entry]) -> Iterator[str]:
     """What is wrong with some photos, their descriptors and features."""
-    commit, roots = snapshot.commit, snapshot.roots.places
+    commit, roots = snapshot.commit, snapshot.roots.folders
     for entry, _, wrong in snapshot.checked(entries):
         if not wrong and not (0 <= entry.id < commit.next_id and entry.root in roots):
             wrong = f"photo {snapshot.text(entry)!r} has an id or a folder that was never given"

@@ -82,7 +82,11 @@ class Writer:
                 self.commit_read = read_commit(self._connection, file)
             made = self.commit_read
             self.unfinished = made.unfinished
-            self._next_id, self._row, self._place = made.next_id, made.rows, made.features_bytes
+            self._next_id, self._row, self._features_end = (
+                made.next_id,
+                made.rows,
+                made.features_bytes,
+            )
             kind = kind_named(made.kind)
             self._vectors = kind.write(file.parent, made.files, made.extraction.dimensions)
             opened.callback(self._vectors.close)
@@ -111,7 +115,7 @@ class Writer:
     def put(
         self, entry: Entry, descriptor: Descriptor | None = None, features: bytes | None = None
     ) -> Entry:
-        """Keep a photo, in the place of what was known of its id.
+        """Keep a photo, instead of what was known of its id.
 
         Args:
             entry: where its row or features stay as they are, it names them. The checksum of a
@@ -120,7 +124,7 @@ class Writer:
             features: new ones.
 
         Returns:
-            The entry, with the place of what is new.
+            The entry, with where the new bytes lie.
         """
         if descriptor is not None:
             known = entry.descriptor_sum or descriptor_sum(descriptor)
@@ -130,10 +134,10 @@ class Writer:
         if features is not None:
             length, known = len(features), checksum(features)
             entry = entry._replace(
-                features_at=self._place, features_length=length, features_sum=known
+                features_at=self._features_end, features_length=length, features_sum=known
             )
             self._feature_bytes.append(features)
-            self._place += length
+            self._features_end += length
         self._changes[entry.id] = entry
         self._next_id = max(self._next_id, entry.id + 1)  # a renewal takes over ids as they are
         return entry
@@ -149,7 +153,7 @@ class Writer:
         self._changes[number] = None
 
     def put_roots(self, roots: Roots) -> None:
-        """Keep these roots, in the place of all that were known."""
+        """Keep these roots, instead of all that were known."""
         stored = roots.stored(self.file.parent)
         self._roots = None if roots_sum(stored) == self.commit_read.roots else stored
 
@@ -278,7 +282,7 @@ class Writer:
             versions=old.versions + len(entries),
             next_id=self._next_id,
             rows=self._row,
-            features_bytes=self._place,
+            features_bytes=self._features_end,
             photos=photos + described,
             failed=failed + len(entries) - described,
             digest=(digest + digest_of(sums)) % (1 << 64),

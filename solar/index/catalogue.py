@@ -208,7 +208,7 @@ class Catalogue:
         ordered = sorted(wanted)
         for start in range(0, len(ordered), _AT_ONCE):
             part = ordered[start : start + _AT_ONCE]
-            marks = ",".join(f"?{len(values) + place}" for place in range(1, len(part) + 1))
+            marks = ",".join(f"?{len(values) + number}" for number in range(1, len(part) + 1))
             yield from self._entries(f"{where} AND {column} IN ({marks})", (*values, *part))
 
     def _rising(
@@ -262,14 +262,14 @@ class Catalogue:
         with self._asking() as connection:
             cursor = connection.execute(question, values)
             while part := cursor.fetchmany(_ROWS_AT_ONCE):
-                places = np.array(part, np.int64)  # (K, 2)
-                if not 0 <= places[:, 0].min() <= places[:, 0].max() < len(owners):
+                pairs = np.array(part, np.int64)  # (K, 2)
+                if not 0 <= pairs[:, 0].min() <= pairs[:, 0].max() < len(owners):
                     raise IndexDamaged(
                         "names descriptors that are not there: it was damaged; restore it from a "
                         "copy, or make the index anew",
                         self.file,
                     )
-                owners[places[:, 0]] = places[:, 1]
+                owners[pairs[:, 0]] = pairs[:, 1]
 
 
 def read_commit(connection: sqlite3.Connection, file: Path) -> Commit:

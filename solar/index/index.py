@@ -19,7 +19,7 @@ from solar.index._adding import Addition, add_rows
 from solar.index._entries import Commit, path_to_text
 from solar.index._folder import make_folder, refuse_occupied, remove_leftovers
 from solar.index._lock import WriterLock, writer_lock
-from solar.index._models import Models, place_of
+from solar.index._models import Models, absolute_model
 from solar.index._query import fitting
 from solar.index._reading import Reader
 from solar.index._rewriting import compact, renew
@@ -72,13 +72,13 @@ class Index(Reader):
             UsageError: the settings are out of range.
             CheckpointError: the model cannot be loaded.
         """
-        place = Path(folder).absolute()
-        refuse_occupied(place)
-        models = Models(place, place_of(model), None, device, precision, engine)
-        extractor = models.load(place_of(model), image_size, scales)
-        make_folder(place, Commit(extractor.extraction))
+        path = Path(folder).absolute()
+        refuse_occupied(path)
+        models = Models(path, absolute_model(model), None, device, precision, engine)
+        extractor = models.load(absolute_model(model), image_size, scales)
+        make_folder(path, Commit(extractor.extraction))
         models.use(extractor, extractor.extraction)
-        return cls(Snapshot.open(place), models)
+        return cls(Snapshot.open(path), models)
 
     @classmethod
     def open(
@@ -117,7 +117,7 @@ class Index(Reader):
             scales=made.scales if scales is None else tuple(map(float, scales)),
         )
         made.require_same(asked, snapshot.folder, "leave the options out, or make another index")
-        named = None if model is None else place_of(model)
+        named = None if model is None else absolute_model(model)
         models = Models(snapshot.folder, named, None, device, precision, engine)
         if named is not None and named != made.model:
             models.extractor(made)  # To refuse another now, not after an hour of reading photos.
@@ -194,7 +194,7 @@ class Index(Reader):
                     moving=True,
                     progress=progress,
                 )
-                addition.run(given.photos, [path_to_text(place) for place in given.places])
+                addition.run(given.photos, [path_to_text(path) for path in given.paths])
             return addition.finish(Snapshot.open(self.folder, snapshot), given)
 
     def add_descriptors(
@@ -247,7 +247,7 @@ class Index(Reader):
         """
         made = self._snapshot.commit.features
         if not isinstance(features, FeatureExtractor):
-            name = str(place_of(features))
+            name = str(absolute_model(features))
             if made is not None and made.descriptor == name:
                 return
             m = self._models
@@ -335,7 +335,7 @@ class Index(Reader):
 
         The index answers as before until all of them are described, and then switches at once. An
         interrupted call goes on where it came to. Where the model is the one that the index was
-        made with, only its name or place is remembered.
+        made with, only its name or path is remembered.
 
         Args:
             model: as for `create`.
@@ -354,8 +354,10 @@ class Index(Reader):
             IndexFolderError: it cannot be written.
         """
         m = self._models
-        models = Models(self.folder, place_of(model), m.features, m.device, m.precision, m.engine)
-        extractor = models.load(place_of(model), image_size, scales)
+        models = Models(
+            self.folder, absolute_model(model), m.features, m.device, m.precision, m.engine
+        )
+        extractor = models.load(absolute_model(model), image_size, scales)
         with self._writing(timeout) as (snapshot, lock):
             made, here = snapshot.commit.extraction, extractor.extraction
             if image_size is None and scales is None:

@@ -118,7 +118,7 @@ class IndexInfo:
         roots: the folders that its photos are kept relative to, where they are now.
         failed: (path, reason) of photos that could not be used.
         copies: paths of photos that are the same byte for byte, group by group.
-        unfinished: places of which adding was begun and has not ended.
+        unfinished: paths of which adding was begun and has not ended.
         size: of all files, in bytes.
         reclaimable: how many of these bytes `Index.compact` would free, about.
     """
@@ -155,7 +155,7 @@ class AddReport:
         still_failed: likewise, in an earlier call; these were not tried again.
         without_features: (path, reason) of photos that have none, in an index that keeps them;
             they can be found, but not verified.
-        moved: (old place, new place) of roots and photos that were found to have moved.
+        moved: (old path, new path) of roots and photos that were found to have moved.
         roots: folders that are new roots.
         left_out: one line for each kind of file or folder that was not looked at.
     """
