@@ -33,8 +33,9 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
     from solar.index import Index
 
     found = Index.open(index).info()
+    engine = _engine_here(found.extraction.model)
     if as_json:
-        print_json({**asdict(found), "folder": str(found.folder)})
+        print_json({**asdict(found), "folder": str(found.folder), "engine": engine})
         return
     made, size = found.extraction, f"{found.size / 1e6:.1f} MB"
     if found.reclaimable >= 1e5:
@@ -46,6 +47,7 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
         *(("folder", root) for root in found.roots),
         *(("not finished", place) for place in found.unfinished),
         ("model", made.model),
+        ("engine", f"{engine} runs it here" if engine else "nothing runs it here"),
         ("photo size", f"{made.image_size} pixels at most"),
         ("on disk", size),
     ]
@@ -69,6 +71,18 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
         out.print(f"the same: {'  =  '.join(group)}")
     if len(found.copies) > SHOWN:
         out.print(f"… {len(found.copies):,} groups of copies in all; all of them: --json")
+
+
+def _engine_here(model: str) -> str | None:
+    """What would run an index's model now, if it is there."""
+    from solar.errors import SolarError
+    from solar.extraction.engines.choose import document_of, engine_for
+    from solar.models.registry import GLOBAL
+
+    try:
+        return engine_for(document_of(model, GLOBAL), "auto", "auto")
+    except SolarError:
+        return None
 
 
 def list_photos(

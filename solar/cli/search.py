@@ -103,7 +103,8 @@ def search(
 
             write_page(html, answered, title=f"Solar: {queries[0].name}")
     if as_json:
-        print_json({"searches": found, "failed": failed} if len(photos) > 1 else found[0])
+        what = {"searches": found, "failed": failed} if len(photos) > 1 else found[0]
+        print_json({**what, "engine": opened.engine})
     elif html is not None:
         out.print(f"page: {html}")
     if not found:

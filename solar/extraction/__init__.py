@@ -8,6 +8,7 @@ from solar.extraction.extractor import (
     Failed,
     collect,
     describe_one,
+    engine_of,
     open_extractor,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "Failed",
     "collect",
     "describe_one",
+    "engine_of",
     "open_extractor",
 ]

@@ -136,6 +136,11 @@ def open_extractor(
     return made
 
 
+def engine_of(extractor: Extractor) -> str | None:
+    """What runs the network, and in which precision, in words; None of one that does not say."""
+    return getattr(extractor, "engine", None)
+
+
 def describe_one(extractor: Extractor, photo: Photo, box: Box | None = None) -> Descriptor:
     """The descriptor of one photo, or of a box of it: (D,) float32, unit length.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solar.errors import CheckpointError, SolarError, UsageError
-from solar.extraction import Extraction, Extractor, open_extractor
+from solar.extraction import Extraction, Extractor, engine_of, open_extractor
 from solar.features.extraction import FeatureExtraction
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.typing import AnyPath
@@ -123,6 +123,11 @@ class Models:
                     self.feature_extractor(features)
 
         threading.Thread(target=load).start()
+
+    @property
+    def ran(self) -> str | None:
+        """What runs the network, in words; None as long as no photo had to be described."""
+        return None if self._extractor is None else engine_of(self._extractor)
 
     def renamed(self, made: Extraction) -> Extraction | None:
         """The index's extraction by the name that its model has now, if that is another."""

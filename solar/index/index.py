@@ -137,6 +137,11 @@ class Index(Reader):
         opening = partial(type(self).open, engine=m.engine, device=m.device, precision=m.precision)
         return opening, (self.folder, m.model)
 
+    @property
+    def engine(self) -> str | None:
+        """What runs the network, in words; None as long as no photo had to be described."""
+        return self._models.ran
+
     def add(
         self,
         photos: AnyPath | Iterable[AnyPath],

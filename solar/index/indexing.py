@@ -27,6 +27,7 @@ class Indexed:
         copies: paths of photos that are the same byte for byte, group by group.
         report: what became of each photo.
         relocated: (old folder, new folder, photos) of each that was said to have moved.
+        engine: what ran the network, in words; None if no photo had to be described.
     """
 
     index: Path
@@ -35,6 +36,7 @@ class Indexed:
     copies: list[list[str]]
     report: AddReport
     relocated: list[tuple[str, str, int]]
+    engine: str | None
 
     @property
     def useless(self) -> bool:
@@ -130,4 +132,4 @@ def index_photos(
     gone = report.vanished if prune or prune_missing_root else []
     gone = [*gone, *report.unreachable] if prune_missing_root else gone
     dropped = index.remove(gone) if gone else 0
-    return Indexed(to, len(index), dropped, index.copies(), report, relocated)
+    return Indexed(to, len(index), dropped, index.copies(), report, relocated, index.engine)

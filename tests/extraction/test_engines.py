@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -21,10 +22,13 @@ from solar.extraction.engines import choose, openvino
 from solar.extraction.export import export
 from solar.features.patch_descriptor import of_network, open_patch_descriptor
 from solar.models.checkpoints import save
-from solar.models.config import GlobalConfig
+from solar.models.config import CONTRASTS, GlobalConfig, LocalConfig
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.local_descriptor import LocalDescriptor
 from solar.models.registry import BUNDLED
+from solar.photos import find_photos
 from tests.scenes import album
+from tests.shared import shared
 
 ENGINES = ("openvino", "onnx")
 
@@ -50,6 +54,23 @@ def test_an_engine_agrees_with_torch(engine: str, photos: list[Path]) -> None:
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_engines_agree_with_torch_on_real_photos(tmp_path: Path) -> None:
+    with ZipFile(shared("data/landmarks-val.zip")) as file:
+        names = [name for name in sorted(file.namelist()) if not name.endswith("/")]
+        file.extractall(tmp_path, names[::2][:100])
+    paths = find_photos(tmp_path)
+    assert len(paths) == 100
+    theirs, *ours = (
+        collect(
+            open_extractor("solar-r18", engine=engine, precision="float32", image_size=320), paths
+        ).descriptors
+        for engine in ("torch", *ENGINES)
+    )
+    for rows in ours:
+        assert (rows * theirs).sum(1).min() >= 0.99999
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_a_model_pools_is_had_without_torch(engine: str, photos: list[Path]) -> None:
     theirs = open_extractor(solar.load("solar-r18"), pooled=True, scales=(1.0,))
@@ -68,20 +89,19 @@ def test_the_memory_of_attention_is_linear_in_positions(engine: str) -> None:
     assert peak("solar-r18", engine, 3072) < 2.5  # GB; one map of all positions would be 5.4
 
 
+GRAPHS = [
+    GlobalConfig("resnet18", (), whitening=None),  # GeM alone: scales averaged with its p
+    GlobalConfig("resnet18", ("conv4_x",), "gem-channel", whitening=64),
+    GlobalConfig("resnet34", ("conv3_x",), "mac"),
+    GlobalConfig("resnet50", ("conv5_x",), "spoc"),
+    GlobalConfig("vgg16", (), "gem", whitening=32),
+    GlobalConfig("alexnet", (), "mac"),
+    GlobalConfig("resnet152", ("conv4_x", "conv5_x"), whitening=2048),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "config",
-    [
-        GlobalConfig("resnet18", (), whitening=None),  # GeM alone: scales averaged with its p
-        pytest.param(
-            GlobalConfig("resnet18", ("conv4_x",), "gem-channel", whitening=64),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(GlobalConfig("resnet34", ("conv3_x",), "mac"), marks=pytest.mark.slow),
-        pytest.param(GlobalConfig("resnet50", ("conv5_x",), "spoc"), marks=pytest.mark.slow),
-    ],
-    ids=lambda config: f"{config.backbone}-{config.pooling}",
-)
+@pytest.mark.parametrize("config", GRAPHS, ids=lambda c: f"{c.backbone}-{c.pooling}")
 def test_any_network_is_exported(config: GlobalConfig, photos: list[Path], tmp_path: Path) -> None:
     torch.manual_seed(1)
     network = GlobalDescriptor(replace(config, image_size=128)).eval()
@@ -92,6 +112,32 @@ def test_any_network_is_exported(config: GlobalConfig, photos: list[Path], tmp_p
         ours = open_extractor(folder, engine=engine)
         assert ours.extraction.differences(theirs.extraction) == []
         assert (collect(ours, photos).descriptors * expected).sum(1).min() >= 0.9999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", [(), (3, 4, 5, 6)])
+@pytest.mark.parametrize("contrast", CONTRASTS)
+def test_any_patch_network_is_exported(
+    attention: tuple[int, ...], contrast: str, tmp_path: Path
+) -> None:
+    network = LocalDescriptor(LocalConfig(attention, contrast)).eval()
+    folder = export(network, tmp_path / "model")
+    patches = np.random.default_rng(1).uniform(0, 255, (20, 1, 32, 32)).astype(np.float32)
+    expected = of_network(network, "float32").network(patches)
+    for engine in ENGINES:
+        ours = open_patch_descriptor(folder, precision="float32", engine=engine)
+        assert (ours.network(patches) * expected).sum(1).min() >= 0.99999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "config", [GlobalConfig("resnet18", (), "rmac"), GlobalConfig("resnet18", (), regional=True)]
+)
+def test_regions_are_for_torch_alone(config: GlobalConfig, tmp_path: Path) -> None:
+    network = GlobalDescriptor(config, name="regions").eval()
+    with pytest.raises(SolarError, match=r"model regions: regions of a photo .* run in torch only"):
+        export(network, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from solar.datasets.ground_truth import GroundTruth, Query
 from solar.datasets.photos import LabelledSet
 from solar.errors import PhotoError, SolarError, some
 from solar.evaluation.kept import kept_at, state_of
-from solar.extraction import Extraction, Extractor, collect
+from solar.extraction import Extraction, Extractor, collect, engine_of
 from solar.extraction.shards import Shards, create_shards, fill, on_grid, progress_within
 from solar.files.threads import threads
 from solar.photos import Box, decode
@@ -38,6 +38,7 @@ class DescribedSet:
         queries: (Q, D) float32, unit rows.
         database: (N, D) float32, unit rows.
         skipped: a line for each photo that could not be used.
+        engine: what ran the network, in words; None if that is not known.
     """
 
     extraction: Extraction
@@ -46,6 +47,7 @@ class DescribedSet:
     queries: NDArray[np.float32]
     database: NDArray[np.float32]
     skipped: tuple[str, ...] = ()
+    engine: str | None = None
 
     @property
     def ground_truth(self) -> GroundTruth:
@@ -64,7 +66,7 @@ class _Part:
     def shards(self, extractor: Extractor) -> Shards:
         """The folder of the cache that is for these photos as they are now."""
         extraction = extractor.extraction
-        arithmetic = str(getattr(extractor, "engine", None))  # and its precision
+        arithmetic = str(engine_of(extractor))  # and its precision
         photos = [
             [name, state_of(path), box]
             for name, path, box in zip(self.names, self.paths, self.boxes, strict=True)
@@ -122,7 +124,13 @@ def describe_set(
         raise SolarError(f"{truth.dataset}: no query can be used ({some(reasons)})")
     used = _without(photos, good, asked) if reasons else photos
     return DescribedSet(
-        extractor.extraction, crop, used, queries[asked], database[good], tuple(reasons)
+        extractor.extraction,
+        crop,
+        used,
+        queries[asked],
+        database[good],
+        tuple(reasons),
+        engine_of(extractor),
     )
 
 

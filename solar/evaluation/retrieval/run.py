@@ -234,6 +234,7 @@ def _protocol(ranked: Ranked, chain: Sequence[Reranker]) -> Mapping[str, object]
     unseen = "; distractors have none, and stay behind verified photos" if shards else ""
     return {
         **described.extraction.to_json(),
+        "engine": described.engine,
         "crop": described.crop,
         "rerank": "; ".join(way.description for way in chain) or None,
         "features": features and features.description + unseen,

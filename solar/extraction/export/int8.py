@@ -27,8 +27,8 @@ def quantised(network: GlobalDescriptor, photos: Sequence[Path]) -> tuple[Any, b
     """A graph of 8-bit convolutions, and the file of its numbers.
 
     Static, by channel of the weights, between operators that say where numbers are rounded (QDQ).
-    The first convolution, attention, pooling and whitening stay float32. Weights have seven bits:
-    processors without VNNI add pairs of products in 16 bits, which eight would overflow.
+    The first convolution, attention, pooling and whitening stay float32. docs/decisions/0003 says
+    what was tried.
 
     Args:
         network: float32, on the CPU, in evaluation mode.
@@ -52,20 +52,18 @@ def quantised(network: GlobalDescriptor, photos: Sequence[Path]) -> tuple[Any, b
         before, folded, after = (str(Path(folder, name)) for name in (GRAPH, "folded", "after"))
         Path(folder, WEIGHTS).write_bytes(weights)
         Path(before).write_bytes(plain.SerializeToString())
-        _fold(onnx.load(before), folded)
+        kept = _fold(onnx.load(before), folded)
         quantization.quantize_static(
             folded,
             after,
             _calibration(network, photos),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=_kept_float(onnx.load(folded).graph),
+            nodes_to_exclude=kept,
             per_channel=True,
-            reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.MinMax,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # after attention
         )
         document = onnx.load(after)
     del document.metadata_props[:], document.graph.value_info[:]
@@ -75,21 +73,28 @@ def quantised(network: GlobalDescriptor, photos: Sequence[Path]) -> tuple[Any, b
     return document, _outside(document.graph, network)
 
 
-def _fold(document: Any, target: str) -> None:
-    """Write a graph with batch norms folded into the convolutions before them."""
+def _fold(document: Any, target: str) -> list[str]:
+    """Write a graph with batch norms folded into the convolutions before them.
+
+    Returns:
+        The names of the convolutions that stay float: the first one, and those of attention.
+    """
+    import onnx
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = target
-    options.log_severity_level = 4  # that the file is for this machine is known
+    options.log_severity_level = 4
     whole = document.SerializeToString()
     onnxruntime.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
-
-
-def _kept_float(graph: Any) -> list[str]:
-    """The first convolution and those of attention, by the names of their nodes."""
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    folded = onnx.load(target)
+    convolutions = [node for node in folded.graph.node if node.op_type == "Conv"]
+    for node in convolutions:  # types that the quantiser cannot infer past attention
+        for tensor in (node.input[0], node.output[0]):
+            known = onnx.helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, None)
+            folded.graph.value_info.append(known)
+    onnx.save(folded, target)
     attention = [node for node in convolutions if node.input[1].startswith("attention.")]
     return [node.name for node in (convolutions[0], *attention)]
 
