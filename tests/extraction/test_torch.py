@@ -104,14 +104,14 @@ def test_stored_pixels_are_not_turned(model: GlobalDescriptor, tmp_path: Path) -
 def test_a_draft_of_a_large_jpeg_gives_nearly_its_descriptor_and_is_an_extraction(
     tmp_path: Path,
 ) -> None:
-    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    paths = [tmp_path / f"{number}.jpg" for number in range(2)]
     for number, path in enumerate(paths):
         scene(number, (1600, 1200)).save(path, quality=92)
     drafted, whole = (
         open_extractor("solar-r18", image_size=224, decoding=decoding)
         for decoding in ("draft", "upright")
     )
-    boxes = [None, None, (100.0, 100.0, 1400.0, 900.0)]
+    boxes = [None, (100.0, 100.0, 1400.0, 900.0)]
     found, expected = (collect(each, paths, boxes).descriptors for each in (drafted, whole))
     assert not np.array_equal(found, expected)
     assert ((found * expected).sum(1) >= 0.999).all()

@@ -50,7 +50,7 @@ def radenovic(*names: Any) -> Radenovic:
         ("resnet18", "rmac", True, False),
         ("resnet18", "rmac", False, False),
         ("alexnet", "gem", False, False),
-        ("vgg16", "spoc", False, True),
+        pytest.param(("vgg16", "spoc", False, True), marks=pytest.mark.slow),
     ],
 )
 @torch.inference_mode()

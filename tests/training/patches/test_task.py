@@ -119,6 +119,7 @@ def test_it_learns_and_logs(tmp_path: Path) -> None:
     assert epochs[-1]["ap"] > before["ap"] + 0.1 and epochs[-1]["fpr95"] < before["fpr95"]
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_float32(tmp_path: Path) -> None:
     one, other = (
         PatchTraining(1, 16, precision="float32"),

@@ -48,13 +48,13 @@ ONE, MIXED = [(40, 40)], [(32, 48), (48, 32), (40, 40), (32, 32)]
 @pytest.mark.parametrize(
     ("chunk", "settings", "shapes"),
     [
-        (1, SETTINGS[0], ONE),
         (5, SETTINGS[0], ONE),
         (12, SETTINGS[1], ONE),
         (2, SETTINGS[0], MIXED),
-        (11, SETTINGS[1], MIXED),
-        (12, SETTINGS[0], MIXED),
         (5, SETTINGS[2], MIXED),
+        pytest.param(1, SETTINGS[0], ONE, marks=pytest.mark.slow),
+        pytest.param(11, SETTINGS[1], MIXED, marks=pytest.mark.slow),
+        pytest.param(12, SETTINGS[0], MIXED, marks=pytest.mark.slow),
     ],
 )
 def test_cached_gradients_are_those_of_the_plain_way(
