@@ -58,7 +58,8 @@ def table(dataset: Path, runs: list[tuple[str, str | Path, str]], count: int) ->
     some = some[:: max(1, len(some) // count)][:count]
     exact = None
     for name, model, engine in runs:
-        extractor = open_extractor(model, engine=engine, precision="float32")
+        decoding = "stored" if any(dataset.glob("gnd_*")) else "upright"
+        extractor = open_extractor(model, engine=engine, precision="float32", decoding=decoding)
         rows = collect(extractor, some).descriptors
         exact = rows if exact is None else exact
         cosines = (rows * exact).sum(1)

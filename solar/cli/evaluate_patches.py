@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import out, print_json, progress
-from solar.cli.options import AsJson, Device, Overwrite, Precision
+from solar.cli.options import AsJson, Device, Engine, Overwrite, Precision
 from solar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def phototour(
         str | None, typer.Option(help="Scene that the network was trained on. [none of them]")
     ] = None,
     overwrite: Overwrite = False,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
     as_json: AsJson = False,
@@ -64,6 +65,7 @@ def phototour(
             to,
             trained_on=trained_on,
             overwrite=overwrite,
+            engine=engine,
             device=device,
             precision=precision,
             progress=show,
@@ -78,6 +80,7 @@ def hpatches(
     to: To,
     split: Annotated[str, typer.Option(help="a, b, c, illum, view or full.")] = "full",
     overwrite: Overwrite = False,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
     as_json: AsJson = False,
@@ -93,6 +96,7 @@ def hpatches(
             to,
             split=split,
             overwrite=overwrite,
+            engine=engine,
             device=device,
             precision=precision,
             progress=show,
@@ -119,6 +123,7 @@ def homographies(
     ratio: Annotated[
         float | None, typer.Option(min=0, max=1, help="Of Lowe's test, on top of mutual. [none]")
     ] = None,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "float32",
     as_json: AsJson = False,
@@ -136,6 +141,7 @@ def homographies(
             keypoints=keypoints,
             upright=upright,
             ratio=ratio,
+            engine=engine,
             device=device,
             precision=precision,
             progress=show,

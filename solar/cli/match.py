@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import out, print_json, progress
-from solar.cli.options import AsJson, Device, Precision
+from solar.cli.options import AsJson, Device, Engine, Precision
 from solar.files import claim_output
 
 
@@ -46,6 +46,7 @@ def match(
     image_size: Annotated[
         int, typer.Option(min=1, help="Longest side of the copies that are matched, pixels.")
     ] = 1600,
+    engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
@@ -69,6 +70,7 @@ def match(
             upright=upright,
             ratio=None if ratio == 1 else ratio,
             image_size=image_size,
+            engine=engine,
             device=device,
             precision=precision,
             progress=show,

@@ -82,7 +82,10 @@ def load_or_make(
 
 
 def open_in_precision(
-    descriptor: str | PatchDescriptor, device: str = "auto", precision: str = "float32"
+    descriptor: str | PatchDescriptor,
+    device: str = "auto",
+    precision: str = "float32",
+    engine: str = "auto",
 ) -> PatchDescriptor:
     """A patch descriptor; the fingerprint of one that is not float32's says so.
 
@@ -91,13 +94,14 @@ def open_in_precision(
         device: where a named one runs.
         precision: of a named one: float32, bfloat16 or float16; auto is bfloat16 where the
             processor has it.
+        engine: that runs a named one; see `solar.open_extractor`.
 
     Raises:
         UsageError: there is no such descriptor, device or precision.
     """
     if not isinstance(descriptor, str):
         return descriptor
-    found = open_patch_descriptor(descriptor, device, precision)
+    found = open_patch_descriptor(descriptor, device, precision, engine)
     if precision == "float32":
         return found
     return replace(found, fingerprint=f"{found.fingerprint} {precision}")

@@ -26,7 +26,7 @@ HAND_MADE = {
 
 
 def open_descriptor(
-    name: str | Path, device: str = "auto", precision: str = "auto"
+    name: str | Path, device: str = "auto", precision: str = "auto", engine: str = "auto"
 ) -> KeypointDescriptor:
     """A descriptor of keypoints.
 
@@ -34,6 +34,7 @@ def open_descriptor(
         name: `rootsift`, `sift`, `orb`, or what `open_patch_descriptor` takes.
         device: where a network runs; `auto` for the graphics processor if there is one.
         precision: of a network's arithmetic; see `open_patch_descriptor`.
+        engine: that runs a network; likewise.
 
     Raises:
         CheckpointError: the file or folder is no such network.
@@ -42,5 +43,5 @@ def open_descriptor(
     if isinstance(name, str) and name in HAND_MADE:
         return HAND_MADE[name]
     refuse_unknown(name, (*HAND_MADE, *FLOORS))
-    found = open_patch_descriptor(name, device, precision)
+    found = open_patch_descriptor(name, device, precision, engine)
     return KeypointDescriptor(found.name, found.fingerprint, found.dimensions, found)

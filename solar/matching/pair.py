@@ -112,6 +112,7 @@ def match(
     ratio: float | None = 0.9,
     image_size: int = IMAGE_SIZE,
     threshold: float = 3.0,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
     progress: Progress | None = None,
@@ -131,7 +132,8 @@ def match(
         ratio: of Lowe's test, on top of mutual nearest neighbours; None for none.
         image_size: keypoints are found and described in copies of at most this longest side.
         threshold: pixels of those copies that a match may be off; `chance_inliers` holds for 3.
-        device: where a named network runs; `auto` for the graphics processor if there is one.
+        engine: that runs a named network; see `solar.open_extractor`.
+        device: where it runs; `auto` for the graphics processor if there is one.
         precision: of a network's arithmetic; see `open_patch_descriptor`.
         progress: called with steps done and their number.
 
@@ -144,7 +146,7 @@ def match(
     _check(geometry, keypoints, ratio, threshold)
     detect, describe = (
         _detector(detector, keypoints, upright),
-        _descriptor(model, device, precision),
+        _descriptor(model, device, precision, engine),
     )
     step = progress or (lambda done, total: None)
     step(0, 3)
@@ -182,10 +184,13 @@ def _detector(detector: str | Detector, keypoints: int, upright: bool) -> Detect
 
 
 def _descriptor(
-    model: str | Path | LocalDescriptor | DescribeKeypoints, device: str, precision: str
+    model: str | Path | LocalDescriptor | DescribeKeypoints,
+    device: str,
+    precision: str,
+    engine: str,
 ) -> DescribeKeypoints:
     if isinstance(model, (str, Path)):
-        return open_descriptor(model, device, precision)
+        return open_descriptor(model, device, precision, engine)
     torch = sys.modules.get("torch")  # whoever hands over a network has imported it
     if torch is not None and isinstance(model, torch.nn.Module):
         return of_network(model, precision)

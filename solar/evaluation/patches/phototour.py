@@ -37,6 +37,7 @@ def phototour(
     *,
     trained_on: str | None = None,
     overwrite: bool = False,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "float32",
     progress: Progress | None = None,
@@ -49,7 +50,8 @@ def phototour(
         to: folder of the report; descriptors are kept in the user's cache.
         trained_on: scene of the training, for the column of the table.
         overwrite: replace a report of another descriptor.
-        device: where a named descriptor runs.
+        engine: that runs a named descriptor; see `solar.open_extractor`.
+        device: where it runs.
         precision: that it computes in: float32, bfloat16, float16 or auto.
         progress: told patches described and in all, scene by scene.
 
@@ -57,7 +59,7 @@ def phototour(
         UsageError: the folder holds another report, or there is no such descriptor or device.
         SolarError: a file is missing or damaged.
     """
-    found = open_in_precision(descriptor, device, precision)
+    found = open_in_precision(descriptor, device, precision, engine)
     settings = {"benchmark": "phototour", "descriptor": found.fingerprint}
     claim_folder(to, settings, ["report.*"], overwrite=overwrite)
     results = [

@@ -39,6 +39,7 @@ def homographies(
     keypoints: int = 2000,
     upright: bool = False,
     ratio: float | None = None,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "float32",
     progress: Progress | None = None,
@@ -53,7 +54,8 @@ def homographies(
         keypoints: at most so many in a photo.
         upright: ignore orientations.
         ratio: of Lowe's test on top of mutual nearest neighbours; None for none.
-        device: where networks run.
+        engine: that runs networks; see `solar.open_extractor`.
+        device: where they run.
         precision: that they compute in: float32, bfloat16, float16 or auto.
         progress: told photos described and in all, of all descriptors.
 
@@ -62,7 +64,8 @@ def homographies(
         SolarError: a sequence is incomplete, or a photo damaged.
     """
     sequences = [open_pair(*root)] if isinstance(root, tuple) else open_sequences(root)
-    detector, opened = SiftDetector(keypoints, upright), _by_title(descriptors, device, precision)
+    detector = SiftDetector(keypoints, upright)
+    opened = _by_title(descriptors, device, precision, engine)
     claim_folder(to, {"benchmark": "homographies"}, [])
     photos = sum(len(sequence.photos) for sequence in sequences)
     results = {}
@@ -161,11 +164,13 @@ def _described(
     return described, (found - start, done - found)
 
 
-def _by_title(names: Sequence[str], device: str, precision: str) -> dict[str, KeypointDescriptor]:
+def _by_title(
+    names: Sequence[str], device: str, precision: str, engine: str
+) -> dict[str, KeypointDescriptor]:
     """Two descriptors of one title are told apart by what was typed."""
     descriptors: dict[str, KeypointDescriptor] = {}
     for name in dict.fromkeys(names):
-        found = open_descriptor(name, device, precision)
+        found = open_descriptor(name, device, precision, engine)
         descriptors[f"{found.name} ({name})" if found.name in descriptors else found.name] = found
     return descriptors
 

@@ -57,6 +57,7 @@ def hpatches(
     *,
     split: str = "full",
     overwrite: bool = False,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "float32",
     progress: Progress | None = None,
@@ -72,7 +73,8 @@ def hpatches(
         to: folder of the report.
         split: its name in `splits`.
         overwrite: replace a report of another descriptor or split.
-        device: where a named descriptor runs.
+        engine: that runs a named descriptor; see `solar.open_extractor`.
+        device: where it runs.
         precision: that it computes in: float32, bfloat16, float16 or auto.
         progress: told sequences described and in all.
 
@@ -83,7 +85,7 @@ def hpatches(
     known = read_splits(splits)
     if split not in known:
         raise UsageError(f"--split {split}: {splits} has {', '.join(known)}")
-    found = open_in_precision(descriptor, device, precision)
+    found = open_in_precision(descriptor, device, precision, engine)
     settings = {"benchmark": "hpatches", "split": split, "descriptor": found.fingerprint}
     claim_folder(to, settings, ["report.*"], overwrite=overwrite)
     sequences = open_test_sequences(root, known[split])
