@@ -1,104 +1,157 @@
-"""Photos per second: this package's extraction against the published procedure, in one run.
+"""Files to descriptors: Solar's engines against the published procedure and the limit, in one run.
 
-The published procedure describes one photo at a time: decode, resize, float32, three scales. Both
-use the same network and the same photos; photos are made here unless a folder is given.
+    python -m benchmarks.extraction [PHOTOS] [--model solar-r18] [--count 24] [--int8 FOLDER]
 
-    python benchmarks/extraction.py [--photos FOLDER] [--model solar-r18] [--count 60]
+PHOTOS is a folder; photos of 12 megapixels are made where none is given. `--large` measures
+ResNet-101 with attention and random weights at 1,024 px instead, two photos of it, and how far
+bfloat16 is from float32. The limit is the network's operations over what a large matrix product
+reaches; the bound is that of the parts measured alone: decoding and network, all cores always busy.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
+from PIL.Image import Image
+from torch.utils.flop_counter import FlopCounterMode
 
-from solar.extraction import collect, open_extractor
+from benchmarks.limits import machine, matrix_peak
+from benchmarks.published import describe, published
+from solar.extraction import Extractor, collect, open_extractor
+from solar.extraction.bench import make_photos
+from solar.extraction.engines.batches import BatchExtractor
+from solar.extraction.export import export
 from solar.models.checkpoints import load
-from solar.models.device import choose_precision
+from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.photos import find_photos, normalise, open_photo, prepare
+from solar.photos import decode, find_photos
+from solar.typing import AnyPath, Descriptors
 
-Descriptors = NDArray[np.float32]
+REPEATS = 3
+LARGE = GlobalConfig("resnet101", whitening=2048)
 
 
 def main() -> None:
-    """Read the options, run each way three times, print a table."""
+    """Read the options, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, help="folder; photos are made where none is given")
+    parser.add_argument("photos", type=Path, nargs="?")
     parser.add_argument("--model", default="solar-r18")
-    parser.add_argument("--image-size", type=int)
-    parser.add_argument("--count", type=int, default=60)
-    options = parser.parse_args()
-    model = load(options.model)
-    size = options.image_size or model.config.image_size
+    parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--int8", type=Path, help="a model folder")
+    parser.add_argument("--large", action="store_true")
+    given = parser.parse_args()
+    print(machine() + "\n", flush=True)
+    print(large() if given.large else report(given.model, given.photos, given.count, given.int8))
+
+
+def report(model: str, photos: Path | None, count: int, int8: Path | None = None) -> str:
+    """Markdown: a row for each way, at the model's own size and scales."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = find_photos(options.photos) if options.photos else made(Path(folder), options.count)
-        compare(model, paths[: options.count], size)
+        paths = find_photos(photos) if photos else make_photos(Path(folder), count)
+        step = max(1, len(paths) // count)
+        return _compared(load(model), model, paths[::step][:count], int8)
 
 
-def compare(model: GlobalDescriptor, paths: Sequence[Path], size: int) -> None:
-    """Print one row per way."""
+def large(count: int = 2) -> str:
+    """Markdown: ResNet-101 with attention at 1,024 px, random weights."""
+    torch.manual_seed(0)
+    network = GlobalDescriptor(LARGE, name="resnet101, random weights").eval()
+    with tempfile.TemporaryDirectory() as folder:
+        model = export(network, Path(folder) / "model")
+        paths = make_photos(Path(folder), count)
+        table = _compared(network, model, paths, None, repeats=1)
+        one, other = (
+            collect(open_extractor(network, scales=(1.0,), precision=name), paths[:1]).descriptors
+            for name in ("float32", "bfloat16")
+        )
+    return f"{table}\n\nbfloat16, one scale: cosine {(one * other).sum():.6f} to float32"
+
+
+def _compared(
+    network: GlobalDescriptor,
+    model: AnyPath,
+    paths: Sequence[Path],
+    int8: Path | None,
+    repeats: int = REPEATS,
+) -> str:
+    size, theirs = network.config.image_size, published(network)
     ways: dict[str, Callable[[], Descriptors]] = {
-        "one at a time, float32 (published)": lambda: one_at_a_time(model, paths, size),
-        "batches, float32": lambda: batches(model, paths, size, "float32"),
-        "batches, bfloat16": lambda: batches(model, paths, size, "bfloat16"),
+        "published: one at a time, torch float32": lambda: describe(theirs, paths, size)
     }
-    print(
-        f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads,", end=""
-    )
-    fast = "yes" if choose_precision("auto", model.device) is torch.bfloat16 else "no"
-    print(f" bfloat16 in hardware: {fast}, {len(paths)} photos at {size} px\n")
-    print("| way | photos/s | ratio | least cosine to the first |\n| --- | --- | --- | --- |")
+
+    def add(name: str, extractor: Extractor) -> None:
+        ways[name] = lambda: collect(extractor, paths).descriptors
+
+    add("torch float32, upright", open_extractor(network, precision="float32", decoding="upright"))
+    for engine, package, decodings in (
+        ("openvino", "openvino", ("upright", "draft")),
+        ("onnx", "onnxruntime", ("draft",)),
+    ):
+        for decoding in decodings if find_spec(package) else ():
+            extractor = open_extractor(model, engine=engine, decoding=decoding)
+            add(f"{engine}, {decoding}", extractor)
+    if int8:
+        add("openvino int8, draft", open_extractor(int8, engine="openvino"))
     first: tuple[float, Descriptors] | None = None
+    lines = ["| way | photos/s | ratio | least cosine |", "| --- | ---: | ---: | ---: |"]
     for name, way in ways.items():
-        way()
-        times = []
-        for _ in range(3):
-            started = time.perf_counter()
-            found = way()
-            times.append(time.perf_counter() - started)
-        speed = len(paths) / median(times)
-        first = first or (speed, found)
+        found, seconds = way(), []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            way()
+            seconds.append(time.perf_counter() - began)
+        rate = len(paths) / median(seconds)
+        first = first or (rate, found)
         cosine = (found * first[1]).sum(1).min()
-        print(f"| {name} | {speed:.1f} | {speed / first[0]:.2f} | {cosine:.6f} |", flush=True)
+        lines.append(f"| {name} | {rate:.2f} | {rate / first[0]:.2f} | {cosine:.6f} |")
+    assert first
+    bound, limit = _bounds(network, open_extractor(model), paths)
+    most = {"bound: draft and network measured alone": bound, "limit: operations alone": limit}
+    lines += [f"| {name} | {rate:.2f} | {rate / first[0]:.2f} | |" for name, rate in most.items()]
+    what = f"{network.name} at {size} px, {len(network.config.scales)} scales, {len(paths)} photos"
+    return "\n".join([what, "", *lines])
 
 
-@torch.inference_mode()
-def one_at_a_time(model: GlobalDescriptor, paths: Sequence[Path], size: int) -> Descriptors:
-    """As the published loop goes: a batch of one, contiguous, float32."""
-    rows = []
-    for path in paths:
-        photo = prepare(open_photo(path), size)
-        image = torch.from_numpy(normalise(photo, model.mean, model.std))
-        rows.append(model.multi_scale(image[None])[0].numpy())
-    return np.stack(rows)
+def _bounds(
+    network: GlobalDescriptor, extractor: Extractor, paths: Sequence[Path]
+) -> tuple[float, float]:
+    """Photos a second if decoding and network took what they take alone, and by operations."""
+    decoding, running = alone(extractor, paths)
+    image = decode(paths[0]).prepared(network.config.image_size)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.multi_scale(torch.zeros(1, 3, image.height, image.width))
+    limit = matrix_peak() / counter.get_total_flops()
+    return len(paths) / (decoding + running), limit
 
 
-def batches(
-    model: GlobalDescriptor, paths: Sequence[Path], size: int, precision: str
-) -> Descriptors:
-    """As `solar index` goes."""
-    extractor = open_extractor(model, image_size=size, precision=precision)
-    return collect(extractor, paths).descriptors
+def alone(extractor: Extractor, paths: Sequence[Path]) -> tuple[float, float]:
+    """Seconds of decoding and preparing all photos with all cores, and of the network for them."""
+    assert isinstance(extractor, BatchExtractor)
+    size, draft = extractor.image_size, extractor.extraction.decoding == "draft"
+    decoding = running = 0.0
 
+    def prepared(path: Path) -> Image:
+        return decode(path, wanted=size, draft=draft).prepared(size)
 
-def made(folder: Path, count: int) -> list[Path]:
-    """Photo-like JPEG files of 12 megapixels, two thirds of them upright."""
-    random = np.random.default_rng(0)
-    for number in range(count):
-        small = Image.fromarray(random.integers(0, 256, (96, 128, 3), np.uint8))
-        shape = (4000, 3000) if number % 3 else (3000, 4000)
-        small.resize(shape, Image.Resampling.BICUBIC).save(folder / f"{number:03}.jpg", quality=90)
-    return find_photos(folder)
+    list(extractor._describe_window([(0, prepared(paths[0]))]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), 256):
+            began = time.perf_counter()
+            window = list(enumerate(pool.map(prepared, paths[start : start + 256])))
+            decoding += time.perf_counter() - began
+            began = time.perf_counter()
+            list(extractor._describe_window(window))
+            running += time.perf_counter() - began
+    return decoding, running
 
 
 if __name__ == "__main__":

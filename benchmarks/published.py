@@ -1,8 +1,8 @@
 """The published procedure, faithfully: what Solar's own ways are measured beside.
 
 Radenović's and SOLAR's code decode all of a photo with Pillow, describe one photo at a time, in
-float32, at one scale after the other, build the N x N map of second-order attention, and search
-with `np.dot` and a full sort.
+float32, at one scale after the other, and build the N x N map of second-order attention. Their
+search is beside Solar's in `search.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from solar.models.attention import SecondOrderAttention
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.photos import normalise
-from solar.typing import Descriptors, Ids
+from solar.typing import Descriptors
 
 
 class _ExplicitAttention(SecondOrderAttention):
@@ -51,10 +51,3 @@ def describe(network: GlobalDescriptor, paths: Sequence[Path], size: int) -> Des
         image = torch.from_numpy(normalise(photo, network.mean, network.std))
         rows.append(network.multi_scale(image[None])[0].numpy())
     return np.stack(rows)
-
-
-def search(database: Descriptors, queries: Descriptors, top: int) -> Ids:
-    """(N, D) and (Q, D) -> (Q, top) rows of the database, best first."""
-    scores = np.dot(database, queries.T)  # (N, Q)
-    order = np.argsort(-scores, axis=0)
-    return np.asarray(order[:top].T, np.int64)
