@@ -40,6 +40,13 @@ def index(
     ] = None,
     image_size: ImageSize = None,
     scales: Scales = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="How a new index keeps descriptors of D numbers: exact takes 6 x D bytes a photo, "
+            "float16 2 x D, and orders what it finds by the rounded numbers. [exact]"
+        ),
+    ] = None,
     local: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +103,7 @@ def index(
             model=model,
             image_size=image_size,
             scales=parse_scales(scales),
+            kind=kind,
             local=local,
             exclude=exclude or (),
             check_content=check == "content",

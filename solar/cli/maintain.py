@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
 def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> None:
     """What an index holds, how it was made, which photos were skipped and why, which are copies."""
     from solar.index import Index
+    from solar.index.vectors import kind_named
 
     found = Index.open(index).info()
     engine = _engine_here(found.extraction.model)
@@ -49,6 +50,7 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
         ("model", made.model),
         ("engine", f"{engine} runs it here" if engine else "nothing runs it here"),
         ("photo size", f"{made.image_size} pixels at most"),
+        ("kind", f"{found.kind}: {kind_named(found.kind).says}"),
         ("on disk", size),
     ]
     if found.features is not None:
@@ -57,7 +59,7 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
         )
     if verbose:
         rows += [
-            ("descriptors", f"{made.dimensions} numbers a photo, in {found.kind} search"),
+            ("descriptors", f"{made.dimensions} numbers a photo"),
             ("scales", ", ".join(f"{scale:.4g}" for scale in made.scales)),
             ("fingerprint", made.fingerprint),
             ("commits", f"{found.generation:,}"),

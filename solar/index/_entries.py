@@ -24,6 +24,9 @@ Descriptor = NDArray[np.float32]
 LENGTH_TOLERANCE = 1e-3
 """How far from 1 the length of a descriptor may be."""
 
+KEPT_TOLERANCE = LENGTH_TOLERANCE + 2**-11
+"""How far it may be as a kind of vectors keeps it, which may round numbers to 11 digits."""
+
 _LARGEST = (1 << 63) - 1  # What SQLite keeps of a whole number.
 SUM_BYTES = 8
 

@@ -22,7 +22,9 @@ PARTIAL = "catalogue.partial"
 """A catalogue in the making: compaction's, or what a killed `create` left."""
 
 _VERSION_BYTES = 250  # About, of a photo in the catalogue.
-_OURS = re.compile(r"(catalogue|renewal|descriptors|features)-(\d{6,12})\.(db|bin)(-journal)?")
+_OURS = re.compile(
+    r"(catalogue|renewal|descriptors|float16|features)-(\d{6,12})\.(db|bin)(-journal)?"
+)
 
 
 def make_folder(folder: Path, commit: Commit) -> None:
@@ -85,7 +87,7 @@ def remove_leftovers(snapshot: Snapshot, lock: WriterLock) -> None:
     names = {file.name: _OURS.fullmatch(file.name) for file in folder.iterdir()}
     data = {snapshot.commit.files}
     data |= {int(each[2]) for each in names.values() if each and each[1] == "renewal"}
-    kept = dict.fromkeys(("descriptors", "features", "renewal"), data)
+    kept = dict.fromkeys(("descriptors", "float16", "features", "renewal"), data)
     kept["catalogue"] = {newest(folder)[0]}
     left = [
         name
@@ -117,7 +119,8 @@ def summary(snapshot: Snapshot) -> IndexInfo:
     commit, catalogue = snapshot.commit, snapshot.catalogue
     with_features, feature_bytes = catalogue.features(commit.generation)
     dead = commit.versions - commit.photos - commit.failed
-    unused = (commit.rows - commit.photos) * 4 * commit.extraction.dimensions
+    row_bytes = kind_named(commit.kind).row_bytes(commit.extraction.dimensions)
+    unused = (commit.rows - commit.photos) * row_bytes
     files = [catalogue.file, *data_files(snapshot.folder, commit)]
     return IndexInfo(
         folder=snapshot.folder,

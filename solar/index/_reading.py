@@ -98,6 +98,11 @@ class Reader:
         """What the descriptors depend on."""
         return self._snapshot.commit.extraction
 
+    @property
+    def kind(self) -> str:
+        """How descriptors are kept; see `Index.create`."""
+        return self._snapshot.commit.kind
+
     def refresh(self) -> bool:
         """Answer from the last commit from now on; the model stays loaded.
 

@@ -14,7 +14,7 @@ from solar.features.extraction import from_bytes
 from solar.features.features import Features
 from solar.index._datafile import map_file
 from solar.index._entries import (
-    LENGTH_TOLERANCE,
+    KEPT_TOLERANCE,
     Commit,
     Descriptor,
     Entry,
@@ -24,7 +24,7 @@ from solar.index._entries import (
 )
 from solar.index._roots import Roots, absolute_photo
 from solar.index.catalogue import Catalogue, Home, features_file, newest
-from solar.index.vectors import Vectors, kind_named, lengths_of
+from solar.index.vectors import OddRow, Vectors, kind_named, lengths_of
 from solar.ranking import Ranking
 from solar.typing import AnyPath, Descriptors
 
@@ -109,11 +109,11 @@ class Snapshot:
 
     def _refuse_odd(self, owners: NDArray[np.int64], start: int) -> None:
         lengths = self.vectors.lengths(start)
-        odd = ~(np.abs(lengths - 1) <= LENGTH_TOLERANCE) & (owners[start:] >= 0)
+        odd = ~(np.abs(lengths - 1) <= KEPT_TOLERANCE) & (owners[start:] >= 0)
         if odd.any():
             row = start + int(np.flatnonzero(odd)[0])
             entry = self.entry(int(owners[row]))
-            raise IndexDamaged(self._damage(entry, length=lengths[row - start]), self.folder)
+            raise IndexDamaged(self.damage(entry, length=lengths[row - start]), self.folder)
 
     def find(self, ids: Iterable[int]) -> dict[int, Entry]:
         """Photos by id; those that are not there are left out."""
@@ -189,8 +189,16 @@ class Snapshot:
         return rows
 
     def search(self, queries: Descriptors, top: int) -> list[Ranking]:
-        """The photos whose descriptors are nearest to each of (Q, D)."""
-        scores, ids = self.vectors.search(queries, self.owners, top)
+        """The photos whose descriptors are nearest to each of (Q, D).
+
+        Raises:
+            IndexDamaged: a descriptor that was found cannot be one.
+        """
+        try:
+            scores, ids = self.vectors.search(queries, self.owners, top)
+        except OddRow as odd:
+            entry = self.entry(int(self.owners[odd.row]))
+            raise IndexDamaged(self.damage(entry, length=odd.length), self.folder) from odd
         return [Ranking.of(*pair) for pair in zip(ids, scores, strict=True)]
 
     def features(self, ids: Sequence[int]) -> list[Features | None]:
@@ -224,9 +232,9 @@ class Snapshot:
             if entry.row is not None and descriptor is None:
                 wrong = f"photo {self.text(entry)!r} names a descriptor that is not there"
             elif descriptor is not None and descriptor_sum(descriptor) != entry.descriptor_sum:
-                wrong = self._damage(entry)
-            elif not abs(length - 1) <= LENGTH_TOLERANCE:  # NaN as well.
-                wrong = self._damage(entry, length=length)
+                wrong = self.damage(entry)
+            elif not abs(length - 1) <= KEPT_TOLERANCE:  # NaN as well.
+                wrong = self.damage(entry, length=length)
             yield entry, descriptor, wrong
 
     def feature_bytes(self, entry: Entry) -> bytes | None:
@@ -239,10 +247,10 @@ class Snapshot:
             return None
         content = self._features[entry.features_at : entry.features_at + entry.features_length]
         if checksum(content) != entry.features_sum:
-            raise IndexDamaged(self._damage(entry, "keypoint data"), self.folder)
+            raise IndexDamaged(self.damage(entry, "keypoint data"), self.folder)
         return content
 
-    def _damage(self, entry: Entry, what: str = "descriptor", length: float | None = None) -> str:
+    def damage(self, entry: Entry, what: str = "descriptor", length: float | None = None) -> str:
         """What to say of a photo whose descriptor or features are not as they were written."""
         wrong = (
             "damaged, by its checksum" if length is None else f"of length {length:.3g} instead of 1"

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from solar.errors import IndexFolderError, SolarError
 from solar.index._entries import COLUMNS, Entry, digest_of
 from solar.index._snapshot import Snapshot
@@ -72,7 +74,13 @@ def _problems(snapshot: Snapshot, connection: sqlite3.Connection) -> Iterator[st
 def _damage(snapshot: Snapshot, entries: Sequence[Entry]) -> Iterator[str]:
     """What is wrong with some photos, their descriptors and features."""
     commit, roots = snapshot.commit, snapshot.roots.folders
+    rows = [entry.row for entry in entries if entry.row is not None]
+    within = [row for row in rows if 0 <= row < len(snapshot.vectors)]
+    odd = snapshot.vectors.damaged(np.array(within, np.int64))
+    copies = {row for row, wrong in zip(within, odd, strict=True) if wrong}
     for entry, _, wrong in snapshot.checked(entries):
+        if not wrong and entry.row in copies:
+            wrong = snapshot.damage(entry, "descriptor that is searched")
         if not wrong and not (0 <= entry.id < commit.next_id and entry.root in roots):
             wrong = f"photo {snapshot.text(entry)!r} has an id or a folder that was never given"
         if wrong:

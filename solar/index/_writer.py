@@ -87,8 +87,9 @@ class Writer:
                 made.rows,
                 made.features_bytes,
             )
-            kind = kind_named(made.kind)
-            self._vectors = kind.write(file.parent, made.files, made.extraction.dimensions)
+            self._kind = kind_named(made.kind)
+            dimensions = made.extraction.dimensions
+            self._vectors = self._kind.write(file.parent, made.files, dimensions)
             opened.callback(self._vectors.close)
             self._features = DataFile(features_file(file.parent, made.files))
             opened.callback(self._features.close)
@@ -127,6 +128,7 @@ class Writer:
             The entry, with where the new bytes lie.
         """
         if descriptor is not None:
+            (descriptor,) = self._kind.kept(descriptor[None])
             known = entry.descriptor_sum or descriptor_sum(descriptor)
             entry = Entry(*entry[:7], self._row, known, *entry[9:])
             self._descriptors.append(descriptor)
@@ -146,7 +148,7 @@ class Writer:
         """The rows of the last commit."""
         made = self.commit_read
         folder, dimensions = self.file.parent, made.extraction.dimensions
-        return kind_named(made.kind).open(folder, made.files, dimensions, made.rows)
+        return self._kind.open(folder, made.files, dimensions, made.rows)
 
     def remove(self, number: int) -> None:
         """Forget a photo."""

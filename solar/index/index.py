@@ -27,6 +27,7 @@ from solar.index._roots import look, move
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.results import AddReport
+from solar.index.vectors import kind_named
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Index(Reader):
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
         *,
+        kind: str = "exact",
         engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
@@ -63,20 +65,23 @@ class Index(Reader):
             model: what `solar.load` takes, a loaded network, or an extractor.
             image_size: limit of a photo's longest side, in pixels; None for the model's own.
             scales: at which descriptors are averaged; None for the model's own.
+            kind: how descriptors are kept: `exact`, as float32 with a float16 copy, six bytes a
+                number; `float16`, two bytes, and scores and order are those of rounded numbers.
             engine: that runs the network; see `solar.open_extractor`.
             device: where it runs.
             precision: of its arithmetic.
 
         Raises:
             IndexFolderError: the folder holds something, or cannot be written.
-            UsageError: the settings are out of range.
+            UsageError: the settings are out of range, or there is no such kind.
             CheckpointError: the model cannot be loaded.
         """
         path = Path(folder).absolute()
         refuse_occupied(path)
+        kind_named(kind)
         models = Models(path, absolute_model(model), None, device, precision, engine)
         extractor = models.load(absolute_model(model), image_size, scales)
-        make_folder(path, Commit(extractor.extraction))
+        make_folder(path, Commit(extractor.extraction, kind=kind))
         models.use(extractor, extractor.extraction)
         return cls(Snapshot.open(path), models)
 

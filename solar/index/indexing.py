@@ -59,6 +59,7 @@ def index_photos(
     model: Model | None = None,
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
+    kind: str | None = None,
     local: str | None = None,
     exclude: Sequence[str] = (),
     check_content: bool = False,
@@ -80,6 +81,7 @@ def index_photos(
             of them anew.
         image_size: as for `Index.create`.
         scales: as for `Index.create`.
+        kind: as for `Index.create`, `exact` if it is None; of an index that is there, its own.
         local: features to keep; see `Index.keep_features`.
         exclude: see `Index.add`.
         check_content: see `Index.add`.
@@ -106,13 +108,22 @@ def index_photos(
     if exists:
         settings = (None, None, None) if anew else (model, image_size, scales)
         index = Index.open(to, *settings, engine=engine, device=device, precision=precision)
+        if kind not in (None, index.kind):
+            way_out = "leave --kind out, or make another index"
+            raise UsageError(f"is of kind {index.kind}: {way_out}", to)
     else:
         for path in map(Path, given):
             if not path.exists() and not path.is_symlink():
                 raise UsageError("no such file or folder", path)
-        made = model or "solar-r18"
         index = Index.create(
-            to, made, image_size, scales, engine=engine, device=device, precision=precision
+            to,
+            model or "solar-r18",
+            image_size,
+            scales,
+            kind=kind or "exact",
+            engine=engine,
+            device=device,
+            precision=precision,
         )
     relocated = [(old, new, index.move(old, new)) for old, new in moved]
     report = AddReport()

@@ -24,11 +24,12 @@ from solar.errors import IndexDamaged, IndexFolderError, SolarError
 from solar.extraction import Extraction
 from solar.index import Index
 from solar.index._entries import Commit, Entry, _sum, checksum
+from solar.index.vectors._rows import halves_of
 from tests.index.bytes_extractor import EXTRACTION, NOT_A_PHOTO, BytesExtractor, describe_bytes
 from tests.index.bytes_features import MADE, BytesFeatures
 from tests.index.listing import found, paths
 
-DATA = ("descriptors-000001.bin", "features-000001.bin")
+DATA = ("descriptors-000001.bin", "float16-000001.bin", "features-000001.bin")
 CATALOGUE = "catalogue-000001.db"
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -91,7 +92,7 @@ def flipped(folder: Path, name: str, positions: range) -> tuple[int, int]:
 @pytest.mark.parametrize("name", DATA)
 def test_every_flipped_byte_of_data_is_found(folder: Path, name: str) -> None:
     Index.open(folder).compact()  # What no photo has any more may be damaged.
-    name = name.replace("1", "2")
+    name = name.replace("-000001", "-000002")
     told, harmless = flipped(folder, name, range((folder / name).stat().st_size))
     assert told > 100 and not harmless
 
@@ -195,6 +196,7 @@ def forge(folder: Path, odd: Callable[[Any], Any] | None = None, **changes: obje
         )
         connection.commit()
     rows.tofile(folder / DATA[0])
+    halves_of(rows).tofile(folder / DATA[1])
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "3e38", "2", "all 0", "all 1e-30"])
@@ -226,6 +228,14 @@ def test_numbers_that_no_descriptor_has_are_told(folder: Path, photos: Path, val
     assert len(index.verify()) == 1
     index.remove(2)
     assert len(found(index, np.eye(1, 16, dtype=np.float32), 9)[0]) == 4
+
+
+def test_a_found_row_that_is_none_beside_a_good_copy_is_told(folder: Path) -> None:
+    file = folder / DATA[0]
+    rows = np.fromfile(file, "<f4").reshape(-1, 16)
+    (3 * rows).tofile(file)
+    with pytest.raises(IndexDamaged, match=r"\.jpg.*length 3 .*solar remove"):
+        found(Index.open(folder), rows[:1], 1)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +291,8 @@ def test_what_lies_beyond_the_last_commit_is_ignored(folder: Path, photos: Path)
     for name in DATA:
         with (folder / name).open("ab") as file:
             file.write(os.urandom(777))
-    (folder / "descriptors-000002.bin").write_bytes(b"of a compaction that was killed")
+    for name in ("descriptors", "float16"):
+        (folder / f"{name}-000002.bin").write_bytes(b"of a compaction that was killed")
     (folder / "catalogue.partial").write_bytes(b"{")
     (folder / "notes.txt").write_text("someone's own")
     index = Index.open(folder, BytesExtractor())
@@ -397,6 +408,7 @@ import resource, sys
 from solar.errors import IndexFolderError
 from solar.index import Index
 from tests.index.bytes_extractor import BytesExtractor
+from solar.index.vectors._rows import halves_of
 from tests.index.bytes_features import BytesFeatures
 folder, photos, limit = sys.argv[1:]
 index = Index.open(folder, BytesExtractor())

@@ -61,7 +61,7 @@ def test_ids_and_features_are_kept(full: Index, photos: Path) -> None:
     assert reader.search(photos / "a.jpg", top=1, rerank="none")[0].id == 0, "a reader stays"
     with pytest.raises(UsageError, match=r"was made with model new .*, not bytes"):
         Index.open(full.folder, BytesExtractor())
-    assert len(list(full.folder.iterdir())) == 4
+    assert len(list(full.folder.iterdir())) == 5
     full.add(photos)
     assert max(paths(full).values()) == 6, "an id was used again"
     assert all(full.features([0, 2, 3, 4]))
@@ -82,7 +82,7 @@ def test_it_goes_on_where_it_was_interrupted(full: Index, photos: Path) -> None:
     report = full.renew(extractor)
     assert len(extractor.described) < 4 and report.unchanged
     assert paths(full) == before and full.verify() == []
-    assert len(list(full.folder.iterdir())) == 4
+    assert len(list(full.folder.iterdir())) == 5
 
 
 def test_another_model_begins_anew(full: Index) -> None:
@@ -91,7 +91,7 @@ def test_another_model_begins_anew(full: Index) -> None:
     extractor = BytesExtractor(replace(NEW, image_size=100))
     full.renew(extractor)
     assert len(extractor.described) == 5 and full.extraction.image_size == 100
-    assert len(list(full.folder.iterdir())) == 4
+    assert len(list(full.folder.iterdir())) == 5
 
 
 def test_photos_out_of_reach_are_not_lost(full: Index, photos: Path) -> None:

@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import UsageError
-from solar.index.vectors.exact import Exact, lengths_of
+from solar.index.vectors._ranking import OddRow
+from solar.index.vectors._rows import lengths_of
+from solar.index.vectors.exact import Exact
+from solar.index.vectors.float16 import Float16
 
-__all__ = ["KINDS", "Kind", "Vectors", "VectorsWriter", "kind_named", "lengths_of"]
+__all__ = ["KINDS", "Kind", "OddRow", "Vectors", "VectorsWriter", "kind_named", "lengths_of"]
 
 
 class Vectors(Protocol):
@@ -27,11 +30,18 @@ class Vectors(Protocol):
         ...
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The descriptors (K, D) of some rows (K,), as they were appended."""
+        """The descriptors (K, D) of some rows (K,), as `Kind.kept` says."""
+        ...
+
+    def damaged(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some rows (K,) are searched otherwise than they are read."""
         ...
 
     def lengths(self, start: int) -> NDArray[np.float32]:
-        """The Euclidean lengths (K,) of all rows from one on, NaN where a number is not finite."""
+        """The Euclidean lengths (K,) of all rows from one on, far from 1 for what is none.
+
+        To 2^-11 of what `read` gives, as they are in what is searched.
+        """
         ...
 
     def search(
@@ -40,14 +50,17 @@ class Vectors(Protocol):
         """Find, for each query, the rows with the largest inner product.
 
         Args:
-            queries: (Q, D), finite.
+            queries: (Q, D), unit rows.
             owners: (rows,) the id that each row stands for; rows with -1 are left out.
             top: how many to find, 1 or more.
 
         Returns:
-            Scores (Q, K) in descending order and the ids (Q, K) they belong to, where K is `top`,
-            or the number of owned rows if that is smaller. Of equal scores, the lower id is first.
-            The same between runs and for any number of threads.
+            Scores (Q, K), -1 to 1, in descending order and the ids (Q, K) they belong to, where K
+            is `top`, or the number of owned rows if that is smaller. Of equal scores, the lower id
+            is first. The same between runs and for any number of threads.
+
+        Raises:
+            OddRow: one that was found is no descriptor.
         """
         ...
 
@@ -87,6 +100,11 @@ class VectorsWriter(Protocol):
 class Kind(Protocol):
     """Opens vectors of one kind."""
 
+    @property
+    def says(self) -> str:
+        """In few words, what it keeps and what that means for a search."""
+        ...
+
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Vectors:
         """Open vectors for reading.
 
@@ -114,8 +132,16 @@ class Kind(Protocol):
         """All files of a number, there or not."""
         ...
 
+    def row_bytes(self, dimensions: int) -> int:
+        """How many bytes on disk a row of D dimensions has."""
+        ...
 
-KINDS: Mapping[str, Kind] = {"exact": Exact()}
+    def kept(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What will be read of descriptors (K, D) once they are written; the same of that again."""
+        ...
+
+
+KINDS: Mapping[str, Kind] = {"exact": Exact(), "float16": Float16()}
 """By the name that an index remembers."""
 
 
