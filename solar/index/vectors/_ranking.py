@@ -90,7 +90,7 @@ def ranked(
     found = np.empty((len(queries), top), np.int64)
     if scores.size == 0:
         return scores, found
-    reach = min(2 * top + 32, count)
+    reach = min(top + top // 2 + 32, count)
     candidates, unsure = [], []
     for place, (rows, rough) in enumerate(best(queries, halves, alive, reach)):
         least = _least(rough[top - 1], errors[place])
