@@ -57,7 +57,7 @@ def fill(folder: Path, count: int) -> dict[str, float]:
         began = time.perf_counter()
         index.add_descriptors(called, new, EXTRACTION)
         spent += time.perf_counter() - began
-    sizes = {kind: 0 for kind in ("catalogue", "descriptors", "features")}
+    sizes = {kind: 0 for kind in ("catalogue", "descriptors", "float16", "features")}
     for file in folder.iterdir():
         if file.name != "lock":
             sizes[file.name.split("-")[0]] += file.stat().st_size
