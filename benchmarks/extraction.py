@@ -142,14 +142,15 @@ def alone(extractor: Extractor, paths: Sequence[Path]) -> tuple[float, float]:
     def prepared(path: Path) -> Image:
         return decode(path, wanted=size, draft=draft).prepared(size)
 
-    list(extractor._describe_window([(0, prepared(paths[0]))]))
+    at_once = extractor._at_once(len(paths))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(extractor._describe_window([(0, prepared(paths[0]))], pool, at_once))
         for start in range(0, len(paths), 256):
             began = time.perf_counter()
             window = list(enumerate(pool.map(prepared, paths[start : start + 256])))
             decoding += time.perf_counter() - began
             began = time.perf_counter()
-            list(extractor._describe_window(window))
+            list(extractor._describe_window(window, pool, at_once))
             running += time.perf_counter() - began
     return decoding, running
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL.Image import Image
 
 from solar.extraction import collect, open_extractor
 from solar.extraction.engines.batches import BatchExtractor
+from solar.extraction.engines.graph import GraphExtractor
 from solar.models.registry import BUNDLED
 from solar.typing import Descriptors
 from tests.scenes import scene
@@ -42,14 +44,43 @@ def test_photos_of_one_shape_share_batches(tmp_path: Path, monkeypatch: pytest.M
     assert isinstance(extractor, BatchExtractor)
     describe = extractor._describe_batch
 
-    def counted(photos: list[Image]) -> Descriptors:
+    def counted(photos: list[Image], at_once: int) -> Descriptors:
         batches.append((len(photos), {photo.size for photo in photos}))
-        return describe(photos)
+        return describe(photos, at_once)
 
     monkeypatch.setattr(extractor, "_describe_batch", counted)
     assert collect(extractor, paths).failures == ()
     assert [count for count, _ in batches] == [4, 4, 6, 6]  # a first window of 8, then 12
     assert all(len(shapes) == 1 for _, shapes in batches)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_many_photos_are_described_on_each_core_as_one_alone(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    paths = [tmp_path / f"{number:02}.png" for number in range(9)]
+    for number, path in enumerate(paths):
+        scene(number, ((64, 48), (48, 64))[number % 2]).save(path)
+    paths[4].write_bytes(b"no photo")
+    extractor = open_extractor("solar-r18", engine=engine, image_size=64)
+    assert isinstance(extractor, GraphExtractor)
+    described, asked = extractor._describe_batch, []
+
+    def seen(photos: list[Image], at_once: int) -> Descriptors:
+        asked.append(at_once)
+        return described(photos, at_once)
+
+    monkeypatch.setattr(extractor, "_describe_batch", seen)
+    many = collect(extractor, paths)
+    assert many.positions.tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert set(asked) == {2}
+    alone = np.concatenate([collect(extractor, [paths[k]]).descriptors for k in many.positions])
+    assert set(asked[-8:]) == {1}
+    assert (many.descriptors * alone).sum(axis=1).min() > 0.99999
+    large = open_extractor("solar-r18", engine=engine, image_size=2048)
+    assert isinstance(large, GraphExtractor)
+    assert large._at_once(1000) == 1  # each of them has all cores, and the memory
 
 
 def test_the_compiled_graph_has_no_operator_too_many() -> None:

@@ -1,5 +1,8 @@
 """What all engines do alike: photos decoded while others are described, in batches of one shape.
 
+Where an engine describes several batches at once, each thread decodes and describes: cores that
+share a batch wait for each other, and for the one that decodes meanwhile.
+
 Photos are never padded or stretched to fill a batch, so a batched descriptor equals the one that
 the photo would get alone.
 """
@@ -10,8 +13,8 @@ import os
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from concurrent.futures import Executor, Future
+from functools import cached_property, partial
 
 from PIL.Image import Image
 
@@ -74,9 +77,17 @@ class BatchExtractor(ABC):
         """The class within which its descriptors agree; see `Extraction`."""
         return "full"
 
+    def _at_once(self, count: int) -> int:
+        """How many batches are described at the same time, of so many photos."""
+        return 1
+
     @abstractmethod
-    def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
+    def _describe_batch(self, photos: Sequence[Image], at_once: int) -> Descriptors:
         """Photos of equal size, prepared -> (B, D) float32, unit rows.
+
+        Args:
+            photos: B of them.
+            at_once: what `_at_once` said.
 
         Raises:
             SolarError: descriptors are not finite.
@@ -112,13 +123,26 @@ class BatchExtractor(ABC):
         """
         if boxes is not None and len(boxes) != len(photos):
             raise UsageError(f"{len(boxes)} boxes for {len(photos)} photos")
-        with threads(max(2, os.cpu_count() or 1)) as pool:
+        at_once = self._at_once(len(photos))
+        with threads(at_once if at_once > 1 else max(2, os.cpu_count() or 1)) as pool:
             for window in self._decoded(pool, photos, boxes):
-                yield from self._describe_window(window)
+                yield from self._describe_window(window, pool, at_once)
+
+    def _describe_window(
+        self, window: Sequence[tuple[int, Image | SolarError]], pool: Executor, at_once: int
+    ) -> Iterator[Described | Failed]:
+        for position, photo in window:
+            if isinstance(photo, SolarError):
+                yield Failed(position, photo)
+        batches = self._batches(window, at_once)
+        each = map if at_once == 1 else pool.map
+        rows = each(partial(self._whitened, at_once=at_once), [photos for _, photos in batches])
+        for (positions, _), described in zip(batches, rows, strict=True):
+            yield from map(Described, positions, described)
 
     def _decoded(
         self,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         photos: Sequence[Photo],
         boxes: Sequence[Box | None] | None,
     ) -> Iterator[list[tuple[int, Image | SolarError]]]:
@@ -150,24 +174,23 @@ class BatchExtractor(ABC):
                 yield [future.result() for future in current]
         yield [future.result() for future in ahead]
 
-    def _describe_window(
-        self, window: Sequence[tuple[int, Image | SolarError]]
-    ) -> Iterator[Described | Failed]:
-        """Batches of equal shape, of at most so many pixels."""
+    def _batches(
+        self, window: Sequence[tuple[int, Image | SolarError]], at_once: int
+    ) -> list[tuple[list[int], list[Image]]]:
+        """Positions and photos of equal shape, of at most so many pixels."""
         by_shape = defaultdict(list)
         for position, photo in window:
-            if isinstance(photo, SolarError):
-                yield Failed(position, photo)
-            else:
+            if not isinstance(photo, SolarError):
                 by_shape[photo.size].append((position, photo))
-        largest = max(self.scales)
-        pixels = int(self.batch_pixels / largest**2)
+        pixels = int(self.batch_pixels / max(self.scales) ** 2 / at_once)
+        batches = []
         for (width, height), group in by_shape.items():
             count = max(1, pixels // (width * height))
             for start in range(0, len(group), count):
-                positions, batch = zip(*group[start : start + count], strict=True)
-                yield from map(Described, positions, self._whitened(batch))
+                part = group[start : start + count]
+                batches.append(([number for number, _ in part], [photo for _, photo in part]))
+        return batches
 
-    def _whitened(self, photos: Sequence[Image]) -> Descriptors:
-        described = self._describe_batch(photos)
+    def _whitened(self, photos: Sequence[Image], at_once: int) -> Descriptors:
+        described = self._describe_batch(photos, at_once)
         return described if self.whitening is None else self.whitening.apply(described)

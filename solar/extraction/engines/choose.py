@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,10 @@ def open_engine(
     chosen = engine_for(document, engine, device, precision)
     if chosen == "torch" or document is None:
         return _open_torch(path, device, precision, pooled, **asked)
-    if not pooled:
-        return GraphExtractor(document, open_graph(document, chosen, precision), **asked)
-    bare = document.without_whitening()
+    bare = document.without_whitening() if pooled else document
     tensor = DESCRIPTORS if document.config == bare.config else POOLED
-    return GraphExtractor(bare, open_graph(document, chosen, precision, [tensor]), **asked)
+    opened = partial(open_graph, document, chosen, precision, [tensor])
+    return GraphExtractor(bare, opened, **asked)
 
 
 def _open_torch(
@@ -83,6 +83,7 @@ def open_graph(
     engine: str,
     precision: str,
     outputs: Sequence[str] = (DESCRIPTORS,),
+    at_once: int = 1,
 ) -> Graph:
     """A model's graph, by an engine that is not torch.
 
@@ -91,6 +92,7 @@ def open_graph(
         engine: one that `engine_for` gave.
         precision: of the arithmetic.
         outputs: the tensors that it gives, by name.
+        at_once: how many threads run it at the same time; they share the cores.
 
     Raises:
         UsageError: the engine does not compute in this precision here.
@@ -100,10 +102,10 @@ def open_graph(
     if engine == "openvino":
         from solar.extraction.engines import openvino
 
-        return openvino.open_graph(document, precision, outputs)
+        return openvino.open_graph(document, precision, outputs, at_once)
     from solar.extraction.engines import onnx
 
-    return onnx.open_graph(document, precision, outputs)
+    return onnx.open_graph(document, precision, outputs, at_once)
 
 
 def document_of(model: str, kind: str) -> ModelDocument | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ PHOTOS, SCALE, PATCHES = "photos", "scale", "patches"
 
 DESCRIPTORS, POOLED = "descriptors", "pooled"
 """Its output, and what the network pools before its own whitening layer, if it has one."""
+
+
+_MANY = 4  # photos a core, for which it pays to open the graph once more
+_SMALL = 4_000_000  # pixels at the largest scale, of which several cores hold one each
+_MOST_AT_ONCE = 8
 
 
 def projection(stage: str, part: str) -> str:
@@ -53,7 +59,7 @@ class GraphExtractor(BatchExtractor):
     def __init__(
         self,
         document: ModelDocument,
-        graph: Graph,
+        open_graph: Callable[[int], Graph],
         *,
         image_size: int | None,
         scales: Sequence[float] | None,
@@ -65,7 +71,7 @@ class GraphExtractor(BatchExtractor):
 
         Args:
             document: of the model's folder.
-            graph: of it.
+            open_graph: opens its graph, for so many threads that run it at once.
             image_size: None for the model's own.
             scales: None for the model's own.
             decoding: of files.
@@ -84,7 +90,13 @@ class GraphExtractor(BatchExtractor):
             decoding=decoding,
             whitening=whitening,
         )
-        self._document, self._graph = document, graph
+        self._document, self._open = document, lru_cache(open_graph)
+        self._graph = self._open(1)
+
+    def _at_once(self, count: int) -> int:
+        cores = min(os.cpu_count() or 1, _MOST_AT_ONCE)
+        small = (self.image_size * max(self.scales)) ** 2 <= _SMALL
+        return cores if small and count >= _MANY * cores else 1
 
     @property
     def engine(self) -> str:
@@ -107,13 +119,14 @@ class GraphExtractor(BatchExtractor):
         ((_, p),) = self._document.tensors({"pool.p"})
         return float(p.item())
 
-    def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
+    def _describe_batch(self, photos: Sequence[Image], at_once: int) -> Descriptors:
+        graph = self._open(at_once)
         images = np.stack([np.asarray(photo) for photo in photos])  # (B, H, W, 3) uint8
         total: Descriptors = np.zeros((), np.float32)
         power = self._power if len(self.scales) > 1 else 1.0
         for scale in self.scales:
             inputs = {PHOTOS: images, SCALE: np.array([scale], np.float32)}
-            (found,) = self._graph.run(inputs)  # (B, D)
+            (found,) = graph.run(inputs)  # (B, D)
             total = total + found**power
         total = total ** (1 / power)
         length = np.linalg.norm(total, axis=1, keepdims=True)

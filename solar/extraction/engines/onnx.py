@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,10 @@ _FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 def open_graph(
-    document: ModelDocument, precision: str = "auto", outputs: Sequence[str] = (DESCRIPTORS,)
+    document: ModelDocument,
+    precision: str = "auto",
+    outputs: Sequence[str] = (DESCRIPTORS,),
+    at_once: int = 1,
 ) -> Graph:
     """Read a model's graph.
 
@@ -24,6 +28,7 @@ def open_graph(
         document: of the model's folder.
         precision: of the arithmetic: `auto` is `float32`.
         outputs: the tensors that it gives, by name.
+        at_once: how many threads run it at the same time; they share the cores.
 
     Raises:
         UsageError: another precision.
@@ -35,6 +40,8 @@ def open_graph(
         raise UsageError(f"--precision {precision:.60}: --engine onnx computes in float32")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
+    if at_once > 1:
+        options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // at_once)
     options.add_session_config_entry(_FOLDER, str(document.folder))
     more = b"".join(_output(name) for name in outputs if name != DESCRIPTORS)
     try:

@@ -23,7 +23,10 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
 def open_graph(
-    document: ModelDocument, precision: str = "auto", outputs: Sequence[str] = (DESCRIPTORS,)
+    document: ModelDocument,
+    precision: str = "auto",
+    outputs: Sequence[str] = (DESCRIPTORS,),
+    at_once: int = 1,
 ) -> Graph:
     """Compile a model's graph, or take what an earlier run compiled.
 
@@ -31,6 +34,7 @@ def open_graph(
         document: of the model's folder.
         precision: of the arithmetic; `auto` is bfloat16 where the processor has it.
         outputs: the tensors that it gives, by name.
+        at_once: how many threads run it at the same time; they share the cores.
 
     Raises:
         UsageError: another precision, or one that this processor lacks.
@@ -38,7 +42,7 @@ def open_graph(
     """
     ov = _quiet_openvino()
     core = ov.Core()
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {"NUM_STREAMS": str(at_once)}
     if precision != "auto":
         if precision not in _HINTS:
             raise UsageError(f"--precision {precision:.60}: use auto, {', '.join(_HINTS)}")

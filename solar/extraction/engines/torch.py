@@ -75,7 +75,7 @@ class TorchExtractor(BatchExtractor):
     def _network(self) -> tuple[str, int]:
         return self.model.fingerprint, self.model.dimensions
 
-    def _describe_batch(self, photos: Sequence[Image]) -> Descriptors:
+    def _describe_batch(self, photos: Sequence[Image], at_once: int) -> Descriptors:
         model = self.model
         batch = np.stack([normalise(photo, model.mean, model.std) for photo in photos])
         images = torch.from_numpy(batch).to(model.device, model.dtype)  # (B, 3, H, W)
