@@ -3,9 +3,9 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,8 +194,8 @@ def test_a_second_run_does_only_what_is_new(
     described: list[int] = []
     add = Index.add
 
-    def watched(index: Index, photos: Path, progress: Callable[[int, int], None]) -> AddReport:
-        report = add(index, photos, progress)
+    def watched(index: Index, *given: Any, **options: Any) -> AddReport:
+        report = add(index, *given, **options)
         described.append(len(report.added) + len(report.changed))
         return report
 

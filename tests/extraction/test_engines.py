@@ -277,11 +277,17 @@ def test_patches_are_described_as_torch_describes_them() -> None:
 
 
 @pytest.mark.slow
-def test_a_diverged_model_is_refused_by_its_graph_too(photos: list[Path], tmp_path: Path) -> None:
+def test_a_diverged_model_is_refused_by_its_graph_too(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = solar.load("solar-r18")
     with torch.no_grad():
         network.get_parameter("attention.conv4_x.g.1.bias").fill_(np.inf)
         network.get_parameter("whiten.bias").fill_(np.inf)
+    with pytest.raises(SolarError, match="descriptors are not finite: its training diverged"):
+        export(network, tmp_path / "diverged")
+    assert not (tmp_path / "diverged").exists()
+    monkeypatch.setattr("solar.extraction.export.write.require_agreement", lambda *_: None)
     folder = export(network, tmp_path / "diverged")
     with pytest.raises(SolarError, match="descriptors are not finite: its training diverged"):
         collect(open_extractor(folder, engine="openvino"), photos[:1])
