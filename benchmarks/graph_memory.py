@@ -9,7 +9,6 @@ conv4_x against every other would be 17 GB.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from solar.extraction.engines.choose import document_of, open_graph
 from solar.extraction.engines.graph import PHOTOS, SCALE
+from solar.files.memory import peak_memory
 from solar.models.registry import GLOBAL
 
 ENGINES = ("openvino", "onnx")
@@ -53,7 +53,7 @@ def used(model: str, engine: str, side: int) -> float:
     inputs = {PHOTOS: photos, SCALE: np.ones(1, np.float32)}
     (found,) = open_graph(document, engine, "float32").run(inputs)
     assert np.isfinite(found).all()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return (peak_memory() or 0) / 1e9
 
 
 if __name__ == "__main__":

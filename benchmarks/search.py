@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.limits import bandwidth, fastest, machine, matrix_peak
+from solar.files.memory import peak_memory
 from solar.index.vectors import KINDS
 
 Floats = NDArray[np.float32]
@@ -122,18 +122,9 @@ def measure(folder: Path, rows: int, dimensions: int, way: str) -> dict[str, flo
         "first": first,
         "one": one,
         "many": many,
-        "megabytes": peak_megabytes(),
+        "megabytes": (peak_memory() or 0) / (1 << 20),
         "same": int((answers[0] == np.load(file)).all(axis=1).sum()),
     }
-
-
-def peak_megabytes() -> float:
-    """Of this process; not of the one that started it, as `getrusage` says on Linux."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 Search = Callable[[Floats], NDArray[np.int64]]

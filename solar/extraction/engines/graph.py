@@ -96,7 +96,9 @@ class GraphExtractor(BatchExtractor):
     def _at_once(self, count: int) -> int:
         cores = min(os.cpu_count() or 1, _MOST_AT_ONCE)
         small = (self.image_size * max(self.scales)) ** 2 <= _SMALL
-        return cores if small and count >= _MANY * cores else 1
+        at_once = cores if small and count >= _MANY * cores else 1
+        self._open(at_once)  # here, or the first threads would each open it
+        return at_once
 
     @property
     def engine(self) -> str:
