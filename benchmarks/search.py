@@ -105,17 +105,17 @@ def measure(folder: Path, rows: int, dimensions: int, way: str) -> dict[str, flo
 
     Rankings count as the same if they hold the same rows in the same order.
     """
-    place = folder_of(folder, rows, dimensions)
-    queries = np.load(place / "queries.npy")
+    kept = folder_of(folder, rows, dimensions)
+    queries = np.load(kept / "queries.npy")
     open_way = published if way == PUBLISHED else _kind(way)
-    search = open_way(place, rows, dimensions)
+    search = open_way(kept, rows, dimensions)
     began = time.perf_counter()
     search(queries[:1])
     first = time.perf_counter() - began
     one = fastest(lambda: search(queries[1:2]), 7)
     answers: list[NDArray[np.int64]] = []
     many = fastest(lambda: answers.append(search(queries)), 1 if way == PUBLISHED else 3)
-    file = place / "published.npy"
+    file = kept / "published.npy"
     if way == PUBLISHED:
         np.save(file, answers[0])
     return {
@@ -130,9 +130,9 @@ def measure(folder: Path, rows: int, dimensions: int, way: str) -> dict[str, flo
 Search = Callable[[Floats], NDArray[np.int64]]
 
 
-def published(place: Path, rows: int, dimensions: int) -> Search:
+def published(kept: Path, rows: int, dimensions: int) -> Search:
     """All products and a full sort, as published evaluation code does it."""
-    file = KINDS["exact"].files(place, NUMBER)[0]
+    file = KINDS["exact"].files(kept, NUMBER)[0]
     matrix = np.fromfile(file, np.float32).reshape(rows, dimensions)
 
     def search(queries: Floats) -> NDArray[np.int64]:
@@ -144,12 +144,12 @@ def published(place: Path, rows: int, dimensions: int) -> Search:
 
 
 def _kind(name: str) -> Callable[[Path, int, int], Search]:
-    def opened(place: Path, rows: int, dimensions: int) -> Search:
-        for file in KINDS[name].files(place, NUMBER):  # Into the system's cache.
+    def opened(kept: Path, rows: int, dimensions: int) -> Search:
+        for file in KINDS[name].files(kept, NUMBER):  # Into the system's cache.
             with file.open("rb") as data:
                 while data.read(1 << 24):
                     pass
-        vectors = KINDS[name].open(place, NUMBER, dimensions, rows)
+        vectors = KINDS[name].open(kept, NUMBER, dimensions, rows)
         owners = np.arange(rows)
         return lambda queries: vectors.search(queries, owners, TOP)[1]
 
@@ -166,18 +166,18 @@ def generate(folder: Path, rows: int, dimensions: int) -> None:
 
     The file of kind `float16` is the float16 copy of kind `exact`.
     """
-    place = folder_of(folder, rows, dimensions)
-    if (place / "queries.npy").exists():
+    kept = folder_of(folder, rows, dimensions)
+    if (kept / "queries.npy").exists():
         return
-    place.mkdir(parents=True, exist_ok=True)
-    writer = KINDS["exact"].write(place, NUMBER, dimensions)
+    kept.mkdir(parents=True, exist_ok=True)
+    writer = KINDS["exact"].write(kept, NUMBER, dimensions)
     for start in range(0, rows, BLOCK):
         size = min(BLOCK, rows - start)
         writer.write(start, clustered(np.random.default_rng(start), size, dimensions))
     writer.close()
     chance = np.random.default_rng(rows)
     near = clustered(np.random.default_rng(0), BLOCK, dimensions)[:: BLOCK // MANY][:MANY]
-    np.save(place / "queries.npy", unit(near + noise(chance, MANY, dimensions)))
+    np.save(kept / "queries.npy", unit(near + noise(chance, MANY, dimensions)))
 
 
 def clustered(chance: np.random.Generator, rows: int, dimensions: int) -> Floats:

@@ -234,7 +234,7 @@ def _measure(case: Case, model: str, files: list[str], seconds: float) -> Case:
 def _files(photos: Sequence[AnyPath]) -> Iterator[list[str]]:
     """Some of the photos, evenly, or made ones that are gone afterwards."""
     if photos:
-        found = [os.fspath(path) for place in photos for path in find_photos(Path(place))]
+        found = [os.fspath(path) for given in photos for path in find_photos(Path(given))]
         if not found:
             raise UsageError("PHOTOS: no photos there")
         yield found[:: -(-len(found) // _MOST)]

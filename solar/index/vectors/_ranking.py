@@ -92,20 +92,22 @@ def ranked(
         return scores, found
     reach = min(top + top // 2 + 32, count)
     candidates, unsure = [], []
-    for place, (rows, rough) in enumerate(best(queries, halves, alive, reach)):
-        least = _least(rough[top - 1], errors[place])
+    for position, (rows, rough) in enumerate(best(queries, halves, alive, reach)):
+        least = _least(rough[top - 1], errors[position])
         candidates.append(rows[rough >= least])
         if reach < count and rough[-1] >= least:  # It may go on beyond.
-            unsure.append((place, least))
+            unsure.append((position, least))
     if unsure:
-        places = [place for place, _ in unsure]
+        positions = [position for position, _ in unsure]
         limits = np.array([least for _, least in unsure], np.float32)
-        for place, rows in zip(places, above(queries[places], halves, alive, limits), strict=True):
-            candidates[place] = rows
-    for place, (query, rows) in enumerate(zip(queries, candidates, strict=True)):
+        for position, rows in zip(
+            positions, above(queries[positions], halves, alive, limits), strict=True
+        ):
+            candidates[position] = rows
+    for position, (query, rows) in enumerate(zip(queries, candidates, strict=True)):
         exact = _scores(query, rows, read)
         order = np.lexsort((owners[rows], -exact))[:top]
-        scores[place], found[place] = exact[order], owners[rows[order]]
+        scores[position], found[position] = exact[order], owners[rows[order]]
     return scores, found
 
 

@@ -16,7 +16,7 @@ SCALE = np.float32(2.0**15)
 """Descriptors are kept as float16 this many times as large: else components below 2^-14 would be
 subnormal, with fewer digits, and some processors' settings take these for zero."""
 
-_DOWN = 112  # float16 bits, moved into their place in a float32, say 2^-112 times their number.
+_DOWN = 112  # float16 bits, moved to where a float32 has them, say 2^-112 times their number.
 _WITHOUT_EXPONENT = np.int32(np.uint32(0x8FFFE000).view(np.int32))
 
 UNSCALED = np.float32(2.0 ** (_DOWN - 15))
@@ -54,8 +54,8 @@ class RowsWriter:
         """See `VectorsWriter.write`."""
         for file, kind in self._files:
             rows = halves_of(descriptors) if kind == "<f2" else descriptors
-            place = start * self._dimensions * np.dtype(kind).itemsize
-            file.write(place, np.ascontiguousarray(rows, kind).tobytes())
+            offset = start * self._dimensions * np.dtype(kind).itemsize
+            file.write(offset, np.ascontiguousarray(rows, kind).tobytes())
 
     def sync(self) -> None:
         """See `VectorsWriter.sync`."""

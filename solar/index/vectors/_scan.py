@@ -104,8 +104,8 @@ def _by_faiss(
                 living = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
             index = _flat(halves[start:stop])
             products, rows = index.search(queries, min(reach, stop - start), params=living)
-            query, place = np.nonzero(rows >= 0)
-            part_found.put(query, rows[query, place] + start, products[query, place] / SCALE)
+            query, position = np.nonzero(rows >= 0)
+            part_found.put(query, rows[query, position] + start, products[query, position] / SCALE)
         return part_found
 
     cores = _cores()
