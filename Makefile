@@ -13,7 +13,7 @@ demo: .venv-demo/installed
 	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not exhaustive"
 
 check: .venv/installed
 	$(BIN)/ruff check
@@ -21,7 +21,7 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.core_environment .venv-core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not exhaustive"
 
 clean:
 	rm -rf .venv .venv-core .venv-demo demo

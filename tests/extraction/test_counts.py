@@ -14,6 +14,7 @@ from PIL.Image import Image
 from solar.extraction import collect, open_extractor
 from solar.extraction.engines.batches import BatchExtractor
 from solar.extraction.engines.graph import GraphExtractor
+from solar.extraction.engines.openvino import one_core
 from solar.models.registry import BUNDLED
 from solar.typing import Descriptors
 from tests.scenes import scene
@@ -84,9 +85,9 @@ def test_many_photos_are_described_on_each_core_as_one_alone(
 
 
 def test_the_compiled_graph_has_no_operator_too_many() -> None:
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     graph = str(BUNDLED / "solar-r18" / "model.onnx")
-    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = one_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     kinds = Counter(
         str(operator.get_rt_info()["layerType"].astype(str))
         for operator in compiled.get_runtime_model().get_ops()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import _thread
 import io
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -78,3 +80,26 @@ def test_a_pool_drops_what_waits() -> None:
             pool.submit(work)
         raise KeyboardInterrupt
     assert len(done) < 100
+
+
+SIGNALLED = """
+import faulthandler, gc, os, signal
+import solar
+faulthandler.enable()  # as pytest does: signals then have a stack of their own
+heard = []
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
+first, second = (solar.open_extractor("solar-r18", engine="openvino") for _ in range(2))
+del first
+gc.collect()
+del second
+gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+print(len(heard))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGUSR1")
+def test_a_signal_is_heard_after_extractors_have_come_and_gone() -> None:
+    command = [sys.executable, "-c", SIGNALLED]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

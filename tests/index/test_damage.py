@@ -103,7 +103,7 @@ def test_every_flip_in_the_catalogue_that_changes_an_answer_is_found(folder: Pat
     assert told > 20 and harmless > 20  # Most of such a small file is empty.
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
 def test_every_single_flip_in_the_catalogue_is_found(folder: Path) -> None:
     told, harmless = flipped(folder, CATALOGUE, range((folder / CATALOGUE).stat().st_size))

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from solar.extraction.engines.graph import DESCRIPTORS, Graph
 from solar.files.cache import cache_folder
 from solar.models.document import INT8, ModelDocument
 
+_making = threading.Lock()
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -40,8 +42,7 @@ def open_graph(
         UsageError: another precision, or one that this processor lacks.
         CheckpointError: the graph cannot be read.
     """
-    ov = _quiet_openvino()
-    core = ov.Core()
+    ov, core = _quiet_openvino(), one_core()
     settings: dict[str, Any] = {"NUM_STREAMS": str(at_once)}
     if precision != "auto":
         if precision not in _HINTS:
@@ -88,8 +89,24 @@ def _compiled(core: Any, model: Any, settings: dict[str, Any], kept: Path | None
 def precisions() -> list[str]:
     """Those that this processor computes in."""
     able = {"FP32": "float32", "BF16": "bfloat16", "FP16": "float16"}
-    found = _quiet_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    found = one_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [able[name] for name in found if name in able]
+
+
+def one_core() -> Any:
+    """The one core of this process, which is never let go.
+
+    Its plugin gives the thread that makes it a stack for signals and takes that away with itself:
+    of two cores, the one that ends last leaves the freed stack of the other, and the next signal
+    (Ctrl-C, a child that ends) crashes the process.
+    """
+    with _making:
+        return _core_of(os.getpid())  # a forked child lacks its parent's threads
+
+
+@cache
+def _core_of(process: int) -> Any:
+    return _quiet_openvino().Core()
 
 
 def _quiet_openvino() -> Any:
