@@ -26,6 +26,7 @@ COMMANDS = {
     "list": ("maintain", "Every photo of an index by its number, and where it is."),
     "verify": ("maintain", "Check that all of an index is as it was written."),
     "compact": ("maintain", "Give back the space of removed and changed photos; ids stay."),
+    "tune": ("tune", "Measure what an approximate index finds, and how fast; keep a setting."),
     "remove": ("maintain", "Drop photos from an index; the files themselves are not touched."),
     "describe": ("describe", "Write what a network says of photos into a NumPy file."),
     "attend": ("attend", "Show to which other positions of a photo one position attends."),

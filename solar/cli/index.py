@@ -43,8 +43,11 @@ def index(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="How a new index keeps descriptors of D numbers: exact takes 6 x D bytes a photo, "
-            "float16 2 x D, and orders what it finds by the rounded numbers. [exact]"
+            help="How descriptors of D numbers are kept: exact takes 6 x D bytes a photo, float16 "
+            "2 x D and sq8 D, and they order what they find by the rounded numbers. An index of "
+            "another kind is converted, without its photos; what was rounded off does not come "
+            "back. rabitq, ivf-rabitq and ivf-pq look at few of many photos, see `solar tune`. "
+            "[exact below 200,000 photos, else ivf-rabitq]"
         ),
     ] = None,
     local: Annotated[
@@ -133,6 +136,8 @@ def _moved(pair: str) -> tuple[str, str]:
 
 
 def _print(done: Indexed) -> None:
+    from solar.index.vectors.choice import MANY
+
     report, to = done.report, done.index
     for old, new, count in done.relocated:
         err.print(f"{count:,} photos of {old} are in {new} now")
@@ -142,6 +147,10 @@ def _print(done: Indexed) -> None:
         if (paths := getattr(report, word))
     ]
     out.print(f"{to}: {_photos(done.photos)} ({', '.join(counts) or 'none found'})")
+    if done.cost is not None:
+        out.print(f"  {done.cost}")
+    elif done.kind == "exact" and done.photos >= MANY:
+        out.print(f"  all photos are compared: `solar index --to {to} --kind ivf-rabitq` is faster")
     for root in report.roots:
         out.print(f"  new folder: {root}")
     _some([f"moved: {old} is {new} now" for old, new in report.moved], "moved", out)

@@ -128,7 +128,7 @@ _MOST = 1 << 48  # Of bytes, rows or ids: products with a row's size stay below 
 _DIGESTS = 1 << 64
 _COUNTS = (
     *("generation", "files", "versions", "next_id"),
-    *("rows", "features_bytes", "photos", "failed"),
+    *("rows", "features_bytes", "photos", "failed", "probes", "candidates"),
 )
 
 
@@ -148,6 +148,8 @@ class Commit:
         features_bytes: that count.
         photos: with a descriptor.
         failed: photos without one.
+        probes: lists that a search of an approximate kind looks at; 0 for what the kind says.
+        candidates: rows that it ranks, at least.
         digest: the sum of the checksums of all entries, so that none can come, go or change alone.
         roots: checksum of the table of roots.
         unfinished: the first paths of which adding was begun and has not ended.
@@ -164,6 +166,8 @@ class Commit:
     features_bytes: int = 0
     photos: int = 0
     failed: int = 0
+    probes: int = 0
+    candidates: int = 0
     digest: int = 0
     roots: str = ""
     unfinished: tuple[str, ...] = ()

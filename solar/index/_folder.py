@@ -22,9 +22,8 @@ PARTIAL = "catalogue.partial"
 """A catalogue in the making: compaction's, or what a killed `create` left."""
 
 _VERSION_BYTES = 250  # About, of a photo in the catalogue.
-_OURS = re.compile(
-    r"(catalogue|renewal|descriptors|float16|features)-(\d{6,12})\.(db|bin)(-journal)?"
-)
+_DATA = ("descriptors", "float16", "sq8", "lengths", "trained", "lists", "features", "renewal")
+_OURS = re.compile(rf"(catalogue|{'|'.join(_DATA)})-(\d{{6,12}})(-\d{{12}})?\.(db|bin)(-journal)?")
 
 
 def make_folder(folder: Path, commit: Commit) -> None:
@@ -87,7 +86,7 @@ def remove_leftovers(snapshot: Snapshot, lock: WriterLock) -> None:
     names = {file.name: _OURS.fullmatch(file.name) for file in folder.iterdir()}
     data = {snapshot.commit.files}
     data |= {int(each[2]) for each in names.values() if each and each[1] == "renewal"}
-    kept = dict.fromkeys(("descriptors", "float16", "features", "renewal"), data)
+    kept = dict.fromkeys(_DATA, data)
     kept["catalogue"] = {newest(folder)[0]}
     left = [
         name

@@ -1,4 +1,7 @@
-"""Writing an index anew, beside what it answers from: without what is gone, or by another model."""
+"""Writing an index anew, beside what it answers from.
+
+Without what is gone, in another kind of vectors, or described by another model.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,48 @@ from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.catalogue import Catalogue, catalogue_file, newest
 from solar.index.results import AddReport
+from solar.index.vectors import arrange, scattered
 from solar.typing import Progress
 
 _WAITS = "not described yet"
 _AT_ONCE = 4096  # Photos.
 
 
-def compact(snapshot: Snapshot, lock: WriterLock) -> None:
+def compact(
+    snapshot: Snapshot,
+    lock: WriterLock,
+    kind: str | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Write an index anew without what was removed or replaced. The caller holds the lock.
 
-    Ids, scores and paths stay as they are. Readers keep the files that they have open.
+    Ids and paths stay as they are. Readers keep the files that they have open.
+
+    Args:
+        snapshot: the last commit.
+        lock: of the index.
+        kind: of vectors, to put them into another; None for those of the index, of which scores
+            stay as they are.
+        progress: called with the number of photos copied, and of all.
 
     Raises:
         IndexDamaged: a descriptor or features do not match their checksum; nothing has changed.
         IndexFolderError: it could not be written; the index is as before.
     """
     old, folder = snapshot.commit, snapshot.folder
-    if old.versions == old.photos + old.failed:
+    converted = kind is not None and kind != old.kind
+    of_vectors = old.files, old.extraction.dimensions, old.rows
+    if (
+        old.versions == old.photos + old.failed
+        and not converted
+        and not scattered(old.kind, folder, *of_vectors)
+    ):
         return
-    make_catalogue(folder / PARTIAL, _emptied(old, folder))
+    count, done = old.photos + old.failed, 0
+    emptied = _emptied(old, folder)
+    if kind is not None:
+        emptied = replace(emptied, kind=kind, probes=0, candidates=0)
+    make_catalogue(folder / PARTIAL, emptied)
     with Writer(folder / PARTIAL, lock, lasting=False) as writer:
         features = _FeatureCopy(snapshot, writer)
         entries = snapshot.catalogue.all(old.generation)
@@ -46,12 +72,16 @@ def compact(snapshot: Snapshot, lock: WriterLock) -> None:
             for entry, descriptor, wrong in snapshot.checked(part):
                 if wrong:
                     raise IndexDamaged(wrong, folder)
-                features.put(entry, entry, descriptor)
+                kept = entry._replace(descriptor_sum=None) if converted else entry
+                features.put(kept, entry, descriptor)
             writer.commit()
+            done += len(part)
+            if progress is not None:
+                progress(done, count)
         writer.put_roots(snapshot.roots)
         writer.commit()
         writer.sync()
-    _switch(snapshot, lock, folder / PARTIAL)
+    _switch(snapshot, lock, folder / PARTIAL, progress)
 
 
 def renew(
@@ -97,7 +127,7 @@ def renew(
             [Path(old.text(entry)) for entry in entries if old.roots.folders.get(entry.root)]
         )
         _finish(old, _read(file), writer)
-    _switch(old, lock, file)
+    _switch(old, lock, file, progress)
     return addition.report
 
 
@@ -196,7 +226,7 @@ class _FeatureCopy:
         self._stored[other.features_at] = put
 
 
-def _switch(snapshot: Snapshot, lock: WriterLock, made: Path) -> None:
+def _switch(snapshot: Snapshot, lock: WriterLock, made: Path, progress: Progress | None) -> None:
     """Let a finished catalogue count from now on, and delete the old one's files.
 
     Raises:
@@ -204,6 +234,8 @@ def _switch(snapshot: Snapshot, lock: WriterLock, made: Path) -> None:
     """
     folder, old = snapshot.folder, snapshot.catalogue.file
     commit = Catalogue(made).commit()
+    dimensions = commit.extraction.dimensions
+    arrange(commit.kind, folder, commit.files, dimensions, commit.rows, progress)
     with Writer(old, lock) as writer, writer.exclusive():
         if writer.commit_read.generation != snapshot.commit.generation:
             raise IndexFolderError("was written by another meanwhile: run the same again", folder)

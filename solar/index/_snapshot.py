@@ -24,7 +24,7 @@ from solar.index._entries import (
 )
 from solar.index._roots import Roots, absolute_photo
 from solar.index.catalogue import Catalogue, Home, features_file, newest
-from solar.index.vectors import OddRow, Vectors, kind_named, lengths_of
+from solar.index.vectors import Effort, ListedVectors, OddRow, Vectors, kind_named, lengths_of
 from solar.ranking import Ranking
 from solar.typing import AnyPath, Descriptors
 
@@ -55,6 +55,8 @@ class Snapshot:
         kind, files = kind_named(self.commit.kind), self.commit.files
         dimensions, rows = self.commit.extraction.dimensions, self.commit.rows
         self.vectors = kind.open(folder, files, dimensions, rows)
+        if isinstance(self.vectors, ListedVectors) and self.commit.probes:
+            self.vectors.effort = Effort(self.commit.probes, self.commit.candidates)
         self._features = map_file(features_file(folder, files), self.commit.features_bytes)
         self._loading = threading.Lock()
         self._owners: NDArray[np.int64] | None = None

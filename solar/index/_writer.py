@@ -73,6 +73,7 @@ class Writer:
         self._roots: list[Root] | None = None
         self._settings: Commit | None = None
         self._generation: int | None = None
+        self._effort: tuple[int, int] | None = None
         with plain_errors(file, writing=True), contextlib.ExitStack() as opened:
             self._identity = file.stat()
             connection = open_writing(file, lasting=lasting)
@@ -169,6 +170,10 @@ class Writer:
         """Change what descriptors and features depend on."""
         self._settings = replace(self.commit_read, extraction=extraction, features=features)
 
+    def put_effort(self, probes: int, candidates: int) -> None:
+        """Change how much a search of an approximate kind looks at; see `Commit`."""
+        self._effort = probes, candidates
+
     def commit(self) -> None:
         """Make all changes part of the index, at once and on disk.
 
@@ -177,6 +182,7 @@ class Writer:
         """
         settings = self._settings
         nothing = not self._changes and self._roots is None and settings is None
+        nothing = nothing and self._effort is None
         same = self.unfinished == self.commit_read.unfinished
         if nothing and same and self._generation is None:
             return
@@ -190,10 +196,13 @@ class Writer:
                 connection.execute("DELETE FROM roots")
                 connection.executemany("INSERT INTO roots VALUES (?, ?, ?)", self._roots)
                 commit = replace(commit, roots=roots_sum(self._roots))
+            if self._effort is not None:
+                probes, candidates = self._effort
+                commit = replace(commit, probes=probes, candidates=candidates)
             connection.execute("UPDATE state SET document = ?", (commit.to_text(),))
         self.commit_read = commit
         self._changes, self._roots, self._settings, self._generation = {}, None, None, None
-        self._descriptors, self._feature_bytes = [], []
+        self._descriptors, self._feature_bytes, self._effort = [], [], None
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[sqlite3.Connection]:

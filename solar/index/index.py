@@ -27,7 +27,8 @@ from solar.index._roots import look, move
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.results import AddReport
-from solar.index.vectors import kind_named
+from solar.index.tuning import Tuning, tuned
+from solar.index.vectors import arrange, kind_named
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ class Index(Reader):
             model: what `solar.load` takes, a loaded network, or an extractor.
             image_size: limit of a photo's longest side, in pixels; None for the model's own.
             scales: at which descriptors are averaged; None for the model's own.
-            kind: how descriptors are kept: `exact`, as float32 with a float16 copy, six bytes a
-                number; `float16`, two bytes, and scores and order are those of rounded numbers.
+            kind: how descriptors are kept, see `solar.index.vectors.KINDS`: `exact`, as float32
+                with a float16 copy, six bytes a number; `float16`, two bytes, and `sq8`, one, by
+                which scores and order are those of rounded numbers.
             engine: that runs the network; see `solar.open_extractor`.
             device: where it runs.
             precision: of its arithmetic.
@@ -398,6 +400,61 @@ class Index(Reader):
         with self._writing(timeout) as (snapshot, lock):
             compact(snapshot, lock)
 
+    def convert(
+        self, kind: str, progress: Progress | None = None, *, timeout: float = PATIENCE
+    ) -> None:
+        """Keep descriptors in another kind of vectors; ids and paths stay, and no photo is read.
+
+        The index answers as before until all is written, and then switches at once. What a kind
+        rounds off does not come back by converting again: it takes `renew`.
+
+        Args:
+            kind: see `solar.index.vectors.KINDS`.
+            progress: called with the number of photos copied, and of all.
+            timeout: seconds to wait for another writer.
+
+        Raises:
+            UsageError: there is no such kind.
+            IndexDamaged: a descriptor or features are damaged; then nothing has changed.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+        """
+        kind_named(kind)
+        with self._writing(timeout) as (snapshot, lock):
+            if kind != snapshot.commit.kind:
+                compact(snapshot, lock, kind, progress)
+
+    def tune(
+        self,
+        recall: float = 0.95,
+        queries: int = 100,
+        progress: Progress | None = None,
+        *,
+        timeout: float = PATIENCE,
+    ) -> Tuning:
+        """Measure what searches find of what comparing all would, and keep the fastest setting.
+
+        Args:
+            recall: of the ten nearest photos, 0 to 1, that searches should find from now on.
+            queries: how many photos of the index to search for.
+            progress: called with the settings that are measured, and all.
+            timeout: seconds to wait for another writer.
+
+        Returns:
+            The settings worth having, and the one that was kept.
+
+        Raises:
+            UsageError: the index compares all photos, or a number is out of range.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+        """
+        with self._writing(timeout) as (snapshot, lock):
+            found = tuned(snapshot, recall, queries, progress)
+            with Writer(snapshot.catalogue.file, lock) as writer:
+                writer.put_effort(found.chosen.probes, found.chosen.candidates)
+                writer.commit()
+        return found
+
     @contextmanager
     def _writing(self, timeout: float) -> Iterator[tuple[Snapshot, WriterLock]]:
         """Be the only writer, on top of the last commit; afterwards, read what was committed."""
@@ -413,4 +470,8 @@ class Index(Reader):
                 with suppress(IndexFolderError):  # Another error is on its way already.
                     self.refresh()
                 raise
+            self.refresh()
+            made = self._snapshot.commit
+            dimensions = made.extraction.dimensions
+            arrange(made.kind, self.folder, made.files, dimensions, made.rows)
             self.refresh()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from solar.errors import UsageError
 from solar.index.index import Index
 from solar.index.results import AddReport
+from solar.index.vectors.choice import chosen, cost
+from solar.photos import EXCLUDED, look_for_photos
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Indexed:
         report: what became of each photo.
         relocated: (old folder, new folder, photos) of each that was said to have moved.
         engine: what ran the network, in words; None if no photo had to be described.
+        kind: of vectors.
+        cost: of that kind, in words, where it was chosen now.
     """
 
     index: Path
@@ -37,6 +41,8 @@ class Indexed:
     report: AddReport
     relocated: list[tuple[str, str, int]]
     engine: str | None
+    kind: str
+    cost: str | None
 
     @property
     def useless(self) -> bool:
@@ -81,7 +87,8 @@ def index_photos(
             of them anew.
         image_size: as for `Index.create`.
         scales: as for `Index.create`.
-        kind: as for `Index.create`, `exact` if it is None; of an index that is there, its own.
+        kind: as for `Index.create`, to which an index of another is converted; None for that of
+            the index, or what `solar.index.vectors.choice` says of so many photos.
         local: features to keep; see `Index.keep_features`.
         exclude: see `Index.add`.
         check_content: see `Index.add`.
@@ -102,25 +109,25 @@ def index_photos(
     """
     to, given = Path(to), list(photos)
     exists = to.is_file() or (to.is_dir() and any(to.iterdir()))
-    if not given and not (exists and (model or local or moved)):
+    if not given and not (exists and (model or local or moved or kind)):
         raise UsageError("PHOTOS: say which, or an option that changes an index that is there")
     anew = model if exists and not given else None
     if exists:
         settings = (None, None, None) if anew else (model, image_size, scales)
         index = Index.open(to, *settings, engine=engine, device=device, precision=precision)
-        if kind not in (None, index.kind):
-            way_out = "leave --kind out, or make another index"
-            raise UsageError(f"is of kind {index.kind}: {way_out}", to)
+        if kind is not None:
+            index.convert(kind, progress)
     else:
         for path in map(Path, given):
             if not path.exists() and not path.is_symlink():
                 raise UsageError("no such file or folder", path)
+        kind = kind or chosen(len(look_for_photos(map(Path, given), (*EXCLUDED, *exclude)).photos))
         index = Index.create(
             to,
             model or "solar-r18",
             image_size,
             scales,
-            kind=kind or "exact",
+            kind=kind,
             engine=engine,
             device=device,
             precision=precision,
@@ -132,7 +139,7 @@ def index_photos(
     if local is not None:
         index.keep_features(local)
         given = given or [photo.path for photo in index.photos()]
-    if given or not anew:
+    if given or not (anew or kind):
         report = index.add(
             given,
             progress,
@@ -143,4 +150,6 @@ def index_photos(
     gone = report.vanished if prune or prune_missing_root else []
     gone = [*gone, *report.unreachable] if prune_missing_root else gone
     dropped = index.remove(gone) if gone else 0
-    return Indexed(to, len(index), dropped, index.copies(), report, relocated, index.engine)
+    kept = None if kind is None else cost(index.kind, index.extraction.dimensions)
+    copies, ran = index.copies(), index.engine
+    return Indexed(to, len(index), dropped, copies, report, relocated, ran, index.kind, kept)

@@ -55,6 +55,7 @@ def test_help_is_quick_and_does_not_import_torch() -> None:
         "info",
         "verify",
         "compact",
+        "tune",
         "remove",
         "describe",
         "attend",

@@ -10,6 +10,9 @@ on copies of the index, and kills itself before the first, the sixth, ... system
 ``python -m tests.index.killed_writer hold INDEX PHOTOS [fork]`` adds photos, but never gets to the
 last one, and says when it hangs there; with fork, so does a process that it has forked.
 
+``python -m tests.index.killed_writer convert INDEX KIND`` converts, makes lists of few photos and
+adds ten, and says before it begins and after it ended.
+
 ``python -m tests.index.killed_writer renew INDEX PHOTOS MODEL`` describes anew by one of `MODELS`,
 and says before it begins and, with how many it has described, after it ended.
 """
@@ -31,8 +34,9 @@ import numpy as np
 
 from solar.extraction import Described, Failed
 from solar.index import Index
+from solar.index.vectors import listed
 from solar.photos import Box, Photo
-from tests.index.bytes_extractor import EXTRACTION, BytesExtractor
+from tests.index.bytes_extractor import EXTRACTION, BytesExtractor, describe_bytes
 from tests.index.bytes_features import BytesFeatures
 
 MODELS = {
@@ -146,11 +150,25 @@ def renew(folder: Path, model: str) -> None:
     say(described=len(extractor.described))
 
 
+def convert(folder: Path, kind: str) -> None:
+    listed.ENOUGH = 5
+    index = Index.open(folder, BytesExtractor())
+    say(begin=kind)
+    index.convert(kind)
+    count = len(index)
+    names = [f"{number}.jpg" for number in range(count, count + 10)]
+    rows = np.stack([describe_bytes(name.encode()) for name in names])
+    index.add_descriptors(names, rows, index.extraction)
+    say(done=kind)
+
+
 def main(job: str, folder: str, photos: str, *rest: str) -> None:
     if job == "loop":
         loop(Path(folder), Path(photos), int(rest[0]))
     elif job == "steps":
         steps(Path(folder), Path(photos))
+    elif job == "convert":
+        convert(Path(folder), photos)
     elif job == "renew":
         renew(Path(folder), rest[0])
     else:

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from solar.index import Index
+from solar.index.vectors import KINDS
 from tests.index.bytes_extractor import EXTRACTION, BytesExtractor, describe_bytes
 from tests.index.bytes_features import BytesFeatures, bytes_features
 from tests.index.killed_writer import MODELS, PHOTOS
@@ -216,6 +217,43 @@ def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
             assert hit.path == str(photos / f"{number}.jpg") and hit.score > 0.999
         assert all(each is not None for each in index.features(list(before.values())[::100]))
     assert resumed, "no run went on with what a killed one had described"
+
+
+@pytest.mark.slow
+def test_a_conversion_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
+    """Nor does one that makes another part of lists: what was added before is there after."""
+    folder = tmp_path / "my.index"
+    index = Index.create(folder, BytesExtractor())
+    names = [f"{number}.jpg" for number in range(1500)]
+    rows = np.stack([describe_bytes(name.encode()) for name in names])
+    index.add_descriptors(names, rows, EXTRACTION)
+    chance, whole, kinds = np.random.default_rng(9), 0.0, Counter[str]()
+    for turn in range(30):
+        kind = list(KINDS)[turn % len(KINDS)]
+        process = start("convert", folder, kind)
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.monotonic()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0, whole) if whole and turn % 5 else None)
+        ended = process.poll() == 0
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        index = Index.open(folder)
+        if ended:
+            whole = max(whole, time.monotonic() - began)
+            assert index.kind == kind
+        kinds[index.kind] += 1
+        assert index.verify() == []
+        assert list(paths(index)) == [f"{number}.jpg" for number in range(len(index))]
+        assert len(index) >= 1500 + 10 * ended
+        best = search(index, rows[:1500:100], 1)
+        assert [hits[0].path for hits in best] == names[::100]
+    assert len(kinds) > 3, "no kill was survived"
+    index.convert("exact")
+    files = {file.name.split("-")[0] for file in folder.iterdir()}
+    assert files == {"lock", "catalogue", "descriptors", "float16", "features"}
 
 
 @pytest.mark.slow

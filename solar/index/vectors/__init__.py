@@ -18,8 +18,23 @@ from solar.index.vectors._ranking import OddRow
 from solar.index.vectors._rows import lengths_of
 from solar.index.vectors.exact import Exact
 from solar.index.vectors.float16 import Float16
+from solar.index.vectors.listed import Effort, Listed, ListedVectors
+from solar.index.vectors.sq8 import Sq8
+from solar.typing import Progress
 
-__all__ = ["KINDS", "Kind", "OddRow", "Vectors", "VectorsWriter", "kind_named", "lengths_of"]
+__all__ = [
+    "KINDS",
+    "Effort",
+    "Kind",
+    "ListedVectors",
+    "OddRow",
+    "Vectors",
+    "VectorsWriter",
+    "arrange",
+    "kind_named",
+    "lengths_of",
+    "scattered",
+]
 
 
 class Vectors(Protocol):
@@ -57,7 +72,8 @@ class Vectors(Protocol):
         Returns:
             Scores (Q, K), -1 to 1, in descending order and the ids (Q, K) they belong to, where K
             is `top`, or the number of owned rows if that is smaller. Of equal scores, the lower id
-            is first. The same between runs and for any number of threads.
+            is first. The same between runs and for any number of threads. An approximate kind may
+            miss some, and then finds others instead.
 
         Raises:
             OddRow: one that was found is no descriptor.
@@ -105,6 +121,14 @@ class Kind(Protocol):
         """In few words, what it keeps and what that means for a search."""
         ...
 
+    @property
+    def recall(self) -> float:
+        """Part of the ten nearest photos that a search finds, as `benchmarks/kinds.py` measures.
+
+        Of the nearest by the descriptors themselves, among a million; 0 to 1.
+        """
+        ...
+
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Vectors:
         """Open vectors for reading.
 
@@ -141,8 +165,57 @@ class Kind(Protocol):
         ...
 
 
-KINDS: Mapping[str, Kind] = {"exact": Exact(), "float16": Float16()}
+KINDS: Mapping[str, Kind] = {
+    "exact": Exact(),
+    "float16": Float16(),
+    "sq8": Sq8(),
+    "rabitq": Listed(
+        Sq8(),
+        "rabitq",
+        flat=True,
+        recall=0.99,
+        says="a bit a number first, then as sq8: few are missed",
+    ),
+    "ivf-rabitq": Listed(
+        Sq8(),
+        "rabitq",
+        flat=False,
+        recall=0.95,
+        says="a bit a number in near lists first, then as sq8",
+    ),
+    "ivf-pq": Listed(
+        Float16(),
+        "pq",
+        flat=False,
+        recall=0.95,
+        says="a bit a number in near lists first, then as float16",
+    ),
+}
 """By the name that an index remembers."""
+
+
+def arrange(
+    name: str,
+    folder: Path,
+    number: int,
+    dimensions: int,
+    rows: int,
+    progress: Progress | None = None,
+) -> None:
+    """Make what an approximate kind looks at first of rows that are on disk; see `Listed.arrange`.
+
+    Raises:
+        SolarError: it cannot be written, or what is there is damaged.
+    """
+    kind = kind_named(name)
+    if isinstance(kind, Listed):
+        kind.arrange(folder, number, dimensions, rows, progress)
+
+
+def scattered(name: str, folder: Path, number: int, dimensions: int, rows: int) -> bool:
+    """Whether searches would look at less if all rows were written anew."""
+    kind = kind_named(name)
+    return isinstance(kind, Listed) and kind.scattered(folder, number, dimensions, rows)
 
 
 def kind_named(name: str) -> Kind:
@@ -152,5 +225,5 @@ def kind_named(name: str) -> Kind:
         UsageError: there is none.
     """
     if name not in KINDS:
-        raise UsageError(f"kind {name:.60}: use {' or '.join(KINDS)}")
+        raise UsageError(f"kind {name:.60}: use {', '.join(KINDS)}")
     return KINDS[name]

@@ -25,12 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.index.vectors._best import Floats, Rows
-from solar.index.vectors._rows import Halves, lengths_of
-from solar.index.vectors._scan import above, best
+from solar.index.vectors._rows import lengths_of
+from solar.index.vectors._scan import Searched, above, best
 
 LENGTH = 1.01
 """Which no descriptor's length exceeds, and below whose inverse none is."""
 
+ROUNDED = 2.0**-11
+"""How far float16 rows are from the descriptors that they were made of."""
+
+_SELECTED = 8  # Where fewer than one row of so many counts, these are copied before all else.
 _ROWS_AT_ONCE = 4096  # Of candidates, ranked in double precision.
 
 Read = Callable[[Rows], Floats]
@@ -50,17 +54,17 @@ class OddRow(Exception):
         self.row, self.length = row, length
 
 
-def margin(queries: Floats, *, rounded: bool) -> Floats:
+def margin(queries: Floats, off: float = 0.0) -> Floats:
     """E (Q,) of some queries (Q, D): how far a rough score may be from the exact one.
 
     Args:
         queries: of any length.
-        rounded: whether the float16 rows are those of other descriptors; else they are the
-            descriptors, and only the summation is rough.
+        off: how far the rows that are searched are from the descriptors, each relative to its
+            length; `ROUNDED` for float16 rows of others, 0 where only the summation is rough.
     """
     dimensions = queries.shape[1]
     summed = dimensions * 2.0**-24 / (1 - dimensions * 2.0**-24)
-    each = 2.0**-23 + summed * (1 + 2.0**-10) + (2.0**-11 if rounded else 0.0)
+    each = 2.0**-23 + summed * (1 + 2.0**-10) + off
     lengths = np.linalg.norm(queries.astype(np.float64), axis=1)
     found = lengths * (each * LENGTH + 2.0**-28 * dimensions**0.5)
     errors: Floats = np.nextafter(found.astype(np.float32), np.float32(np.inf))
@@ -68,7 +72,12 @@ def margin(queries: Floats, *, rounded: bool) -> Floats:
 
 
 def ranked(
-    queries: Floats, halves: Halves, owners: NDArray[np.int64], top: int, errors: Floats, read: Read
+    queries: Floats,
+    halves: Searched,
+    owners: NDArray[np.int64],
+    top: int,
+    errors: Floats,
+    read: Read,
 ) -> tuple[Floats, NDArray[np.int64]]:
     """The best rows of each query; see `Vectors.search`.
 
@@ -90,6 +99,10 @@ def ranked(
     found = np.empty((len(queries), top), np.int64)
     if scores.size == 0:
         return scores, found
+    chosen = None
+    if _SELECTED * count < len(owners):
+        chosen = np.flatnonzero(alive)
+        halves, alive = halves[chosen], np.ones(count, np.bool_)
     reach = min(top + top // 2 + 32, count)
     candidates, unsure = [], []
     for position, (rows, rough) in enumerate(best(queries, halves, alive, reach)):
@@ -105,7 +118,8 @@ def ranked(
         ):
             candidates[position] = rows
     for position, (query, rows) in enumerate(zip(queries, candidates, strict=True)):
-        exact = _scores(query, rows, read)
+        rows = rows if chosen is None else chosen[rows]
+        exact = scores_of(query, rows, read)
         order = np.lexsort((owners[rows], -exact))[:top]
         scores[position], found[position] = exact[order], owners[rows[order]]
     return scores, found
@@ -117,7 +131,7 @@ def _least(last: np.float32, error: np.float32) -> float:
     return float(np.nextafter(np.float32(least), np.float32(-np.inf)))
 
 
-def _scores(query: Floats, rows: Rows, read: Read) -> Floats:
+def scores_of(query: Floats, rows: Rows, read: Read) -> Floats:
     """Inner products (K,) summed in double precision, equal for equal rows, at most 1."""
     scores = np.empty(len(rows), np.float32)
     precise = query.astype(np.float64)

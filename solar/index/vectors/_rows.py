@@ -1,9 +1,10 @@
-"""Rows of descriptors in a file that only grows: float32, or float16."""
+"""Rows of descriptors in files that only grow; those of float16."""
 
 from __future__ import annotations
 
 import contextlib
 import mmap
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ Halves = NDArray[np.float16]
 """(N, D): 2^15 times descriptors, rounded to float16, as they lie on disk."""
 
 
-def map_rows(file: Path, rows: int, dimensions: int, kind: str) -> NDArray[np.floating]:
+def map_rows(file: Path, rows: int, dimensions: int, kind: str) -> NDArray[Any]:
     """The first rows (N, D) of a file, memory-mapped.
 
     Raises:
@@ -37,34 +38,37 @@ def map_rows(file: Path, rows: int, dimensions: int, kind: str) -> NDArray[np.fl
     return np.frombuffer(map_file(file, size), kind).reshape(rows, dimensions)
 
 
+Forms = Callable[[NDArray[np.float32]], Sequence[NDArray[Any]]]
+"""Makes of descriptors (N, D) what each file keeps of them, N rows of one size."""
+
+
 class RowsWriter:
     """Appends rows to one file or several, in a form for each; see `VectorsWriter`."""
 
-    def __init__(self, files: dict[Path, str], dimensions: int) -> None:
-        """Open files, by the type of their numbers, `<f4` or `<f2`, for rows of D dimensions."""
-        self._dimensions = dimensions
-        self._files: list[tuple[DataFile, str]] = []
+    def __init__(self, files: Iterable[Path], forms: Forms) -> None:
+        """Open files, and make rows for each."""
+        self._forms = forms
+        self._files: list[DataFile] = []
         with contextlib.ExitStack() as opened:
-            for file, kind in files.items():
-                self._files.append((DataFile(file), kind))
-                opened.callback(self._files[-1][0].close)
+            for file in files:
+                self._files.append(DataFile(file))
+                opened.callback(self._files[-1].close)
             self._opened = opened.pop_all()
 
     def write(self, start: int, descriptors: NDArray[np.float32]) -> None:
         """See `VectorsWriter.write`."""
-        for file, kind in self._files:
-            rows = halves_of(descriptors) if kind == "<f2" else descriptors
-            offset = start * self._dimensions * np.dtype(kind).itemsize
-            file.write(offset, np.ascontiguousarray(rows, kind).tobytes())
+        for file, rows in zip(self._files, self._forms(descriptors), strict=True):
+            row_bytes = rows.itemsize * int(np.prod(rows.shape[1:]))
+            file.write(start * row_bytes, np.ascontiguousarray(rows).tobytes())
 
     def sync(self) -> None:
         """See `VectorsWriter.sync`."""
-        for file, _ in self._files:
+        for file in self._files:
             file.sync()
 
     def prove(self) -> None:
         """See `VectorsWriter.prove`."""
-        for file, _ in self._files:
+        for file in self._files:
             file.prove()
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from solar.files.threads import threads
 from solar.index.vectors._best import Best, Floats, Rows
+from solar.index.vectors._bytes import Bytes, UnpackedBytes
 from solar.index.vectors._rows import SCALE, UNSCALED, Halves, Unpacked
 
 _FEW, _FEW_TOP = 5, 1024  # Queries, and rows to find, for which FAISS is faster than products.
@@ -28,15 +29,16 @@ _BLOCK = 1 << 20  # Numbers, 4 MB of float32: fewer calls, and still near the pr
 _PARTS = 8  # For FAISS, in each thread.
 
 Alive = NDArray[np.bool_]
+Searched = Halves | Bytes
 Work = Callable[[Iterator[tuple[int, int]]], Best]
 
 
-def best(queries: Floats, halves: Halves, alive: Alive, reach: int) -> list[tuple[Rows, Floats]]:
+def best(queries: Floats, halves: Searched, alive: Alive, reach: int) -> list[tuple[Rows, Floats]]:
     """The rows with the largest products.
 
     Args:
         queries: (Q, D).
-        halves: (N, D).
+        halves: (N, D), of float16 or of bytes.
         alive: (N,) which rows count.
         reach: how many to find, 1 or more.
 
@@ -44,44 +46,52 @@ def best(queries: Floats, halves: Halves, alive: Alive, reach: int) -> list[tupl
         For each query its rows and their products, falling.
     """
     least = np.full(len(queries), -np.inf, np.float32)
-    if len(queries) <= _FEW and reach <= _FEW_TOP and halves.size > _SMALL:
+    few = len(queries) <= _FEW and reach <= _FEW_TOP and halves.size > _SMALL
+    if few and not isinstance(halves, Bytes):
         return _by_faiss(queries, halves, alive, Best(least, reach), reach)
     return _by_products(queries, halves, alive, Best(least, reach), reach)
 
 
-def above(queries: Floats, halves: Halves, alive: Alive, least: Floats) -> list[Rows]:
+def above(queries: Floats, halves: Searched, alive: Alive, least: Floats) -> list[Rows]:
     """For each query the rows whose products are not below a limit (Q,)."""
     found = Best(np.nextafter(least, np.float32(-np.inf)))
     return [rows for rows, _ in _by_products(queries, halves, alive, found, None)]
 
 
 def _by_products(
-    queries: Floats, halves: Halves, alive: Alive, found: Best, reach: int | None
+    queries: Floats, halves: Searched, alive: Alive, found: Best, reach: int | None
 ) -> list[tuple[Rows, Floats]]:
     step = max(64, _BLOCK // halves.shape[1])
     small = halves.size <= _SMALL
-    multiply = _multiplied(queries * UNSCALED, small=small)
+    factors = halves.factors if isinstance(halves, Bytes) else None
+    multiply = _multiplied(queries * UNSCALED if factors is None else queries, small=small)
     whole = bool(alive.all())
 
     def work(parts: Iterator[tuple[int, int]]) -> Best:
-        part_found, unpacked = Best(found.least, reach), Unpacked(halves, step)
+        part_found, unpacked = Best(found.least, reach), _unpacked(halves, step)
         products = np.empty((step, len(queries)), np.float32)
         for start, stop in parts:
             part = products[: stop - start]
             multiply(unpacked(start, stop), part)
+            if factors is not None:
+                part *= factors[start:stop, None]
             if not whole:
                 part[~alive[start:stop]] = -np.inf
             part_found.add(part, start)
         return part_found
 
-    return _in_threads(work, len(halves), step, found, 1 if small else _cores())
+    return _in_threads(work, len(halves), step, found, 1 if small else cores())
+
+
+def _unpacked(rows: Searched, step: int) -> Unpacked | UnpackedBytes:
+    return UnpackedBytes(rows, step) if isinstance(rows, Bytes) else Unpacked(rows, step)
 
 
 def _multiplied(queries: Floats, *, small: bool) -> Callable[[Floats, Floats], object]:
     """What writes the products (n, Q) of rows (n, D) and all queries into an array."""
     if small:
         return lambda rows, products: np.matmul(rows, queries.T, out=products)
-    faiss = _faiss()
+    faiss = faiss_here()
     transform = faiss.LinearTransform(queries.shape[1], len(queries), False)
     faiss.copy_array_to_vector(np.ascontiguousarray(queries).ravel(), transform.A)
     transform.is_trained = True
@@ -92,7 +102,7 @@ def _multiplied(queries: Floats, *, small: bool) -> Callable[[Floats, Floats], o
 def _by_faiss(
     queries: Floats, halves: Halves, alive: Alive, found: Best, reach: int
 ) -> list[tuple[Rows, Floats]]:
-    faiss = _faiss()
+    faiss = faiss_here()
     whole = bool(alive.all())
 
     def work(parts: Iterator[tuple[int, int]]) -> Best:
@@ -108,14 +118,14 @@ def _by_faiss(
             part_found.put(query, rows[query, position] + start, products[query, position] / SCALE)
         return part_found
 
-    cores = _cores()
-    step = -(-len(halves) // (_PARTS * cores))
-    return _in_threads(work, len(halves), step, found, cores)
+    number = cores()
+    step = -(-len(halves) // (_PARTS * number))
+    return _in_threads(work, len(halves), step, found, number)
 
 
 def _flat(halves: Halves) -> Any:
     """FAISS's index of float16 rows, without a copy of them: keep these for as long."""
-    faiss = _faiss()
+    faiss = faiss_here()
     sizes = halves.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     index = faiss.IndexScalarQuantizer(*sizes)
     codes = halves.view(np.uint8).reshape(-1)
@@ -140,7 +150,7 @@ def _in_threads(
             yield start, min(start + step, count)
 
     def alone() -> Best:
-        _faiss().omp_set_num_threads(1)  # Of products that this thread asks for.
+        faiss_here().omp_set_num_threads(1)  # Of products that this thread asks for.
         return work(parts())
 
     if number == 1:
@@ -152,7 +162,7 @@ def _in_threads(
     return found.found()
 
 
-def _cores() -> int:
+def cores() -> int:
     """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -160,7 +170,7 @@ def _cores() -> int:
 
 
 @cache
-def _faiss() -> Any:
+def faiss_here() -> Any:
     """FAISS, loaded with the first search of many rows."""
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     import faiss

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.index.vectors._ranking import margin, ranked
+from solar.index.vectors._ranking import ROUNDED, margin, ranked
 from solar.index.vectors._rows import Halves, RowsWriter, halves_of, let_go, map_rows
 from solar.index.vectors.float16 import lengths_of_halves
 
@@ -16,6 +16,7 @@ class Exact:
     """Rows in two files; see `Kind`."""
 
     says = "float32 rows, and a float16 copy that is searched first"
+    recall = 1.0
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> ExactVectors:
         """See `Kind.open`."""
@@ -26,8 +27,7 @@ class Exact:
 
     def write(self, folder: Path, number: int, dimensions: int) -> RowsWriter:
         """See `Kind.write`."""
-        whole, copy = self.files(folder, number)
-        return RowsWriter({whole: "<f4", copy: "<f2"}, dimensions)
+        return RowsWriter(self.files(folder, number), _forms)
 
     def files(self, folder: Path, number: int) -> list[Path]:
         """See `Kind.files`."""
@@ -40,6 +40,10 @@ class Exact:
     def kept(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Kind.kept`."""
         return descriptors
+
+
+def _forms(descriptors: NDArray[np.float32]) -> tuple[NDArray[np.float32], Halves]:
+    return descriptors.astype("<f4", copy=False), halves_of(descriptors)
 
 
 class ExactVectors:
@@ -76,5 +80,5 @@ class ExactVectors:
         self, queries: NDArray[np.float32], owners: NDArray[np.int64], top: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """See `Vectors.search`."""
-        errors = margin(queries, rounded=True)
+        errors = margin(queries, ROUNDED)
         return ranked(queries, self._halves, owners, top, errors, self.read)

@@ -25,6 +25,7 @@ class Float16:
     """Rows in one file; see `Kind`. Scores and order are those of the rounded descriptors."""
 
     says = "float16 rows only: scores and order are those of descriptors rounded to float16"
+    recall = 0.999
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Float16Vectors:
         """See `Kind.open`."""
@@ -33,8 +34,7 @@ class Float16:
 
     def write(self, folder: Path, number: int, dimensions: int) -> RowsWriter:
         """See `Kind.write`."""
-        (file,) = self.files(folder, number)
-        return RowsWriter({file: "<f2"}, dimensions)
+        return RowsWriter(self.files(folder, number), lambda rows: (halves_of(rows),))
 
     def files(self, folder: Path, number: int) -> list[Path]:
         """See `Kind.files`."""
@@ -75,7 +75,7 @@ class Float16Vectors:
         self, queries: NDArray[np.float32], owners: NDArray[np.int64], top: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """See `Vectors.search`."""
-        errors = margin(queries, rounded=False)
+        errors = margin(queries)
         return ranked(queries, self._halves, owners, top, errors, self.read)
 
 

@@ -197,16 +197,20 @@ def test_an_unknown_kind_is_refused() -> None:
 def test_what_is_kept_of_what_is_kept_is_the_same(kind: str) -> None:
     descriptors = unit(np.random.default_rng(8).standard_normal((200, 33)))
     descriptors[:, 5] *= 1e-6  # As float16, too small for all its digits.
+    descriptors = unit(descriptors.astype(np.float64))
     kept_once = KINDS[kind].kept(descriptors)
     np.testing.assert_array_equal(KINDS[kind].kept(kept_once), kept_once)
-    np.testing.assert_allclose(kept_once, descriptors, rtol=2**-11, atol=2**-40)
+    largest = np.abs(descriptors).max(axis=1, keepdims=True)
+    off = {"exact": 0.0, "float16": 2**-11 * np.abs(descriptors) + 2**-40}
+    assert (np.abs(kept_once - descriptors) <= off.get(kind, largest / 127)).all()
 
 
 @every_kind
 def test_a_kind_says_how_many_bytes_it_takes(kind: str, tmp_path: Path) -> None:
     kept(tmp_path, kind, unit(np.random.default_rng(9).standard_normal((50, 8))))
     size = sum(file.stat().st_size for file in KINDS[kind].files(tmp_path, 1))
-    assert size == 50 * KINDS[kind].row_bytes(8)
+    rows = getattr(KINDS[kind], "rows", KINDS[kind])  # So few are in no lists.
+    assert size == 50 * rows.row_bytes(8)
     assert KINDS[kind].says
 
 

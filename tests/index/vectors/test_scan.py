@@ -27,7 +27,7 @@ def way(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a large index, in many blocks and threads, or as in a small one."""
     if large:
         monkeypatch.setattr(_scan, "_SMALL", 0)
-        monkeypatch.setattr(_scan, "_cores", lambda: 3)
+        monkeypatch.setattr(_scan, "cores", lambda: 3)
         monkeypatch.setattr(_scan, "_BLOCK", 0)
 
 
@@ -80,7 +80,7 @@ def test_rounding_that_conspires_hides_no_row(seed: int, count: int, top: int) -
 def test_without_the_margin_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptors, query = cunning(0, 800)
     vectors, owners = ExactVectors(descriptors, halves_of(descriptors)), np.arange(800)
-    monkeypatch.setattr(exact, "margin", lambda queries, rounded: np.zeros(1, np.float32))
+    monkeypatch.setattr(exact, "margin", lambda queries, off: np.zeros(1, np.float32))
     _, found = vectors.search(query, owners, 50)
     assert (found != by_sorting("exact", query, descriptors, owners, 50)[1]).any()
 
@@ -103,7 +103,7 @@ def test_no_rough_score_is_further_off_than_the_margin_says(
     kept_rows = descriptors if rounded else KINDS["float16"].kept(descriptors)
     true = kept_rows.astype(np.float64) @ queries.astype(np.float64).T
     alive = np.ones(40, np.bool_)
-    errors = _ranking.margin(queries, rounded=rounded)
+    errors = _ranking.margin(queries, _ranking.ROUNDED if rounded else 0.0)
     for query, (rows, rough) in enumerate(_scan.best(queries, halves, alive, 40)):
         assert (np.abs(rough - true[rows, query]) <= errors[query]).all()
 
@@ -143,7 +143,7 @@ class Counted:
     """FAISS, of which everything that is used is counted."""
 
     def __init__(self) -> None:
-        self.faiss, self.calls = _scan._faiss(), Counter[str]()
+        self.faiss, self.calls = _scan.faiss_here(), Counter[str]()
 
     def __getattr__(self, name: str) -> Any:
         self.calls[name] += 1
@@ -170,8 +170,8 @@ def test_what_a_search_of_a_large_index_reads_and_calls(
             unpacked.append(stop - start)
             return super().__call__(start, stop)
 
-    monkeypatch.setattr(_scan, "_faiss", lambda: faiss)
-    monkeypatch.setattr(_scan, "_cores", lambda: 2)
+    monkeypatch.setattr(_scan, "faiss_here", lambda: faiss)
+    monkeypatch.setattr(_scan, "cores", lambda: 2)
     monkeypatch.setattr(vectors, "read", counted_read)
     monkeypatch.setattr(_scan, "Unpacked", CountedUnpacked)
     vectors.search(descriptors[:1], owners, 10)

@@ -1,0 +1,167 @@
+"""What FAISS does for lists: learns middles and codes, makes codes of rows, and scans them.
+
+FAISS is never given a file. Its fast-scan codes are kept as the blocks of 32 rows that it makes of
+them, in arrays of our own, and copied into its lists when a list is looked at for the first time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solar.index.vectors._scan import faiss_here
+
+Floats = NDArray[np.float32]
+IN_A_BLOCK = 32
+_A_BOOK = 16  # Entries: four bits.
+_ITERATIONS = 8
+_SEED = 1
+
+Told = Callable[[float], None]
+"""Called with the part that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was learned from a sample; P is D, up to the next multiple of 8.
+
+    Attributes:
+        coder: `rabitq`, a bit a number and two factors; `pq`, four bits for each four numbers.
+        rotation: (P, P) that descriptors are turned by first, so that no number says more than
+            another.
+        middles: (L, P) of the lists, unit rows.
+        books: (P / 4, 16, 4) of `pq`, else empty.
+    """
+
+    coder: str
+    rotation: Floats
+    middles: Floats
+    books: Floats
+
+    @property
+    def block_bytes(self) -> int:
+        """Of a block of 32 rows."""
+        side = len(self.rotation)
+        return IN_A_BLOCK * (side // 8 + (8 if self.coder == "rabitq" else 0))
+
+    def turned(self, descriptors: Floats) -> Floats:
+        """Descriptors (N, D), turned: (N, P)."""
+        part = np.ascontiguousarray(self.rotation[: descriptors.shape[1]])
+        turned: Floats = descriptors @ part
+        return turned
+
+
+def train(coder: str, sample: Floats, lists: int, told: Told) -> Trained:
+    """Learn from a sample (S, D), S >= `lists`."""
+    faiss = faiss_here()
+    side = -(-sample.shape[1] // 8) * 8
+    chance = np.random.default_rng(_SEED)
+    rotation = np.linalg.qr(chance.standard_normal((side, side)))[0].astype(np.float32)
+    turned = Trained(coder, rotation, np.zeros((0, side), np.float32), _NO_BOOKS).turned(sample)
+    middles = turned[np.sort(chance.choice(len(turned), lists, replace=False))]
+    for step in range(_ITERATIONS):
+        means = faiss.Kmeans(
+            side, lists, niter=1, spherical=True, seed=_SEED,
+            min_points_per_centroid=1, max_points_per_centroid=len(sample),
+        )  # fmt: skip
+        means.train(turned, init_centroids=middles)
+        middles = means.centroids
+        told((step + 1) / (_ITERATIONS + 2))
+    trained = Trained(coder, rotation, middles.reshape(lists, side).copy(), _NO_BOOKS)
+    if coder == "pq":
+        quantizer = faiss.ProductQuantizer(side, side // 4, 4)
+        quantizer.cp.niter, quantizer.cp.min_points_per_centroid = 12, 1
+        quantizer.train(turned)
+        books = faiss.vector_to_array(quantizer.centroids).reshape(side // 4, _A_BOOK, 4)
+        trained = Trained(coder, rotation, trained.middles, books.copy())
+    return trained
+
+
+_NO_BOOKS = np.zeros((0, _A_BOOK, 4), np.float32)
+
+
+class Coded:
+    """Lists of codes that FAISS scans."""
+
+    def __init__(self, trained: Trained) -> None:
+        """Make empty lists."""
+        faiss = faiss_here()
+        count, side = trained.middles.shape
+        self._faiss = faiss
+        self._middles = faiss.IndexFlatIP(side)  # Kept: FAISS only points at it.
+        self._middles.add(trained.middles)
+        shared = self._middles, side, count
+        if trained.coder == "rabitq":
+            self._index = faiss.IndexIVFRaBitQFastScan(*shared, faiss.METRIC_INNER_PRODUCT)
+        else:
+            self._index = faiss.IndexIVFPQFastScan(
+                *shared, side // 4, 4, faiss.METRIC_INNER_PRODUCT
+            )
+            faiss.copy_array_to_vector(trained.books.ravel(), self._index.pq.centroids)
+        self._index.is_trained = True
+        self._lists = faiss.downcast_InvertedLists(self._index.invlists)
+        if self._lists.block_size != trained.block_bytes:
+            raise RuntimeError(f"FAISS {faiss.__version__} keeps codes in another form")
+        self._writing = threading.Lock()
+
+    def add(self, turned: Floats, rows: NDArray[np.int64]) -> None:
+        """Add turned descriptors (N, P) under row numbers (N,)."""
+        self._index.add_with_ids(turned, rows)
+
+    def taken(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """The rows (K,) of a list, and their blocks (bytes,)."""
+        faiss, count = self._faiss, self._lists.list_size(number)
+        if count == 0:
+            return np.zeros(0, np.uint32), np.zeros(0, np.uint8)
+        size = -(-count // IN_A_BLOCK) * self._lists.block_size
+        rows = faiss.rev_swig_ptr(self._lists.get_ids(number), count)
+        blocks = faiss.rev_swig_ptr(self._lists.get_codes(number), size)
+        return rows.astype(np.uint32), blocks.copy()
+
+    def put(self, number: int, rows: NDArray[np.uint32], blocks: NDArray[np.uint8]) -> None:
+        """Fill an empty list with what `taken` gave."""
+        wide = rows.astype(np.int64)
+        with self._writing:
+            if len(rows) == 0 or self._lists.list_size(number):
+                return
+            self._lists.resize(number, len(rows))
+            ctypes.memmove(int(self._lists.get_ids(number)), wide.ctypes.data, wide.nbytes)
+            codes = int(self._lists.get_codes(number))
+            ctypes.memmove(codes, blocks.ctypes.data, blocks.nbytes)
+
+    def scan(
+        self,
+        query: Floats,
+        lists: NDArray[np.int64],
+        products: Floats,
+        most: int,
+        alive: NDArray[np.uint8] | None,
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """The rows with the largest estimated products with a turned query (P,).
+
+        Args:
+            query: turned.
+            lists: (K,) to look at.
+            products: (K,) of their middles with the query.
+            most: rows to find.
+            alive: bits, a row each; None if all count.
+
+        Returns:
+            Row numbers and their estimates, as many as there are, falling.
+        """
+        faiss = self._faiss
+        chosen = {} if alive is None else {"sel": faiss.IDSelectorBitmap(alive)}
+        asked = faiss.SearchParametersIVF(nprobe=len(lists), **chosen)
+        found, estimates = np.empty(most, np.int64), np.empty(most, np.float32)
+        pointer = faiss.swig_ptr
+        self._index.search_preassigned_c(
+            1, pointer(query), most, pointer(lists), pointer(products),
+            pointer(estimates), pointer(found), False, asked, None,
+        )  # fmt: skip
+        there = found >= 0
+        return found[there], estimates[there]

@@ -1,0 +1,25 @@
+"""Which kind of vectors a new index gets, and what a kind costs."""
+
+from __future__ import annotations
+
+from solar.index.vectors import kind_named
+
+MANY = 200_000
+"""Photos from which on comparing all of them takes longer than anyone waits for."""
+
+
+def chosen(photos: int) -> str:
+    """The kind for so many photos."""
+    return "exact" if photos < MANY else "ivf-rabitq"
+
+
+def cost(name: str, dimensions: int) -> str:
+    """What a kind costs, in words: bytes a photo, and what is found of the ten nearest.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    kind = kind_named(name)
+    found = "all" if kind.recall == 1 else f"about {kind.recall:.1%}"
+    size = f"{kind.row_bytes(dimensions):,} bytes a photo"
+    return f"kind {name}: {size}, a search finds {found} of the ten nearest"
