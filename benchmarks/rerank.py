@@ -1,163 +1,191 @@
-"""Geometric verification of 100 hits: time, and inliers kept, by how local descriptors are stored.
+"""Ways to re-rank, chained: mAP and time, on sets of photos, alone and beside distractors.
 
-Each photo of a folder of places is a query in turn, with the photos of its place and others, 100
-in all. Stored as bytes, which is what an index does; as float32; as signs of their differences from
-the mean, compared by Hamming distance; and as bytes with another check, a homography by MAGSAC++.
+Sets are folders of places (each photo a query in turn), or hold a ground truth (gnd_*.json). Gains
+are over the first chain, with a 95 % interval by a paired bootstrap over places. Distractors stand
+in the database with descriptors and features, as photos of an index do. Time is of the chain alone,
+a query and processor core, descriptors and features in memory.
 
-    python benchmarks/rerank.py PLACES [--local rootsift] [--queries 60]
+    python benchmarks/rerank.py SET... [--distractors FOLDER] [--chains none,geometric,…;…]
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solar.features.extractor import open_feature_extractor, see
+from benchmarks.limits import machine
+from solar.datasets import LabelledSet, open_dataset, open_folder
+from solar.datasets.ground_truth import GroundTruth, Query
+from solar.evaluation.report import Report, percent
+from solar.evaluation.report.compare import paired_bootstrap
+from solar.evaluation.retrieval import DescribedSet, score
+from solar.evaluation.retrieval._features import features_of_set
+from solar.evaluation.retrieval._ranking import FeaturesOfSet
+from solar.evaluation.retrieval.described import describe_set
+from solar.extraction import Extractor, open_extractor
+from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.features.features import Features
-from solar.matching.verification import verify_matches
 from solar.photos import find_photos
-from solar.rerank.geometric import agreement, match_features, mutual, verify
+from solar.ranking import Ranking
+from solar.rerank import WAYS, Reranker, parse_rerank, reach, rerank
+from solar.typing import Descriptor, Descriptors, Ids
 
-HITS = 100
-PLACE_BYTES = 8  # Of a keypoint, beside its descriptor.
+CHAINS = ("none", *(way for way in WAYS if way != "expansion"), "geometric,expansion",
+          "diffusion,geometric", "superglobal,geometric", "k-reciprocal,geometric")  # fmt: skip
+TIMED = 40
+"""Queries of which the median time is taken."""
 
 
 @dataclass(frozen=True, eq=False)
-class Photo:
-    """One photo of a place: its features, and its descriptors in other forms.
+class Measured:
+    """A described set: what is ranked, and by what."""
 
-    Attributes:
-        place: name of its folder.
-        features: as an index keeps them.
-        floats: (N, D) as they were described.
-        signs: (N, D / 64) of the differences from the mean of all photos.
-    """
+    described: DescribedSet
+    features: FeaturesOfSet
 
-    place: str
-    features: Features
-    floats: NDArray[np.float32]
-    signs: NDArray[np.uint64]
-
-
-Way = Callable[[Photo, Sequence[Photo]], list[int]]
+    def beside(self, others: Measured | None) -> Measured:
+        """This set with the photos of another as distractors."""
+        if others is None:
+            return self
+        truth, far = self.described.ground_truth, others.described
+        names = (*truth.database, *(f"distractor {name}" for name in far.ground_truth.database))
+        photos = replace(
+            self.described.photos,
+            ground_truth=GroundTruth(truth.dataset, names, truth.queries),
+            database=[*self.described.photos.database, *far.photos.database],
+        )
+        rows = np.concatenate([self.described.database, far.database])
+        features = [*self.features.database, *others.features.database]
+        return Measured(
+            replace(self.described, photos=photos, database=rows),
+            replace(self.features, database=features),
+        )
 
 
 def main() -> None:
-    """Read the options, describe the photos, verify, print a table."""
+    """Read the options, describe, rank, print a table for each set."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("places", type=Path)
-    parser.add_argument("--local", default="rootsift")
-    parser.add_argument("--queries", type=int, default=60)
+    parser.add_argument("sets", type=Path, nargs="+")
+    parser.add_argument("--distractors", type=Path, action="append", default=[])
+    parser.add_argument("--chains", default=";".join(CHAINS))
+    parser.add_argument("--model", default="solar-r18")
+    parser.add_argument("--local", default="solar-local")
+    parser.add_argument("--untimed", action="store_true", help="for machines that are busy")
     options = parser.parse_args()
-    photos = described(options.places, options.local)
-    queries = photos[:: max(1, len(photos) // options.queries)][: options.queries]
-    average = np.mean([len(photo.features) for photo in photos])
-    print(f"{platform.processor() or platform.machine()}, {options.local}, {len(queries)} queries,")
-    print(f"{len(photos)} photos of {average:.0f} keypoints on average\n")
-    print("| stored as | bytes a keypoint | ms for 100 hits | inliers, same place ", end="")
-    print("| above chance, same place |\n| --- | ---: | ---: | ---: | ---: |")
-    dimensions = photos[0].floats.shape[1]
-    ways: dict[str, tuple[int, Way]] = {
-        "float32": (4 * dimensions, floats),
-        "bytes": (dimensions, as_bytes),
-        "signs": (dimensions // 8, signs),
-        "bytes, homography by MAGSAC++": (dimensions, homographies),
-    }
-    for name, (size, way) in ways.items():
-        print(f"| {name} | {size + PLACE_BYTES} | {measured(way, queries, photos)} |", flush=True)
+    extractor = open_extractor(options.model, precision="float32")
+    local = open_feature_extractor(options.local)
+    others = [described(unlabelled(each), extractor, local) for each in options.distractors]
+    distractors = together(others) if others else None
+    print(f"{machine()}, {options.model}, {options.local}")
+    for folder in options.sets:
+        alone = described(labelled(folder), extractor, local)
+        for data in [alone] + [alone.beside(distractors)] * (distractors is not None):
+            count = len(data.described.database) - len(alone.described.database)
+            print(f"\n**{folder.name}**, {len(alone.described.queries)} queries, "
+                  f"{len(alone.described.database)} photos, {count} distractors\n")  # fmt: skip
+            print_table(data, options.chains.split(";"), timed=not options.untimed)
 
 
-def measured(way: Way, queries: Sequence[Photo], photos: Sequence[Photo]) -> str:
-    """Time, mean inliers, and how many pairs of one place have more than chance gives.
+def labelled(folder: Path) -> LabelledSet:
+    """A set by its ground truth, or by its sub-folders."""
+    if any(folder.glob("gnd_*")):
+        return open_dataset(folder)
+    inner = [each for each in folder.iterdir() if each.is_dir()]
+    return open_folder(inner[0] if len(inner) == 1 else folder)
 
-    Chance is what 999 of 1000 pairs of different places have at most, for this way alone.
-    """
-    times, counts, same = [], [], []
-    for query in queries:
-        chosen = hits(query, photos)
+
+def unlabelled(folder: Path) -> LabelledSet:
+    """Photos of which none is to be found."""
+    paths = find_photos(folder)
+    names = tuple(path.relative_to(folder).as_posix() for path in paths)
+    none = np.empty(0, np.int64)
+    query = Query(names[0], None, {"ok": none, "junk": none})
+    return LabelledSet(GroundTruth(folder.name, names, (query,)), paths, paths[:1])
+
+
+def described(photos: LabelledSet, extractor: Extractor, local: FeatureExtractor) -> Measured:
+    """Its descriptors and features; from the cache, if they were made before."""
+    found = describe_set(extractor, photos, skip=True)
+    return Measured(found, features_of_set(local, found.photos))
+
+
+def together(parts: Sequence[Measured]) -> Measured:
+    """Several sets of distractors as one."""
+    first = parts[0]
+    for part in parts[1:]:
+        first = first.beside(part)
+    return first
+
+
+def print_table(data: Measured, names: Sequence[str], *, timed: bool) -> None:
+    """One row for each chain, compared with the first."""
+    first: Report | None = None
+    for name in names:
+        chain = parse_rerank(name, features=True)
+        report = score(data.described, chain, features=data.features)
+        if first is None:
+            first = report
+            heads = " | ".join(f"mAP {protocol} | gain" for protocol in report.results)
+            print(f"| chain | {heads} | ms a query |")
+            print("| --- |" + " ---: |" * (2 * len(report.results) + 1))
+        cells = [
+            f"{percent(result.map)} | {gain(first, report, protocol)}"
+            for protocol, result in report.results.items()
+        ]
+        spent = f"{milliseconds(data, chain):.1f}" if timed else "–"
+        print(f"| {name} | {' | '.join(cells)} | {spent} |", flush=True)
+
+
+def gain(first: Report, report: Report, protocol: str) -> str:
+    """How much more, and between what and what with 95 % certainty."""
+    if report is first:
+        return "–"
+    one, other = (each.results[protocol].ap for each in (first, report))
+    found = paired_bootstrap(one, other, report.places)
+    low, high = (np.nan if x is None else 100 * x for x in (found.low, found.high))
+    return f"{100 * found.difference:+.2f} ({low:+.2f} … {high:+.2f})"
+
+
+def milliseconds(data: Measured, chain: Sequence[Reranker]) -> float:
+    """Median over some queries of a chain's processor time, the first search left out."""
+    spent, count = [], len(data.described.queries)
+    for row in range(0, count, max(1, count // TIMED)):
+        view = View(data, row)
+        ranking = view.search(view.descriptor, max(10, reach(chain)))
         started = time.process_time()
-        counts += way(query, chosen)
-        times.append(time.process_time() - started)
-        same += [photo.place == query.place for photo in chosen]
-    inliers, together = np.array(counts), np.array(same)
-    chance = int(np.quantile(inliers[~together], 0.999, method="higher"))
-    above = (inliers[together] > chance).mean()
-    return (
-        f"{1000 * median(times):.0f} | {inliers[together].mean():.2f} | {above:.2%}, above {chance}"
-    )
+        rerank(ranking, view, chain)
+        spent.append(1000 * (time.process_time() - started))
+    return median(spent)
 
 
-def hits(query: Photo, photos: Sequence[Photo]) -> list[Photo]:
-    """The other photos of the query's place, and of other places, 100 in all."""
-    others = [photo for photo in photos if photo is not query]
-    return sorted(others, key=lambda photo: photo.place != query.place)[:HITS]
+class View:
+    """See `solar.rerank.View`; ids are rows."""
 
+    def __init__(self, data: Measured, row: int) -> None:
+        """Look at a query."""
+        self.descriptor: Descriptor = data.described.queries[row]
+        self.features: Sequence[Features] = [data.features.queries[row]]
+        self._data = data
 
-def floats(query: Photo, photos: Sequence[Photo]) -> list[int]:
-    """Float32, photo by photo."""
-    return [
-        agreement(query.features, photo.features, mutual(photo.floats @ query.floats.T)).inliers
-        for photo in photos
-    ]
+    def descriptors(self, ids: Ids) -> Descriptors:
+        """Of some rows."""
+        return self._data.described.database[ids]
 
+    def features_of(self, ids: Ids) -> Sequence[Features | None]:
+        """Of some rows."""
+        return [self._data.features.database[number] for number in ids.tolist()]
 
-def as_bytes(query: Photo, photos: Sequence[Photo]) -> list[int]:
-    """As `solar search --rerank geometric` goes."""
-    return [found.inliers for found in verify(query.features, [photo.features for photo in photos])]
-
-
-def signs(query: Photo, photos: Sequence[Photo]) -> list[int]:
-    """Hamming distances by exclusive or and counting bits."""
-    bits = 64 * query.signs.shape[1]
-    found = []
-    for photo in photos:
-        different = np.zeros((len(photo.signs), len(query.signs)), np.uint16)
-        for one, two in zip(photo.signs.T, query.signs.T, strict=True):
-            different += np.bitwise_count(one[:, None] ^ two)
-        cosine = 1 - 2 * different.astype(np.float32) / bits
-        found.append(agreement(query.features, photo.features, mutual(cosine)).inliers)
-    return found
-
-
-def homographies(query: Photo, photos: Sequence[Photo]) -> list[int]:
-    """Matches of bytes, and what `solar match` verifies them with."""
-    features = [photo.features for photo in photos]
-    return [
-        len(verify_matches(query.features.xy, photo.xy, matches, threshold=4.0))
-        for photo, matches in zip(features, match_features(query.features, features), strict=True)
-    ]
-
-
-def described(places: Path, local: str) -> list[Photo]:
-    """All photos of a folder of places, described."""
-    paths = find_photos(places)
-    extractor = open_feature_extractor(local)
-    kept: list[NDArray[np.float32]] = []
-
-    features = []
-    for path in paths:
-        found = see(
-            path,
-            str(path),
-            extractor.detector,
-            extractor.descriptor,
-            extractor.extraction.image_size,
-        )
-        kept.append(found.descriptors)
-        features.append(Features.of(found.keypoints, found.descriptors, found.shape))
-    mean = np.concatenate(kept).mean(axis=0)
-    return [
-        Photo(path.parent.name, compact, rows, np.packbits(rows > mean, axis=1).view(np.uint64))
-        for path, compact, rows in zip(paths, features, kept, strict=True)
-    ]
+    def search(self, descriptor: Descriptor, top: int) -> Ranking:
+        """By all products."""
+        scores = self._data.described.database @ descriptor
+        best = np.argsort(-scores, kind="stable")[:top]
+        return Ranking.of(best, scores[best])
 
 
 if __name__ == "__main__":

@@ -55,7 +55,10 @@ class MissingPackage(SolarError, ImportError):
     """A package that an extra installs and that is not here; the message says how to install it."""
 
 
-_EXTRAS = {"torch": "train", "torchvision": "train", "onnx": "train", "onnxscript": "train"}
+_EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "onnx", "onnxscript"), "train"),
+    "scipy": "rerank",
+}
 
 
 def about_import(error: ImportError) -> MissingPackage | None:

@@ -21,10 +21,12 @@ class Evidence:
     Attributes:
         inliers: how many of its keypoints agree with the query's.
         lines: of each inlier x1, y1 in the query and x2, y2 in the hit, as parts of their sides.
+        query: which photo of the query the lines are in, where it has several.
     """
 
     inliers: int
     lines: tuple[Line, ...] = ()
+    query: int = 0
 
 
 @dataclass(frozen=True, eq=False)

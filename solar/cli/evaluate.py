@@ -48,7 +48,8 @@ Dimensions = Annotated[
 Rerank = Annotated[
     str,
     typer.Option(
-        help="expansion: alpha query expansion; geometric: keypoints that agree; both with a comma."
+        help="geometric: keypoints that agree; expansion: by verified hits; diffusion; "
+        "superglobal; k-reciprocal; or some of them, one after the other, with commas between."
     ),
 ]
 Local = Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import err, out, print_json, table
-from solar.cli.options import AsJson, Overwrite
+from solar.cli.options import AsJson, Overwrite, Where
 from solar.errors import IndexDamaged
 from solar.files import claim_output, printable
 
@@ -95,10 +95,14 @@ def list_photos(
             help="Write paths and descriptors into this .npz file, as `solar describe` does. [none]"
         ),
     ] = None,
+    where: Where = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Every photo of an index by its number, and where it is; also those that were skipped."""
+    """Every photo of an index by its number, and where it is; also those that were skipped.
+
+    With --json, also when and where each was taken, and with what camera.
+    """
     from solar.extraction.descriptors import is_descriptors_file
     from solar.index import Index
 
@@ -106,11 +110,11 @@ def list_photos(
         claim_output(to, suffixes=(".npz",), overwrite=overwrite, made_by=is_descriptors_file)
     with Index.open(index) as opened:
         if to is not None:
-            rows = opened.descriptors_file()
+            rows = opened.descriptors_file(where)
             rows.save(to)
             out.print(f"{to}: {len(rows.paths):,} photos, {rows.descriptors.shape[1]} numbers each")
             return
-        photos = opened.photos()
+        photos = opened.photos(where)
         if as_json:
             print_json({"index": str(index), "photos": [asdict(photo) for photo in photos]})
             return

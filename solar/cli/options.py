@@ -57,6 +57,16 @@ Exclude = Annotated[
         "out anyway, unless they are given as PHOTOS. [none]"
     ),
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILTER",
+        help="Only photos of which this is true: \"taken >= 2020-06 and folder ~ 'paris' and gps "
+        'within 5km of 48.85,2.29". taken, width, height, bytes with = != < <= > >=; folder, '
+        "name, path, camera with ~ (contains) !~ = != and text in quotes; has taken, zone, gps, "
+        "camera; and, or, not, brackets. [all]",
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(

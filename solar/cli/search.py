@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, out, print_json, progress, table
-from solar.cli.options import AsJson, Device, Engine, Overwrite, Precision
+from solar.cli.options import AsJson, Device, Engine, Overwrite, Precision, Where
 from solar.errors import UsageError
 from solar.files import claim_output
 
 if TYPE_CHECKING:
     from solar.extraction import Failed
     from solar.index import Index, Search
+    from solar.photos import Photo
 
 
 def register(app: typer.Typer) -> None:
@@ -30,13 +31,43 @@ def register(app: typer.Typer) -> None:
 def search(
     index: Annotated[Path, typer.Argument(help="An index made by `solar index`.")],
     queries: Annotated[
-        list[Path],
-        typer.Argument(help="Photos to search with, or folders of them.", metavar="QUERY..."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            help="Photos to search with, or folders of them; each has its own answer, unless "
+            "--together.",
+            metavar="[QUERY]...",
+        ),
+    ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together", help="All QUERYs show one place: one answer, found with all of them."
+        ),
+    ] = False,
+    ids: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--id", help="Search with the photo of this number in the index (`solar list`). [none]"
+        ),
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Search with a photo by its path in the index; its file is not read. [none]"
+        ),
+    ] = None,
+    unlike: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--not",
+            help="Not like this photo: what is more like it than like QUERY is not shown. [none]",
+        ),
+    ] = None,
     box: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="Search with a part: x1,y1,x2,y2 in pixels, or in percent as 10%,20%,50%,60%. "
+            "Once: of each QUERY; again for each: of the first, the second, …; all: of none. "
             "[the whole photo]"
         ),
     ] = None,
@@ -51,12 +82,14 @@ def search(
     rerank: Annotated[
         str,
         typer.Option(
-            help="How the first hits are put in order again. geometric: the first 100 by keypoints "
-            "that agree with the query's (needs `solar index --local`); expansion: search again "
-            "with the first hits; a,b: one after the other; none: by score; default: geometric "
-            "where the index keeps keypoints."
+            help="How the first hits are put in order again, one way after the other with commas "
+            "between. geometric: by keypoints that agree with the query's (needs `solar index "
+            "--local`); expansion: search again, with the verified hits too; diffusion, "
+            "superglobal, k-reciprocal: by what the first hits have in common with one another; "
+            "none: by score; default: geometric where the index keeps keypoints."
         ),
     ] = "default",
+    where: Where = None,
     model: Annotated[
         str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
     ] = None,
@@ -74,13 +107,53 @@ def search(
     The score says how alike: 1 is the same picture, 0 nothing in common.
     """
     from solar.index import Index, search_each
+
+    given = queries or []
+    if html is not None:
+        claim_output(html, inputs=given, suffixes=(".html", ".htm"), overwrite=overwrite)
+    opened = Index.open(index, model, engine=engine, device=device, precision=precision)
+    photos = _photos(given, [*(ids or []), *(opened.id_of(path) for path in like or [])])
+    parts = [None if part.strip() == "all" else part for part in box or []]
+    _warn(opened, index)
+    found: list[dict[str, object]] = []
+    failed: list[str] = []
+    with progress("searching") if as_json and len(photos) > 1 else nullcontext():
+        answers = search_each(
+            opened,
+            photos,
+            top,
+            parts if len(parts) > 1 else next(iter(parts), None),
+            rerank,
+            distinct=distinct,
+            where=where,
+            not_=unlike or [],
+            together=together,
+        )
+        answered = _told(answers, found, failed, many=len(photos) > 1, as_json=as_json)
+        if html is None:
+            deque(answered, maxlen=0)
+        else:
+            from solar.web import write_page
+
+            first = Path(photos[0]).name if isinstance(photos[0], Path) else index.name
+            write_page(html, answered, title=f"Solar: {first}")
+    if as_json:
+        separate = len(photos) > 1 and not together
+        what = {"searches": found, "failed": failed} if separate else dict(*found)
+        also = {"failed": failed} if failed else {}
+        print_json({**what, **also, "engine": opened.engine})
+    elif html is not None:
+        out.print(f"page: {html}")
+    if not found:
+        raise typer.Exit(1)
+
+
+def _photos(given: Sequence[Path], known: Sequence[int]) -> list[Photo | int]:
+    """What to search with: photos, those in folders, and photos of the index."""
     from solar.photos import look_for_photos
 
-    if html is not None:
-        claim_output(html, inputs=queries, suffixes=(".html", ".htm"), overwrite=overwrite)
-    opened = Index.open(index, model, engine=engine, device=device, precision=precision)
-    photos: list[Path] = []
-    for each in queries:
+    photos: list[Photo | int] = []
+    for each in given:
         if each.is_dir():
             found_there = look_for_photos([each])
             photos += found_there.photos
@@ -88,27 +161,12 @@ def search(
                 err.print(line)
         else:
             photos.append(each)
+    photos += known
+    if not photos and given:
+        raise UsageError("holds no photo to search with", given[0])
     if not photos:
-        raise UsageError("holds no photo to search with", queries[0])
-    _warn(opened, index)
-    found: list[dict[str, object]] = []
-    failed: list[str] = []
-    with progress("searching") if as_json and len(photos) > 1 else nullcontext():
-        answers = search_each(opened, photos, top, box, rerank, distinct=distinct)
-        answered = _told(answers, found, failed, many=len(photos) > 1, as_json=as_json)
-        if html is None:
-            deque(answered, maxlen=0)
-        else:
-            from solar.web import write_page
-
-            write_page(html, answered, title=f"Solar: {queries[0].name}")
-    if as_json:
-        what = {"searches": found, "failed": failed} if len(photos) > 1 else found[0]
-        print_json({**what, "engine": opened.engine})
-    elif html is not None:
-        out.print(f"page: {html}")
-    if not found:
-        raise typer.Exit(1)
+        raise UsageError("no photo to search with: name some, or use --id or --like")
+    return photos
 
 
 def _warn(opened: Index, index: Path) -> None:
@@ -140,9 +198,10 @@ def _told(
             err.print(f"skipped {answer.reason}")
             continue
         found.append(answer.to_json() if as_json else {})
-        if part := answer.clipped:
-            kept = ",".join(f"{edge:g}" for edge in part)
-            err.print(f"note: the box reaches beyond {answer.name}: {kept} is searched for")
+        for query in answer.queries:
+            if part := query.clipped:
+                kept = ",".join(f"{edge:g}" for edge in part)
+                err.print(f"note: the box reaches beyond {query.name}: {kept} is searched for")
         if not as_json:
             if many:
                 out.print(f"{answer.name}:")

@@ -2,7 +2,7 @@
 
 from solar.index.index import Index
 from solar.index.indexing import Indexed, index_photos
-from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Search
+from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Queried, Search
 from solar.index.searching import search_each
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "IndexInfo",
     "Indexed",
     "IndexedPhoto",
+    "Queried",
     "Search",
     "index_photos",
     "search_each",

@@ -24,6 +24,7 @@ from solar.index._writer import Writer
 from solar.index.catalogue import Home
 from solar.index.results import AddReport
 from solar.photos import decoder_came
+from solar.photos.facts import facts_of
 from solar.typing import Descriptors, Progress
 
 # What a killed run has to do again, at most.
@@ -272,7 +273,10 @@ class Addition:
 
     def _moved(self, entry: Entry, candidate: _Candidate) -> Entry:
         """Keep a photo at its new path, instead of what was known there."""
-        moved = Entry(*candidate.entry(entry.sha256 or b"")[:7], *entry[7:])._replace(id=entry.id)
+        (root, path), (size, mtime_ns, ctime_ns) = candidate.home, candidate.stamp
+        moved = entry._replace(
+            root=root, path=path, size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns
+        )
         self._writer.put(moved)
         if candidate.known is not None:
             self._writer.remove(candidate.id)
@@ -309,6 +313,7 @@ class Addition:
         self, candidate: _Candidate, entry: Entry, descriptor: Descriptor, same: str
     ) -> None:
         """A photo has its descriptor, perhaps as a copy of another."""
+        entry = entry.with_facts(facts_of(candidate.file))
         is_new = candidate.known is None or candidate.known.row is None
         report = self.report.added if is_new else self.report.changed
         report.append(self._roots.text(entry.root, entry.path))

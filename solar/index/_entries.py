@@ -17,6 +17,7 @@ from solar.errors import IndexDamaged, SolarError
 from solar.extraction.extraction import Extraction
 from solar.features.extraction import FeatureExtraction
 from solar.index.vectors import kind_named
+from solar.photos.facts import Facts
 
 Descriptor = NDArray[np.float32]
 """(D,), unit length."""
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
         features_length: of its features in bytes.
         features_sum: checksum of these bytes.
         reason: why it has no descriptor.
+        taken: this and what follows is what the file says of itself, see `Facts`.
     """
 
     id: int
@@ -63,6 +65,23 @@ class Entry(NamedTuple):
     features_length: int | None = None
     features_sum: bytes | None = None
     reason: str | None = None
+    taken: str | None = None
+    zone: int | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    camera: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What the file says of itself."""
+        where = self.latitude, self.longitude
+        return Facts(self.taken, self.zone, *where, self.camera, self.width, self.height)
+
+    def with_facts(self, facts: Facts) -> Entry:
+        """This photo, of whose file something else is known."""
+        return self._replace(**facts._asdict())
 
     @property
     def stamp(self) -> tuple[int, int, int]:
@@ -71,8 +90,8 @@ class Entry(NamedTuple):
 
     def with_features_of(self, other: Entry | None) -> Entry:
         """This photo with another's features, which have the same bytes; of None, with none."""
-        features = (None,) * 3 if other is None else other[-4:-1]
-        return Entry(*self[:-4], *features, self.reason)
+        at, length, known = (None,) * 3 if other is None else other[9:12]
+        return self._replace(features_at=at, features_length=length, features_sum=known)
 
     def checksum(self, born: int) -> bytes:
         """Of everything above and of the generation that the entry came with."""

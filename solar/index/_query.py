@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,61 +32,41 @@ class Query:
     """One query and the index that it searches; see `solar.rerank.View`.
 
     Attributes:
-        descriptor: (D,) of the query.
+        descriptor: (D,) of the query: of several photos, their sum divided by its length.
     """
 
     def __init__(
         self,
         snapshot: Snapshot,
-        descriptor: Descriptor,
-        features: Callable[[], Features | None] = lambda: None,
-        without: bytes | None = None,
+        asked: Sequence[Asked],
+        unlike: Descriptors,
+        without: frozenset[bytes] | None = None,
+        owners: Ids | None = None,
     ) -> None:
         """Look at a snapshot.
 
         Args:
             snapshot: of the index.
-            descriptor: (D,) of the query.
-            features: makes those of the query, asked once.
+            asked: the photos of the query, one or more.
+            unlike: (K, D); a photo that is more like one of these than like the query is not found.
             without: SHA-256 of photos that are not found, and then of those with the same bytes
-                only the first is; empty for that alone.
+                only the first is; None for all photos.
+            owners: of the photos that may be found, see `Snapshot.owners_of`; None for all.
         """
-        self.descriptor = descriptor
+        total = np.sum([each.descriptor for each in asked], axis=0)
+        length = np.linalg.norm(total) if len(asked) > 1 else 1.0
+        self.descriptor: Descriptor = (total / max(length, 1e-12)).astype(np.float32)
         self._snapshot = snapshot
-        self._make = features
+        self._asked = asked
+        self._unlike = unlike
         self._without = without
-
-    @classmethod
-    def of(
-        cls,
-        snapshot: Snapshot,
-        models: Models,
-        photo: Photo | int,
-        box: Box | None,
-        *,
-        features: bool,
-        distinct: bool,
-    ) -> Query:
-        """A query by a photo, or by one of the index itself; with features if they are needed."""
-        without = _content(photo) if distinct else None
-        if isinstance(photo, int):
-            entry = snapshot.entry(photo)
-            without = (entry.sha256 or b"") if distinct else None
-            if box is None:
-                (descriptor,) = snapshot.descriptors([photo])
-                return cls(snapshot, descriptor, lambda: snapshot.features([entry.id])[0], without)
-            photo = snapshot.text(entry)
-        extractor, made = models.extractor(snapshot.commit.extraction), snapshot.commit.features
-        if made is None or not features:
-            return cls(snapshot, describe_one(extractor, photo, box), without=without)
-        opened, maker = decode(photo), models.feature_extractor
-        descriptor = describe_one(extractor, opened, box)
-        return cls(snapshot, descriptor, lambda: features_of_one(maker(made), opened, box), without)
+        self._owners = owners
 
     @cached_property
-    def features(self) -> Features | None:
-        """Of the query; None if it has none."""
-        return self._make()
+    def features(self) -> list[Features]:
+        """Of each photo of the query; empty where one has none."""
+        made = [each.features() for each in self._asked]
+        return [each for each in made if each is not None] if None not in made else []
 
     def descriptors(self, ids: Ids) -> Descriptors:
         """Of photos in the index: (K, D)."""
@@ -98,13 +80,23 @@ class Query:
         """The photos whose descriptors are nearest to one."""
         reach = top
         while True:
-            (ranking,) = self._snapshot.search(descriptor[None], reach)
-            if self._without is None:
+            (ranking,) = self._snapshot.search(descriptor[None], reach, self._owners)
+            if self._without is None and not len(self._unlike):
                 return ranking
-            kept = self._distinct(ranking.ids.tolist())
+            kept = self._kept(ranking.ids)
             if len(kept) >= top or len(ranking) < reach:
                 return Ranking.of(ranking.ids[kept[:top]], ranking.scores[kept[:top]])
             reach *= 2
+
+    def _kept(self, ids: Ids) -> list[int]:
+        """Positions of photos that are not to be left out."""
+        kept = range(len(ids)) if self._without is None else self._distinct(ids.tolist())
+        if not len(self._unlike) or not kept:
+            return list(kept)
+        rows = self.descriptors(ids[kept])
+        most = (rows @ self._unlike.T).max(axis=1)
+        fits = most <= rows @ self.descriptor + _AS_ALIKE
+        return [position for position, fit in zip(kept, fits, strict=True) if fit]
 
     def _distinct(self, ids: Sequence[int]) -> list[int]:
         """Positions of photos, the first of each content."""
@@ -112,8 +104,49 @@ class Query:
         first: dict[bytes | int, int] = {}
         for position, number in enumerate(ids):
             first.setdefault(entries[number].sha256 or number, position)
-        first.pop(self._without or b"", None)
-        return list(first.values())
+        return [first[content] for content in first if content not in (self._without or ())]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A photo of a query.
+
+    Attributes:
+        descriptor: (D,).
+        features: makes its features, asked once.
+        content: SHA-256 of its file, empty where it is none; None if nobody asks.
+    """
+
+    descriptor: Descriptor
+    features: Callable[[], Features | None] = lambda: None
+    content: bytes | None = None
+
+    @classmethod
+    def of(
+        cls, snapshot: Snapshot, models: Models, photo: Photo | int, box: Box | None, needs: Needs
+    ) -> Asked:
+        """A photo, or one of the index itself, of which nothing is decoded unless it has a box."""
+        content = _content(photo) if needs.content else None
+        if isinstance(photo, int):
+            entry = snapshot.entry(photo)
+            content = (entry.sha256 or b"") if needs.content else None
+            if box is None:
+                (descriptor,) = snapshot.descriptors([photo])
+                return cls(descriptor, lambda: snapshot.features([entry.id])[0], content)
+            photo = snapshot.text(entry)
+        extractor, made = models.extractor(snapshot.commit.extraction), snapshot.commit.features
+        if made is None or not needs.features:
+            return cls(describe_one(extractor, photo, box), content=content)
+        opened, maker = decode(photo), models.feature_extractor
+        descriptor = describe_one(extractor, opened, box)
+        return cls(descriptor, lambda: features_of_one(maker(made), opened, box), content)
+
+
+class Needs(NamedTuple):
+    """What a search needs of its photos beside descriptors: features, and what their files hold."""
+
+    features: bool
+    content: bool
 
 
 def _content(photo: Photo | int) -> bytes:
@@ -123,6 +156,9 @@ def _content(photo: Photo | int) -> bytes:
     if isinstance(photo, int) or not Path(name_of(photo)).is_file():
         return b""
     return bytes.fromhex(sha256(Path(name_of(photo))))
+
+
+_AS_ALIKE = 1e-6  # Of cosines, in single precision.
 
 
 def chain_of(rerank: str, snapshot: Snapshot) -> Sequence[Reranker]:
@@ -140,6 +176,54 @@ def chain_of(rerank: str, snapshot: Snapshot) -> Sequence[Reranker]:
             snapshot.folder,
         )
     return chain
+
+
+def paired(
+    photos: Photo | int | Sequence[Photo | int], boxes: Box | Sequence[Box | None] | None
+) -> list[tuple[Photo | int, Box | None]]:
+    """The photos of a query, each with its box.
+
+    Args:
+        photos: one, or a list.
+        boxes: of that one, or a list with one for each.
+
+    Raises:
+        UsageError: the list is empty, or boxes are not one for each.
+    """
+    if not isinstance(photos, list | tuple):
+        return [(photos, boxes)]  # type: ignore[list-item]
+    if not photos:
+        raise UsageError("there is no photo to search with: give one or more")
+    each = [None] * len(photos) if boxes is None else boxes
+    if not isinstance(each, list) or len(each) != len(photos):
+        raise UsageError(f"{len(photos)} photos are searched with: give as many boxes, in a list")
+    return list(zip(photos, each, strict=True))
+
+
+def query_of(
+    snapshot: Snapshot,
+    models: Models,
+    photos: Sequence[tuple[Photo | int, Box | None]],
+    unlike: Sequence[Photo | int],
+    owners: Ids,
+    needs: Needs,
+) -> Query:
+    """The query that some photos make together.
+
+    Args:
+        snapshot: of the index.
+        models: what describes photos.
+        photos: and the part of each to search for.
+        unlike: photos that show what is not sought.
+        owners: of the photos that may be found.
+        needs: what to make beside descriptors.
+    """
+    asked = [Asked.of(snapshot, models, photo, box, needs) for photo, box in photos]
+    bare = Needs(features=False, content=False)
+    others = [Asked.of(snapshot, models, photo, None, bare).descriptor for photo in unlike]
+    rows = np.array(others, np.float32).reshape(-1, snapshot.commit.extraction.dimensions)
+    contents = frozenset(each.content for each in asked if each.content)
+    return Query(snapshot, asked, rows, contents if needs.content else None, owners)
 
 
 def require_top(top: int) -> None:
@@ -183,6 +267,6 @@ def hits_of(snapshot: Snapshot, ranking: Ranking) -> list[Hit]:
         if number not in found:
             raise LookupError(f"the search found id {number}, which the index does not hold")
         seen = ranking.evidence.get(number)
-        verified = (seen.inliers, seen.lines) if seen else ()
+        verified = (seen.inliers, seen.lines, seen.query) if seen else ()
         hits.append(Hit(snapshot.text(found[number]), score, number, *verified))
     return hits

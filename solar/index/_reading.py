@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import overload
 
 import numpy as np
@@ -15,7 +16,15 @@ from solar.extraction.descriptors import DescriptorsFile
 from solar.features.features import Features
 from solar.index._entries import Entry, path_to_text
 from solar.index._models import Models
-from solar.index._query import Query, chain_of, fitting, hits_of, require_top
+from solar.index._query import (
+    Needs,
+    chain_of,
+    fitting,
+    hits_of,
+    paired,
+    query_of,
+    require_top,
+)
 from solar.index._roots import NAMELESS
 from solar.index._snapshot import Snapshot
 from solar.index._verify import find_problems
@@ -23,7 +32,9 @@ from solar.index.results import Hit, IndexedPhoto, IndexInfo
 from solar.photos import Box, Photo
 from solar.rerank import reach
 from solar.rerank import rerank as look_again
-from solar.typing import Descriptor, Descriptors
+from solar.typing import AnyPath, Descriptor, Descriptors
+
+_AT_ONCE = 500  # Of photos that are asked for.
 
 
 class Reader:
@@ -130,10 +141,19 @@ class Reader:
             self._models.feature_extractor(snapshot.commit.features)
         snapshot.search(np.eye(1, snapshot.commit.extraction.dimensions, dtype=np.float32), 1)
 
-    def photos(self) -> Iterator[IndexedPhoto]:
-        """All photos in the index, those without a descriptor too, by ascending id."""
+    def photos(self, where: str | None = None) -> Iterator[IndexedPhoto]:
+        """All photos in the index, those without a descriptor too, by ascending id.
+
+        Args:
+            where: only those that this filter lets through; see `solar.index.where`.
+
+        Raises:
+            UsageError: the filter cannot be read.
+        """
         snapshot = self._snapshot
-        return (_photo(snapshot, entry) for entry in _all(snapshot))
+        if where is None:
+            return (_photo(snapshot, entry) for entry in _all(snapshot))
+        return _photos(snapshot, snapshot.matching(where).tolist())
 
     def info(self) -> IndexInfo:
         """What the index holds, and which photos could not be used and why."""
@@ -164,31 +184,42 @@ class Reader:
 
     def search(
         self,
-        photo: Photo | int,
+        photo: Photo | int | Sequence[Photo | int],
         top: int = 10,
-        box: Box | None = None,
+        box: Box | Sequence[Box | None] | None = None,
         rerank: str = "default",
         *,
         distinct: bool = False,
+        where: str | None = None,
+        not_: Sequence[Photo | int] = (),
     ) -> list[Hit]:
         """Find photos of the same place.
 
         Args:
-            photo: the query, decoded once; or the id of a photo in the index.
+            photo: the query, decoded once; or the id of a photo in the index, see `id_of`; or a
+                list of these that show one place: then a score is the cosine with the sum of their
+                descriptors, and a hit is verified with each of them.
             top: how many to find.
-            box: x1, y1, x2, y2 in pixels of the photo: the part of it to search for.
+            box: x1, y1, x2, y2 in pixels of the photo: the part of it to search for. Of a list of
+                photos, one for each, None for all of one.
             rerank: `none`; ways to look again at what was found, with commas between; or
                 `default`: geometric where the index keeps features, else none.
             distinct: of photos that are the same byte for byte find one, and none that is the
                 query itself.
+            where: find only photos that this filter lets through, such as `taken >= 2020-06`; see
+                `solar.index.where`.
+            not_: photos, or ids, that show what is not sought: what is more like one of them than
+                like the query is not found.
 
         Returns:
             The best first; fewer than `top` if the index holds fewer.
 
         Raises:
             PhotoError: the photo cannot be used.
-            UsageError: `top` is not positive, the box lies outside the photo, there is no such way
-                to re-rank, the id is not in the index, or the model is another now.
+            UsageError: `top` is not positive, there is no photo, or not a box for each, one lies
+                outside the photo, there is no such way
+                to re-rank, the filter cannot be read, the id is not in the index, or the model is
+                another now.
             CheckpointError: the index's model cannot be loaded.
             IndexDamaged: a descriptor is damaged.
         """
@@ -196,9 +227,23 @@ class Reader:
         require_top(top)
         chain = chain_of(rerank, snapshot)
         needed = any(way.needs_features for way in chain)
-        query = Query.of(snapshot, self._models, photo, box, features=needed, distinct=distinct)
+        asked = paired(photo, box)
+        owners, needs = snapshot.owners_of(where), Needs(features=needed, content=distinct)
+        query = query_of(snapshot, self._models, asked, not_, owners, needs)
         ranking = query.search(query.descriptor, max(top, reach(chain)))
         return hits_of(snapshot, look_again(ranking, query, chain).top(top))
+
+    def id_of(self, photo: AnyPath) -> int:
+        """The id of the photo at a path, or of a name.
+
+        Raises:
+            UsageError: there is none, or a folder of several.
+        """
+        found = list(islice(self._snapshot.meant(photo), 2))
+        if len(found) == 1:
+            return found[0].id
+        what = "several photos below" if found else "no photo"
+        raise UsageError(f"holds {what} {os.fspath(photo)}: name one that it holds", self.folder)
 
     def search_descriptors(
         self, descriptors: ArrayLike, extraction: Extraction, top: int = 10
@@ -256,14 +301,23 @@ class Reader:
         """
         return self._snapshot.descriptors(list(ids))
 
-    def descriptors_file(self) -> DescriptorsFile:
+    def descriptors_file(self, where: str | None = None) -> DescriptorsFile:
         """Paths and descriptors of all photos that can be found, as `solar describe` writes them.
 
+        Args:
+            where: only of those that this filter lets through; see `solar.index.where`.
+
         Raises:
+            UsageError: the filter cannot be read.
             IndexDamaged: a descriptor is damaged.
         """
         snapshot = self._snapshot
-        entries = [entry for entry in _all(snapshot) if entry.row is not None]
+        chosen = None if where is None else set(snapshot.matching(where).tolist())
+        entries = [
+            entry
+            for entry in _all(snapshot)
+            if entry.row is not None and (chosen is None or entry.id in chosen)
+        ]
         paths = np.array([snapshot.text(entry) for entry in entries], np.str_)
         rows = snapshot.descriptors([entry.id for entry in entries])
         return DescriptorsFile(paths, rows, snapshot.commit.extraction)
@@ -281,7 +335,15 @@ def _all(snapshot: Snapshot) -> Iterator[Entry]:
     return snapshot.catalogue.all(snapshot.commit.generation)
 
 
+def _photos(snapshot: Snapshot, ids: list[int]) -> Iterator[IndexedPhoto]:
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        found = snapshot.find(part)
+        yield from (_photo(snapshot, found[number]) for number in part)
+
+
 def _photo(snapshot: Snapshot, entry: Entry) -> IndexedPhoto:
+    facts = entry.facts
     return IndexedPhoto(
         id=entry.id,
         path=snapshot.text(entry),
@@ -290,4 +352,9 @@ def _photo(snapshot: Snapshot, entry: Entry) -> IndexedPhoto:
         size=entry.size,
         has_features=entry.features_at is not None,
         reason=entry.reason,
+        taken=facts.when,
+        gps=facts.gps,
+        camera=facts.camera,
+        width=facts.width,
+        height=facts.height,
     )

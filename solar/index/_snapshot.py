@@ -25,6 +25,7 @@ from solar.index._entries import (
 from solar.index._roots import Roots, absolute_photo
 from solar.index.catalogue import Catalogue, Home, features_file, newest
 from solar.index.vectors import Effort, ListedVectors, OddRow, Vectors, kind_named, lengths_of
+from solar.index.where import Where
 from solar.ranking import Ranking
 from solar.typing import AnyPath, Descriptors
 
@@ -190,14 +191,42 @@ class Snapshot:
             rows[position] = descriptor
         return rows
 
-    def search(self, queries: Descriptors, top: int) -> list[Ranking]:
+    def matching(self, where: str) -> NDArray[np.int64]:
+        """The ids of photos that a filter lets through, rising; see `solar.index.where`.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        folders = self.roots.folders
+        return self.catalogue.matching(Where.parse(where), folders, self.commit.generation)
+
+    def owners_of(self, where: str | None) -> NDArray[np.int64]:
+        """As `owners`, but -1 for photos that a filter does not let through.
+
+        Raises:
+            UsageError: it cannot be read.
+            IndexDamaged: a descriptor cannot be one.
+        """
+        if where is None:
+            return self.owners
+        return np.where(np.isin(self.owners, self.matching(where)), self.owners, -1)
+
+    def search(
+        self, queries: Descriptors, top: int, owners: NDArray[np.int64] | None = None
+    ) -> list[Ranking]:
         """The photos whose descriptors are nearest to each of (Q, D).
+
+        Args:
+            queries: unit rows.
+            top: how many to find.
+            owners: what `owners_of` gave; None for all photos.
 
         Raises:
             IndexDamaged: a descriptor that was found cannot be one.
         """
+        owners = self.owners if owners is None else owners
         try:
-            scores, ids = self.vectors.search(queries, self.owners, top)
+            scores, ids = self.vectors.search(queries, owners, top)
         except OddRow as odd:
             entry = self.entry(int(self.owners[odd.row]))
             raise IndexDamaged(self.damage(entry, length=odd.length), self.folder) from odd

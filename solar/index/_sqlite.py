@@ -30,7 +30,9 @@ SCHEMA = (
     sha256 BLOB, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
     row INTEGER, descriptor_sum BLOB,
     features_at INTEGER, features_length INTEGER, features_sum BLOB,
-    reason TEXT, checksum BLOB NOT NULL, born INTEGER NOT NULL, died INTEGER) STRICT""",
+    reason TEXT, taken TEXT, zone INTEGER, latitude REAL, longitude REAL, camera TEXT,
+    width INTEGER, height INTEGER,
+    checksum BLOB NOT NULL, born INTEGER NOT NULL, died INTEGER) STRICT""",
     "CREATE INDEX by_path ON photos (root, path)",
     "CREATE INDEX by_id ON photos (id)",
     "CREATE INDEX by_content ON photos (sha256) "

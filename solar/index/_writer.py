@@ -131,7 +131,7 @@ class Writer:
         if descriptor is not None:
             (descriptor,) = self._kind.kept(descriptor[None])
             known = entry.descriptor_sum or descriptor_sum(descriptor)
-            entry = Entry(*entry[:7], self._row, known, *entry[9:])
+            entry = entry._replace(row=self._row, descriptor_sum=known)
             self._descriptors.append(descriptor)
             self._row += 1
         if features is not None:

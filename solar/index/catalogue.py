@@ -8,7 +8,7 @@ import re
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from solar.errors import IndexDamaged, IndexFolderError
 from solar.index._entries import COLUMNS, LARGEST_DOCUMENT, Commit, Entry, checksum
 from solar.index._sqlite import open_reading, plain_errors, refuse_other_schema
+from solar.index.where import Where, functions
 
 _NAME = re.compile(r"catalogue-(\d{6,12})\.db")
 _AT_ONCE = 500  # Of ids in one question.
@@ -223,6 +224,21 @@ class Catalogue:
     def _entries(self, where: str, values: Sequence[object]) -> list[Entry]:
         question = f"SELECT {COLUMNS}, checksum, born FROM photos WHERE {where}"  # noqa: S608
         return [_checked(row, self.file) for row in self._ask(question, values)]
+
+    def matching(self, where: Where, folders: Mapping[int, bytes], at: int) -> NDArray[np.int64]:
+        """The ids of photos that a filter lets through, rising.
+
+        Args:
+            where: the filter.
+            folders: of the roots, where they are now.
+            at: generation.
+        """
+        question = f"SELECT id FROM photos WHERE {_LIVE} AND {where.condition} ORDER BY id"  # noqa: S608
+        with self._asking() as connection:
+            for name, function in functions(folders).items():
+                connection.create_function(name, -1, function, deterministic=True)
+            found = connection.execute(question, (at, *where.values)).fetchall()
+        return np.array(found, np.int64).reshape(-1)
 
     def owners(
         self, commit: Commit, known: NDArray[np.int64] | None, since: Commit | None

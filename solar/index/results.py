@@ -23,6 +23,7 @@ class Hit:
         inliers: how many of its keypoints agree with the query's; None if it was not verified.
         lines: of each inlier x1, y1 in the query and x2, y2 in this photo, as parts of their
             widths and heights.
+        query: which photo of the query the lines are in, where it has several.
     """
 
     path: str
@@ -30,11 +31,40 @@ class Hit:
     id: int
     inliers: int | None = None
     lines: tuple[tuple[float, float, float, float], ...] = ()
+    query: int = 0
 
     @property
     def gone(self) -> bool:
         """Whether its file is no longer there; False for a name that is no path."""
         return Path(self.path).is_absolute() and is_gone(Path(self.path))
+
+
+@dataclass(frozen=True, eq=False)
+class Queried:
+    """A photo that was searched with.
+
+    Attributes:
+        photo: one that is decoded is not decoded again.
+        box: part of it that was searched for.
+    """
+
+    photo: Photo
+    box: Box | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return name_of(self.photo)
+
+    @property
+    def clipped(self) -> Box | None:
+        """The part of the box that lies in the photo, if that is not all of it."""
+        if self.box is None or not isinstance(self.photo, DecodedPhoto):
+            return None
+        width, height = self.photo.size
+        x1, y1, x2, y2 = self.box
+        part = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+        return part if part != self.box else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +77,7 @@ class Search:
         box: part of the query that was searched with.
         seconds: that it took, if known.
         alike: whether anything found is more alike than unrelated photos are; see `alike`.
+        others: more photos of the same place that were searched with.
     """
 
     query: Photo
@@ -54,30 +85,38 @@ class Search:
     box: Box | None = None
     seconds: float | None = None
     alike: bool = True
+    others: Sequence[Queried] = ()
+
+    @property
+    def queries(self) -> list[Queried]:
+        """All photos that were searched with."""
+        return [Queried(self.query, self.box), *self.others]
 
     @property
     def name(self) -> str:
         """What the query is called."""
-        return name_of(self.query)
-
-    @property
-    def clipped(self) -> Box | None:
-        """The part of the box that lies in the photo, if that is not all of it."""
-        if self.box is None or not isinstance(self.query, DecodedPhoto):
-            return None
-        width, height = self.query.size
-        x1, y1, x2, y2 = self.box
-        part = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
-        return part if part != self.box else None
+        return ", ".join(each.name for each in self.queries)
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; a hit whose file is no longer there is `gone`."""
+        """Plain values; a hit whose file is no longer there is `gone`.
+
+        Where several photos were searched with, `query` and `box` are lists, and a hit with inliers
+        says with which of them it shares these.
+        """
+        several = len(self.others) > 0
         hits = []
         for hit in self.hits:
             plain: dict[str, object] = {"path": hit.path, "score": hit.score, "id": hit.id}
             plain |= {} if hit.inliers is None else {"inliers": hit.inliers}
+            plain |= {"query": hit.query} if several and hit.inliers else {}
             hits.append(plain | ({"gone": True} if hit.gone else {}))
-        return {"query": self.name, "box": self.box, "alike": self.alike, "hits": hits}
+        names, boxes = [each.name for each in self.queries], [each.box for each in self.queries]
+        return {
+            "query": names if several else names[0],
+            "box": boxes if several else boxes[0],
+            "alike": self.alike,
+            "hits": hits,
+        }
 
 
 @dataclass(frozen=True)
@@ -92,6 +131,12 @@ class IndexedPhoto:
         size: of the file in bytes; -1 if that is not known.
         has_features: whether its features are kept.
         reason: why it cannot be found, None if it can: one line that names it.
+        taken: when, as 2019-07-12T18:30:00+02:00, without the zone if that is not known; None, as
+            for all below, if the file does not say.
+        gps: where: degrees north, degrees east.
+        camera: with what.
+        width: in pixels, upright.
+        height: likewise.
     """
 
     id: int
@@ -101,6 +146,11 @@ class IndexedPhoto:
     size: int
     has_features: bool
     reason: str | None = None
+    taken: str | None = None
+    gps: tuple[float, float] | None = None
+    camera: str | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True)

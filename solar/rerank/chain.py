@@ -6,11 +6,20 @@ from collections.abc import Callable, Sequence
 
 from solar.errors import UsageError
 from solar.ranking import Ranking
+from solar.rerank.diffusion import Diffusion
 from solar.rerank.expansion import Expansion
 from solar.rerank.geometric import Geometric
+from solar.rerank.kreciprocal import KReciprocal
 from solar.rerank.protocol import Reranker, View
+from solar.rerank.superglobal import SuperGlobal
 
-WAYS: dict[str, Callable[[], Reranker]] = {"expansion": Expansion, "geometric": Geometric}
+WAYS: dict[str, Callable[[], Reranker]] = {
+    "geometric": Geometric,
+    "expansion": Expansion,
+    "diffusion": Diffusion,
+    "superglobal": SuperGlobal,
+    "k-reciprocal": KReciprocal,
+}
 
 
 def parse_rerank(text: str | None, *, features: bool) -> tuple[Reranker, ...]:
@@ -29,7 +38,7 @@ def parse_rerank(text: str | None, *, features: bool) -> tuple[Reranker, ...]:
     names = [] if text.strip() == "none" else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in WAYS:
-            known = ", ".join(sorted(WAYS))
+            known = ", ".join(WAYS)
             raise UsageError(
                 f"--rerank {name!r:.60}: use none, default, or some of {known} with commas between"
             )
@@ -47,7 +56,7 @@ def rerank(ranking: Ranking, view: View, chain: Sequence[Reranker]) -> Ranking:
     """Apply ways to re-rank, one after another.
 
     Args:
-        ranking: of the query, its first `reach(chain)` places known.
+        ranking: of the query, its first `reach(chain)` ranks known.
         view: the query, and what it is compared with.
         chain: the ways, the first one first.
     """

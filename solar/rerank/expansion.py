@@ -1,4 +1,4 @@
-"""Query expansion: search again with the query's descriptor moved towards its first hits."""
+"""Query expansion: search again with the query's descriptor moved towards hits that are right."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ import numpy as np
 
 from solar.errors import UsageError
 from solar.ranking import Ranking
+from solar.rerank.geometric import trusted
 from solar.rerank.protocol import View
-from solar.typing import Descriptor, Descriptors
+from solar.typing import Descriptor, Descriptors, Ids
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """Alpha query expansion (Radenović, Tolias, Chum, TPAMI 2019, section 3.4).
+    """Query expansion by hits that geometry vouches for.
+
+    Average: Chum, Philbin, Sivic, Isard, Zisserman, ICCV 2007, section 3, where only verified hits
+    join, too. Alpha-weighted: Radenović, Tolias, Chum, TPAMI 2019, section 3.4. With a query q and
+    the hits x that join, the search is done again with
+
+        q' = q + sum over x of max(q.x, 0)^alpha x,    divided by its length.
 
     Attributes:
-        first: hits that the query moves towards.
-        alpha: the greater, the less the farther ones count; 0 weighs all alike.
+        first: hits of which those join that are vouched for.
+        alpha: the greater, the less the farther ones count; 0 is average query expansion.
+        verified: let only hits join that are vouched for; else all of the first.
     """
 
     first: int = 10
     alpha: float = 3.0
+    verified: bool = True
     name: ClassVar[str] = "expansion"
     needs_features: ClassVar[bool] = False
 
@@ -34,13 +43,18 @@ class Expansion:
     @property
     def description(self) -> str:
         """See `Reranker.description`."""
-        return f"expansion: alpha query expansion, {self.first} hits, alpha {self.alpha:g}"
+        which = "verified ones of the first" if self.verified else "the first"
+        return f"expansion: query expansion, {which} {self.first} hits, alpha {self.alpha:g}"
 
     def __call__(self, ranking: Ranking, view: View) -> Ranking:
-        """See `Reranker.__call__`; also finds photos that the query alone did not."""
-        if not len(ranking):
+        """See `Reranker.__call__`; also finds photos that the query alone did not.
+
+        Where no hit is vouched for, nothing changes.
+        """
+        joining = self._joining(ranking)
+        if not len(joining):
             return ranking
-        nearest = view.descriptors(ranking.ids[: min(self.first, ranking.head)])
+        nearest = view.descriptors(joining)
         found = view.search(moved(view.descriptor, nearest, self.alpha), ranking.head)
         evidence = {
             number: ranking.evidence[number]
@@ -49,6 +63,12 @@ class Expansion:
         }
         scores = view.descriptors(found.ids) @ view.descriptor
         return replace(found, scores=scores, evidence=evidence)
+
+    def _joining(self, ranking: Ranking) -> Ids:
+        ids = ranking.ids[: min(self.first, ranking.head)]
+        if not self.verified:
+            return ids
+        return ids[[trusted(ranking.evidence.get(number)) for number in ids.tolist()]]
 
 
 def moved(query: Descriptor, neighbours: Descriptors, alpha: float) -> Descriptor:

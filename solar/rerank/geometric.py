@@ -4,13 +4,13 @@ Fast spatial matching (Philbin, Chum, Isard, Sivic, Zisserman, CVPR 2007, sectio
 have a size and an angle, so one match says how the whole scene would be turned, scaled and moved.
 Every match is tried, and the one that most others agree with wins; nothing is drawn by chance.
 Where few matches are right it finds more than a homography by MAGSAC++, and sooner: see
-`benchmarks/rerank.py`.
+`benchmarks/verification.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -55,14 +55,18 @@ class Geometric:
         return f"geometric: the first {self.first} by inliers above {CHANCE}"
 
     def __call__(self, ranking: Ranking, view: View) -> Ranking:
-        """See `Reranker.__call__`; hits without features are not verified."""
-        if view.features is None:
+        """See `Reranker.__call__`; hits without features are not verified.
+
+        Of several photos of the query, that counts for a hit with which it has most inliers.
+        """
+        if not view.features:
             return ranking
         ids = ranking.ids[: min(self.first, ranking.head)]
         features = view.features_of(ids)
-        agreements = iter(verify(view.features, [each for each in features if each is not None]))
+        known = [each for each in features if each is not None]
+        looked = zip(*(verify(query, known) for query in view.features), strict=True)
         evidence = {
-            number: next(agreements).evidence()
+            number: _most(next(looked))
             for number, each in zip(ids.tolist(), features, strict=True)
             if each is not None
         }
@@ -70,6 +74,17 @@ class Geometric:
             evidence[number].inliers if number in evidence else None for number in ids.tolist()
         ]
         return ranking.reordered(order(inliers), evidence)
+
+
+def _most(agreements: Sequence[Agreement]) -> Evidence:
+    """What the most inliers of a hit with any photo of the query say."""
+    query, best = max(enumerate(agreements), key=lambda each: each[1].inliers)
+    return replace(best.evidence(), query=query)
+
+
+def trusted(evidence: Evidence | None) -> bool:
+    """Whether more keypoints of a hit agree with the query's than chance gives."""
+    return evidence is not None and evidence.inliers > CHANCE
 
 
 @dataclass(frozen=True)

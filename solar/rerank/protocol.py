@@ -19,8 +19,8 @@ class View(Protocol):
         ...
 
     @property
-    def features(self) -> Features | None:
-        """Of the query; None if none can be had."""
+    def features(self) -> Sequence[Features]:
+        """Of each photo of the query; empty if none can be had."""
         ...
 
     def descriptors(self, ids: Ids) -> Descriptors:

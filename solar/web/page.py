@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solar.files import printable
-from solar.photos.taken import date_of
+from solar.photos.facts import date_of
 from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.rerank import CHANCE
 from solar.typing import AnyPath
@@ -43,7 +43,14 @@ def write_page(path: AnyPath, searches: Iterable[Search], title: str = "Solar") 
 
 def _shown(search: Search) -> dict[str, Any]:
     """What the template shows of a search."""
-    name, query = search.name, thumbnail(search.query, search.box)
+    queries: list[dict[str, Any]] = [
+        {
+            "name": printable(Path(each.name).name),
+            "photo": thumbnail(each.photo, each.box),
+            "address": _address(each.name) if Path(each.name).is_file() else None,
+        }
+        for each in search.queries
+    ]
     hits: list[dict[str, Any]] = [
         {
             "hit": hit,
@@ -56,11 +63,10 @@ def _shown(search: Search) -> dict[str, Any]:
         }
         for hit in search.hits
     ]
-    verified = query is not None and any(hit.inliers is not None for hit in search.hits)
+    shown = any(each["photo"] for each in queries)
+    verified = shown and any(hit.inliers is not None for hit in search.hits)
     return {
-        "name": printable(Path(name).name),
-        "photo": query,
-        "address": _address(name) if Path(name).is_file() else None,
+        "queries": queries,
         "seconds": search.seconds,
         "alike": search.alike,
         "hits": hits,
@@ -68,7 +74,9 @@ def _shown(search: Search) -> dict[str, Any]:
         "matches": [
             {"rank": rank, "name": each["name"], **_side_by_side(query, photo, each["hit"])}
             for rank, each in enumerate(hits, 1)
-            if query and (photo := each["photo"]) and each["agreeing"]
+            if each["agreeing"]
+            and (query := queries[each["hit"].query]["photo"])
+            and (photo := each["photo"])
         ],
     }
 
@@ -81,8 +89,8 @@ def _side_by_side(query: Thumbnail, photo: Thumbnail, hit: Hit) -> dict[str, obj
     drawn = hit.lines[:: -(-len(hit.lines) // LINES) or 1]
     ends = [(a * left, b * height, start + c * right, d * height) for a, b, c, d in drawn]
     width = start + right
-    return {"hit": hit, "source": photo.source, "height": height, "left": left, "start": start,
-            "width": width, "lines": ends}  # fmt: skip
+    return {"hit": hit, "query": query.source, "source": photo.source, "height": height,
+            "left": left, "start": start, "width": width, "lines": ends}  # fmt: skip
 
 
 def _address(path: str) -> str:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_copies_and_the_query_are_folded_when_asked(home: Path) -> None:
 
     assert names("--top", 4) == ["00.png", "copy0.png", "copy1.png", "copy2.png"]
     assert sorted(names("--distinct")) == ["01.png", "02.png", "03.png", "04.png"]
-    assert len(names("--distinct", "--rerank", "expansion", "--top", 3)) == 3
+    assert len(names("--distinct", "--rerank", "superglobal", "--top", 3)) == 3
 
 
 def test_files_that_are_gone_are_marked(home: Path) -> None:
@@ -135,3 +136,49 @@ def test_what_is_no_likeness_is_printed(home: Path, monkeypatch: pytest.MonkeyPa
     assert "nothing in the index looks alike" in search(home, "photos/01.png").stderr
     (one,) = search_each(Index.open(home / "i"), [home / "photos" / "01.png"])
     assert isinstance(one, Search) and one.to_json()["alike"] is False
+
+
+def test_photos_together_by_number_and_not_like_others(home: Path) -> None:
+    def found(*more: object) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(search(home, *more, "--json").stdout)
+        return answer
+
+    both = found("queries/00.png", "queries/01.png", "--together", "--top", 3)
+    assert both["query"] == ["queries/00.png", "queries/01.png"] and len(both["hits"]) == 3
+    apart = found("queries/00.png", "queries/01.png")
+    assert len(apart["searches"]) == 2
+    number = both["hits"][0]["id"]
+    by_number, by_path = found("--id", number), found("--like", both["hits"][0]["path"])
+    assert by_number == by_path and by_number["hits"][0]["id"] == number
+    less = found("--id", number, "--not", "photos/02.png")
+    names = [Path(hit["path"]).name for hit in less["hits"]]
+    assert "02.png" not in names and names
+    page = ("queries/00.png", "--id", number, "--together", "--html", "both.html")
+    assert search(home, *page, "--overwrite").returncode == 0
+    assert (home / "both.html").read_text().count('class="query"') == 2
+
+
+def test_a_box_for_each_photo(home: Path) -> None:
+    pair = ("photos/01.png", "photos/02.png", "--json", "--box", "10%,10%,50%,50%")
+    each = json.loads(search(home, *pair, "--box", "all").stdout)["searches"]
+    assert [one["box"] for one in each] == [[16, 12, 80, 60], None]
+    once = json.loads(search(home, *pair).stdout)["searches"]
+    assert [one["box"] for one in once] == [[16, 12, 80, 60]] * 2
+    done = search(home, *pair, "--box", "all", "--box", "all")
+    assert done.returncode == 2 and "3 boxes for 2 photos" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ((), "no photo to search with"),
+        (("--id", 99), "no photo of id 99"),
+        (("--id", "x"), "--id"),
+        (("--like", "nowhere.png"), "holds no photo"),
+        (("--like", "photos"), "several photos below"),
+        (("photos/01.png", "--not", "queries/bad.jpg"), "bad.jpg"),
+    ],
+)
+def test_wrong_photos_are_told(home: Path, call: tuple[object, ...], said: str) -> None:
+    done = search(home, *call)
+    assert done.returncode in (1, 2) and said in done.stderr and done.stderr.count("\n") == 1

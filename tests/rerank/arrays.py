@@ -18,7 +18,7 @@ class ArrayView:
 
     descriptor: Descriptor
     rows: Descriptors
-    features: Features | None = None
+    features: Sequence[Features] = ()
     kept: Sequence[Features | None] = ()
 
     def descriptors(self, ids: Ids) -> Descriptors:

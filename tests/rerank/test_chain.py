@@ -31,7 +31,7 @@ def test_ways_are_asked_for_by_name(text: str | None, features: bool, names: lis
 
 @pytest.mark.parametrize("text", ["magic", "", "geometric,", "none,geometric", "default,none"])
 def test_unknown_ways_are_refused_with_the_known_ones(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--rerank '.*use none, default, or some of expansion, g"):
+    with pytest.raises(UsageError, match=r"--rerank '.*default, or some of geometric, exp"):
         parse_rerank(text, features=True)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from solar.errors import UsageError
 from solar.ranking import Evidence, Ranking
 from solar.rerank.expansion import Expansion, moved
+from solar.rerank.geometric import CHANCE
 from tests.evaluation.fakes import unit_rows
 from tests.rerank.arrays import ArrayView
 
@@ -37,7 +38,7 @@ def test_it_reaches_what_the_query_alone_does_not_see() -> None:
     view = ArrayView(views[0], views[1:])
     first = view.search(view.descriptor, 2)
     assert first.ids.tolist() == [0, 2]
-    found = Expansion()(first, view)
+    found = Expansion(verified=False)(first, view)
     assert found.ids.tolist() == [0, 1]
     np.testing.assert_allclose(found.scores, np.cos(angles[1:3]), atol=1e-6)
 
@@ -49,13 +50,28 @@ def test_it_moves_towards_the_first_hits_in_the_order_it_is_given() -> None:
     turned = first.reordered(np.arange(30)[::-1])
     sought = moved(view.descriptor, view.rows[first.ids[-3:]], 1.0)
     expected = view.search(sought, 30).ids
-    assert Expansion(first=3, alpha=1.0)(turned, view).ids.tolist() == expected.tolist()
+    assert (
+        Expansion(first=3, alpha=1.0, verified=False)(turned, view).ids.tolist()
+        == expected.tolist()
+    )
+
+
+def test_only_verified_hits_join() -> None:
+    rng = np.random.default_rng(3)
+    view = ArrayView(unit_rows(rng, 1, 8)[0], unit_rows(rng, 30, 8))
+    plain = view.search(view.descriptor, 30)
+    assert Expansion()(plain, view) is plain
+    good, chance, far = plain.ids[[2, 4, 20]].tolist()
+    seen = {good: Evidence(CHANCE + 1), chance: Evidence(CHANCE), far: Evidence(99)}
+    first = Ranking.of(plain.ids, plain.scores, seen)
+    sought = moved(view.descriptor, view.rows[[good]], 3.0)
+    assert Expansion()(first, view).ids.tolist() == view.search(sought, 30).ids.tolist()
 
 
 def test_evidence_stays_with_its_photo() -> None:
     view = ArrayView(np.array([1.0, 0.0], np.float32), np.eye(2, dtype=np.float32))
     first = Ranking.of(np.array([0, 1]), np.array([1.0, 0.0]), {1: Evidence(9), 7: Evidence(1)})
-    assert Expansion()(first, view).evidence == {1: Evidence(9)}
+    assert Expansion(verified=False)(first, view).evidence == {1: Evidence(9)}
 
 
 def test_wrong_settings_are_refused() -> None:

@@ -45,7 +45,7 @@ def test_views_of_one_place_agree_and_others_do_not(street_features: list[Featur
 
 def test_only_the_first_hits_are_verified_and_moved(street_features: list[Features]) -> None:
     view = ArrayView(np.ones(1, np.float32), np.ones((6, 1), np.float32),
-                     street_features[0], [None, *street_features[1:]])  # fmt: skip
+                     street_features[:1], [None, *street_features[1:]])  # fmt: skip
     first = Ranking.of(np.array([0, 5, 3, 1, 2, 4]), np.linspace(0.9, 0.1, 6, dtype=np.float32))
     found = Geometric(first=4)(first, view)
     assert found.ids.tolist() == [1, 0, 5, 3, 2, 4]
@@ -54,8 +54,21 @@ def test_only_the_first_hits_are_verified_and_moved(street_features: list[Featur
     assert found.evidence[1].inliers == len(found.evidence[1].lines) > CHANCE
     deeper = Geometric()(first, view)
     assert deeper.ids.tolist() == [1, 0, 5, 3, 2, 4] and set(deeper.evidence) == {1, 2, 3, 4, 5}
-    view.features = None
+    view.features = ()
     assert Geometric()(first, view) is first
+
+
+def test_a_hit_is_verified_with_the_photo_of_the_query_that_it_resembles_most(
+    street_features: list[Features],
+) -> None:
+    view = ArrayView(np.ones(1, np.float32), np.ones((6, 1), np.float32),
+                     street_features[:4:2], street_features)  # fmt: skip
+    first = Ranking.of(np.arange(6), np.linspace(0.9, 0.1, 6, dtype=np.float32))
+    found = Geometric()(first, view)
+    assert {number: found.evidence[number].query for number in range(4)} == {0: 0, 1: 0, 2: 1, 3: 1}
+    assert sorted(found.ids[:4].tolist()) == [0, 1, 2, 3]
+    alone = verify(street_features[2], [street_features[3]])[0]
+    assert found.evidence[3].lines == alone.lines()
 
 
 def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:

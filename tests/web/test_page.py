@@ -14,7 +14,7 @@ from PIL import Image
 
 from solar.index import Hit, Search
 from solar.photos import decode
-from solar.photos.taken import date_of
+from solar.photos.facts import date_of
 from solar.photos.thumbnails import thumbnail
 from solar.rerank.geometric import CHANCE
 from solar.web.html import write_html

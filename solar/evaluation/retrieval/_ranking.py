@@ -136,9 +136,9 @@ class _View:
         self.descriptor: Descriptor = cut(rows, self.dimensions)[0].astype(np.float32)
 
     @property
-    def features(self) -> Features | None:
+    def features(self) -> Sequence[Features]:
         features = self.ranked.features
-        return None if features is None else features.queries[self.row]
+        return [] if features is None else [features.queries[self.row]]
 
     def descriptors(self, ids: Ids) -> Descriptors:
         database, shards = self.ranked.described.database, self.ranked.shards

@@ -22,8 +22,10 @@ from solar.evaluation.retrieval.run import evaluate, score
 from solar.extraction.shards import create_shards, on_grid, open_shards
 from solar.features.extractor import features_of_one, open_feature_extractor
 from solar.ranking import Ranking
-from solar.rerank import View, parse_rerank, reach, rerank
-from solar.rerank.geometric import CHANCE
+from solar.rerank import View, reach, rerank
+from solar.rerank.diffusion import Diffusion
+from solar.rerank.expansion import Expansion
+from solar.rerank.geometric import CHANCE, Geometric
 from tests.evaluation.fakes import cheap_extractor, paint, unit_rows
 from tests.rerank.arrays import ArrayView
 from tests.rerank.views import street
@@ -74,7 +76,7 @@ def test_a_chain_ranks_as_over_all_rows_in_memory(
     found = described(size, 3, seed)
     others = unit_rows(np.random.default_rng(seed + 1), far, DIMENSIONS).astype(np.float16)
     shards = open_shards(shards_of(folder / "far", others, 37)) if far else None
-    chain = parse_rerank("expansion", features=False)
+    chain = (Expansion(verified=False), Diffusion(first=20))
     everything = np.concatenate([cut(found.database, dimensions), cut(others, dimensions)])
     everything = everything.astype(np.float32)
     for query, ranking in enumerate(Ranked(found, shards).rankings(chain, dimensions)):
@@ -115,7 +117,7 @@ def test_a_way_may_search_as_often_as_it_likes(tmp_path: Path) -> None:
 def test_reranking_is_recorded_with_dimensions_and_distractors(tmp_path: Path) -> None:
     found = described(40, 4, 1)
     rows = unit_rows(np.random.default_rng(2), 50, DIMENSIONS)
-    chain = parse_rerank("expansion", features=False)
+    chain = (Expansion(verified=False),)
     report = score(
         found, chain, distractors=shards_of(tmp_path / "far", rows, 20), dimensions=(DIMENSIONS,)
     )
@@ -149,7 +151,7 @@ def test_geometric_reranking_beside_distractors(tmp_path: Path) -> None:
     found = replace(found, photos=labelled(parse(truth, "toy", "toy")))
     kept = FeaturesOfSet(features, features[::2], "rootsift")
     rows = unit_rows(np.random.default_rng(2), 30, DIMENSIONS)
-    chain = parse_rerank("geometric", features=True)
+    chain = (Geometric(),)
     for distractors in (None, shards_of(tmp_path / "far", rows, 20)):
         report = score(found, chain, features=kept, distractors=distractors)
         # Descriptors say nothing here; the query, which is junk, and its other view come first.
