@@ -49,7 +49,7 @@ def names(start: int, count: int) -> list[str]:
 
 
 def fill(folder: Path, count: int) -> dict[str, float]:
-    index = Index.create(folder, Generated())  # type: ignore[arg-type]
+    index = Index.create(folder, Generated(), local=None)  # type: ignore[arg-type]
     spent = 0.0
     for start in range(0, count, BLOCK):
         size = min(BLOCK, count - start)

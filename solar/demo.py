@@ -55,7 +55,6 @@ _DISTRACTORS = (
     "notre-dame.png parks.png penguins.png road.png rocks2-l.png roof.png seq/im.001.png "
     "street.png tomato_[1-5]4.png"
 )
-_LOCAL = "solar-local"  # By whose features hits among the samples are verified.
 _QUERIES = 20  # At most, with photos of one's own.
 _TOP = 8
 _LONGEST_SIDE = 1024
@@ -76,8 +75,7 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
     Args:
         to: folder for index and page; made if it is not there. What an earlier run did there is
             not done again.
-        photos: folder of photos to be indexed where they are; None for the samples, which are
-            verified by keypoints as well.
+        photos: folder of photos to be indexed where they are; None for the samples.
         model: what `solar.load` takes.
 
     Returns:
@@ -99,7 +97,7 @@ def demo(to: str | Path, photos: str | Path | None = None, model: str | Path = "
     extractor = open_extractor(model)
     # An index for each model: one that an earlier version made stays as it is.
     kept = folder / f"index-{extractor.extraction.fingerprint[:8]}"
-    index = _index(database, kept, extractor, _LOCAL if photos is None else None)
+    index = _index(database, kept, extractor)
     searches = _search(index, trials)
     right = [_ranks(search, trial) for search, trial in zip(searches, trials, strict=True)]
     table(_rows(trials, searches, right), ("query", "shows", "right at rank", "of", "score"))
@@ -175,11 +173,11 @@ def _save_view(photo: Image.Image, seed: tuple[int, int], path: Path) -> None:
         view.save(file, "JPEG", quality=95)
 
 
-def _index(photos: list[Path], folder: Path, extractor: Extractor, local: str | None) -> Index:
+def _index(photos: list[Path], folder: Path, extractor: Extractor) -> Index:
     from solar.index import Index, index_photos
 
     with progress("describing") as show:
-        done = index_photos(folder, photos, model=extractor, local=local, prune=True, progress=show)
+        done = index_photos(folder, photos, model=extractor, prune=True, progress=show)
     if done.report.failed:
         err.print(f"{len(done.report.failed)} skipped; see: solar info {folder}")
     return Index.open(folder, extractor)

@@ -31,13 +31,13 @@ def refuse(event, arguments):
         os._exit(99)  # Not a path: other processes of this machine may be talked to.
 sys.addaudithook(refuse)
 """
-# Three of the demo's places, and features that cost little.
+# Three of the demo's places.
 FEW = """
 import solar.demo
 from solar.demo import demo
 names = "building2-3.png", "campus/holdout/P1070511.png", "eiffel-2.png"
 solar.demo._VISITS = {name: solar.demo._VISITS[name] for name in names}
-solar.demo._DISTRACTORS, solar.demo._LOCAL = "flowers[12].png road.png", "rootsift"
+solar.demo._DISTRACTORS = "flowers[12].png road.png"
 """
 PLACES, PHOTOS = 3, 8
 SUMMARY = re.compile(r"^(\d+) of (\d+) queries found .* first, among (\d+) photos$", re.MULTILINE)

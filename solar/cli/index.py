@@ -53,11 +53,15 @@ def index(
     local: Annotated[
         str | None,
         typer.Option(
-            help="Also keep keypoints, by which `solar search` verifies what it finds: "
-            "solar-local, rootsift, or a local model's folder or .pth file; once is enough. Takes "
-            "about as much time again, and 70 KB a photo. [none]"
+            help="What describes the keypoints that are kept beside each photo, by which `solar "
+            "search` verifies what it finds: rootsift, solar-local, or a local model's folder or "
+            ".pth file; an index that keeps none gets them. [rootsift]"
         ),
     ] = None,
+    no_local: Annotated[
+        bool,
+        typer.Option("--no-local", help="Keep no keypoints: searches then verify nothing."),
+    ] = False,
     exclude: Exclude = None,
     check: Annotated[
         str,
@@ -96,6 +100,8 @@ def index(
 
     if check not in ("times", "content"):
         raise UsageError(f"--check {shown(check)}: use times or content")
+    if no_local and local is not None:
+        raise UsageError("--local and --no-local exclude each other: leave one out")
     if model is not None or not to.exists():
         ready(model or "solar-r18")
     what = f"{to} keeps what was described: the same command goes on with the rest"
@@ -107,7 +113,7 @@ def index(
             image_size=image_size,
             scales=parse_scales(scales),
             kind=kind,
-            local=local,
+            local=None if no_local else local or "default",
             exclude=exclude or (),
             check_content=check == "content",
             retry_failed=retry,

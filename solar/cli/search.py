@@ -83,10 +83,10 @@ def search(
         str,
         typer.Option(
             help="How the first hits are put in order again, one way after the other with commas "
-            "between. geometric: by keypoints that agree with the query's (needs `solar index "
-            "--local`); expansion: search again, with the verified hits too; diffusion, "
-            "superglobal, k-reciprocal: by what the first hits have in common with one another; "
-            "none: by score; default: geometric where the index keeps keypoints."
+            "between. geometric: by keypoints that agree with the query's; expansion: search "
+            "again, with the verified hits too; diffusion, superglobal, k-reciprocal: by what the "
+            "first hits have in common with one another; none: by score; default: geometric, "
+            "unless the index was made with --no-local."
         ),
     ] = "default",
     where: Where = None,

@@ -1,6 +1,6 @@
 """The local side of a photo: keypoints, what finds and describes them, and their compact form."""
 
-from solar.features.descriptors import open_descriptor
+from solar.features.descriptors import DEFAULT, HAND_MADE, open_descriptor
 from solar.features.detectors import OrbDetector, SiftDetector, open_detector
 from solar.features.extraction import FeatureExtraction
 from solar.features.extractor import (
@@ -14,6 +14,8 @@ from solar.features.keypoints import Detector, KeypointDescriptor, Keypoints
 from solar.features.patch_descriptor import PatchDescriptor, open_patch_descriptor
 
 __all__ = [
+    "DEFAULT",
+    "HAND_MADE",
     "Detector",
     "FeatureExtraction",
     "FeatureExtractor",

@@ -8,7 +8,7 @@ from pathlib import Path
 from solar.features.keypoints import KeypointDescriptor
 from solar.features.orb import orb
 from solar.features.patch_descriptor import FLOORS, open_patch_descriptor, refuse_unknown
-from solar.features.sift import root_sift, sift
+from solar.features.sift import detected, root_sift, sift
 
 
 def _digest(what: str) -> str:
@@ -17,12 +17,18 @@ def _digest(what: str) -> str:
 
 HAND_MADE = {
     "rootsift": KeypointDescriptor(
-        "RootSIFT", _digest("RootSIFT of OpenCV's SIFT keypoints"), 128, root_sift
+        "RootSIFT", _digest("RootSIFT of OpenCV's SIFT keypoints"), 128, root_sift, 4, detected
     ),
-    "sift": KeypointDescriptor("SIFT", _digest("SIFT of OpenCV's SIFT keypoints"), 128, sift),
-    "orb": KeypointDescriptor("ORB", _digest("ORB of OpenCV, as patches"), 256, orb, binary=True),
+    "sift": KeypointDescriptor(
+        "SIFT", _digest("SIFT of OpenCV's SIFT keypoints"), 128, sift, bits=4
+    ),
+    "orb": KeypointDescriptor("ORB", _digest("ORB of OpenCV, as patches"), 256, orb, bits=1),
 }
 """Descriptors that look at photos themselves; all others look at patches."""
+
+DEFAULT = "rootsift"
+"""Whose features an index keeps: as good as a network's on photos of places, in a tenth of the
+time; see `benchmarks/features.py`."""
 
 
 def open_descriptor(

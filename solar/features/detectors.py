@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -33,7 +32,8 @@ class SiftDetector:
 
         # Without the precise upscale every point would lie 1/4 px too far right and down.
         sift = cv2.SIFT_create(nfeatures=self.max_keypoints, enable_precise_upscale=True)
-        keypoints = _strongest(_from_opencv(sift.detect(photo, None)), self.max_keypoints)
+        found = Keypoints.from_opencv(sift.detect(photo, None))
+        keypoints = found.take(found.strongest(self.max_keypoints))
         return keypoints.upright() if self.upright else keypoints
 
 
@@ -53,11 +53,12 @@ class OrbDetector:
     def __call__(self, photo: GrayImage) -> Keypoints:
         """At most `max_keypoints` keypoints, the strongest first."""
         if min(photo.shape) <= 2 * _ORB_MARGIN:  # on the tiniest OpenCV fails
-            return _from_opencv([])
+            return Keypoints.from_opencv([])
         import cv2
 
-        found = _from_opencv(cv2.ORB_create(nfeatures=self.max_keypoints).detect(photo, None))
-        found = _strongest(found, self.max_keypoints)
+        orb = cv2.ORB_create(nfeatures=self.max_keypoints)
+        found = Keypoints.from_opencv(orb.detect(photo, None))
+        found = found.take(found.strongest(self.max_keypoints))
         return replace(found, size=found.size / np.float32(MAGNIFICATION))
 
 
@@ -73,13 +74,3 @@ def open_detector(name: str, keypoints: int) -> Detector:
     if name not in DETECTORS:
         raise UsageError(f"detector {name}: use {' or '.join(DETECTORS)}")
     return DETECTORS[name](keypoints)
-
-
-def _strongest(found: Keypoints, most: int) -> Keypoints:
-    return found.take(np.argsort(-found.response, kind="stable")[:most])
-
-
-def _from_opencv(found: Sequence[Any]) -> Keypoints:
-    rows = [(*point.pt, point.size, point.angle, point.response) for point in found]
-    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
-    return Keypoints(table[:, :2], table[:, 2], table[:, 3], table[:, 4])

@@ -9,10 +9,11 @@ import numpy as np
 
 from solar.errors import SolarError, UsageError
 from solar.extraction.settings import Settings
+from solar.features.compact import BITS
 from solar.features.features import KEYPOINT, Features
 
-KEYPOINTS = 500
-IMAGE_SIZE = 1024
+KEYPOINTS = 276
+IMAGE_SIZE = 640
 _SIZE = struct.Struct("<II")
 _MOST = {"dimensions": 1 << 12, "keypoints": 1 << 20, "image_size": 1 << 16}
 
@@ -27,7 +28,7 @@ class FeatureExtraction(Settings):
         dimensions: D of the descriptors.
         keypoints: at most so many of a photo, the strongest.
         image_size: limit of the described copy's longest side, in pixels.
-        binary: a bit holds each number of the descriptors.
+        bits: that hold each number of the descriptors; see `solar.features.compact.BITS`.
         detector: of the keypoints.
     """
 
@@ -36,7 +37,7 @@ class FeatureExtraction(Settings):
     dimensions: int
     keypoints: int = KEYPOINTS
     image_size: int = IMAGE_SIZE
-    binary: bool = False
+    bits: int = 8
     detector: str = "sift"
 
     def __post_init__(self) -> None:
@@ -44,13 +45,15 @@ class FeatureExtraction(Settings):
         for name, most in _MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise UsageError(f"{name} {getattr(self, name)}: use 1 to {most}")
-        if self.binary and self.dimensions % 8:
+        if self.bits not in BITS:
+            raise UsageError(f"bits {self.bits}: use {', '.join(map(str, BITS))}")
+        if self.dimensions * self.bits % 8:
             raise UsageError(f"dimensions {self.dimensions}: bits come in eights")
 
     @property
     def row_bytes(self) -> int:
         """Of each keypoint with its descriptor, as `Features.rows` gives them."""
-        return KEYPOINT.itemsize + (self.dimensions // 8 if self.binary else self.dimensions)
+        return KEYPOINT.itemsize + self.dimensions * self.bits // 8
 
 
 def to_bytes(features: Features) -> bytes:
@@ -70,4 +73,4 @@ def from_bytes(content: bytes, made: FeatureExtraction) -> Features:
     if not 0 < width < 1 << 16 or not 0 < height < 1 << 16:
         raise SolarError("features of a size that no photo has")
     rows = np.frombuffer(content, np.uint8, offset=_SIZE.size).reshape(-1, made.row_bytes)
-    return Features.from_rows(width, height, rows, binary=made.binary)
+    return Features.from_rows(width, height, rows, bits=made.bits)

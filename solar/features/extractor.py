@@ -15,13 +15,14 @@ import numpy as np
 from solar.errors import PhotoError, UsageError
 from solar.extraction import Failed
 from solar.features.descriptors import open_descriptor
-from solar.features.detectors import open_detector
+from solar.features.detectors import SiftDetector, open_detector
 from solar.features.extraction import IMAGE_SIZE, KEYPOINTS, FeatureExtraction
 from solar.features.features import WHOLE, Features
 from solar.features.keypoints import (
     DescribeKeypoints,
     Detector,
     FloatArray,
+    KeypointDescriptor,
     Keypoints,
 )
 from solar.files.threads import threads
@@ -90,6 +91,8 @@ def open_feature_extractor(
         CheckpointError: the network cannot be loaded.
         UsageError: there is no such descriptor, detector or device.
     """
+    import cv2  # noqa: F401  while a query is still read, not when its keypoints are wanted
+
     finds, found = open_detector(detector, keypoints), open_descriptor(name, device, precision)
     extraction = FeatureExtraction(
         os.fspath(name),
@@ -97,7 +100,7 @@ def open_feature_extractor(
         found.dimensions,
         keypoints,
         image_size,
-        found.binary,
+        found.bits,
         detector,
     )
     return KeypointExtractor(extraction, finds, found)
@@ -154,8 +157,8 @@ class KeypointExtractor:
         if len(descriptors) == 0:
             descriptors = np.empty((0, self.extraction.dimensions), np.float32)
         frame = WHOLE if box is None else _frame(box, *seen.size)
-        binary = self.extraction.binary
-        return Features.of(seen.keypoints, descriptors, seen.shape, frame, binary=binary)
+        bits = self.extraction.bits
+        return Features.of(seen.keypoints, descriptors, seen.shape, frame, bits=bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +204,10 @@ def see(
     copy = np.array(opened.prepared(image_size, box).convert("L"))
     size = opened.size
     del opened  # before the detector's pyramids
+    if isinstance(detector, SiftDetector) and not detector.upright:
+        at_once = descriptor.detected if isinstance(descriptor, KeypointDescriptor) else None
+        if at_once is not None:
+            return SeenPhoto(*at_once(copy, detector.max_keypoints), copy.shape, size)
     found = detector(copy)
     return SeenPhoto(found, descriptor(copy, found), copy.shape, size)
 

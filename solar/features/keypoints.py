@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,17 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.xy)
+
+    @classmethod
+    def from_opencv(cls, found: Sequence[Any]) -> Keypoints:
+        """OpenCV's keypoints."""
+        rows = [(*point.pt, point.size, point.angle, point.response) for point in found]
+        table = np.array(rows, dtype=np.float32).reshape(-1, 5)
+        return cls(table[:, :2], table[:, 2], table[:, 3], table[:, 4])
+
+    def strongest(self, most: int) -> npt.NDArray[np.int64]:
+        """Rows of at most so many, the strongest first."""
+        return np.argsort(-self.response, kind="stable")[:most]
 
     def take(self, rows: npt.NDArray[np.int64]) -> Keypoints:
         """The keypoints at some rows, in that order."""
@@ -72,14 +84,17 @@ class KeypointDescriptor:
         fingerprint: SHA-256, hexadecimal: equal if and only if descriptors are.
         dimensions: D.
         describe: makes them.
-        binary: every number is one of two, so that a bit holds it.
+        bits: that hold each number where it is kept; see `solar.features.compact.BITS`.
+        detected: finds the strongest so many of SIFT's keypoints and describes them in one go;
+            None if it cannot.
     """
 
     name: str
     fingerprint: str
     dimensions: int
     describe: DescribeKeypoints
-    binary: bool = False
+    bits: int = 8
+    detected: Callable[[GrayImage, int], tuple[Keypoints, FloatArray]] | None = None
 
     def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         """(N, D) descriptors of a grey photo's keypoints, unit rows."""

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 
 from solar.errors import CheckpointError, SolarError, UsageError
 from solar.extraction import Extraction, Extractor, engine_of, open_extractor
-from solar.features.extraction import FeatureExtraction
-from solar.features.extractor import FeatureExtractor, open_feature_extractor
+from solar.features import (
+    HAND_MADE,
+    FeatureExtraction,
+    FeatureExtractor,
+    open_feature_extractor,
+)
 from solar.typing import AnyPath
 
 if TYPE_CHECKING:
@@ -79,6 +83,18 @@ class Models:
         if extractor.extraction.decoding == "stored":
             raise UsageError("an index is of upright photos: use decoding='upright'", self.folder)
         return extractor
+
+    def load_features(self, features: AnyPath | FeatureExtractor) -> FeatureExtractor:
+        """An extractor of features by its name, or as it is.
+
+        Raises:
+            CheckpointError: the network cannot be loaded.
+            UsageError: there is none of this name.
+        """
+        if isinstance(features, FeatureExtractor):
+            return features
+        name = str(features if features in HAND_MADE else absolute_model(features))
+        return open_feature_extractor(name, self.device, precision=self.precision)
 
     def use(self, extractor: Extractor, made: Extraction) -> None:
         """Take an extractor for this index from now on.

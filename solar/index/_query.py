@@ -172,7 +172,7 @@ def chain_of(rerank: str, snapshot: Snapshot) -> Sequence[Reranker]:
     if not kept and any(each.needs_features for each in chain):
         raise UsageError(
             f"keeps no keypoints, which --rerank {rerank} needs: add them with "
-            f"`solar index --to {snapshot.folder} --local solar-local`",
+            f"`solar index --to {snapshot.folder} --local rootsift`",
             snapshot.folder,
         )
     return chain

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from solar.errors import IndexFolderError, UsageError
 from solar.extraction import Extraction
-from solar.features.extractor import FeatureExtractor, open_feature_extractor
+from solar.features import DEFAULT, FeatureExtractor
 from solar.index._adding import Addition, add_rows
 from solar.index._entries import Commit, path_to_text
 from solar.index._folder import make_folder, refuse_occupied, remove_leftovers
@@ -54,6 +54,7 @@ class Index(Reader):
         image_size: int | None = None,
         scales: Sequence[float] | None = None,
         *,
+        local: AnyPath | FeatureExtractor | None = DEFAULT,
         kind: str = "exact",
         engine: str = "auto",
         device: str = "auto",
@@ -66,6 +67,8 @@ class Index(Reader):
             model: what `solar.load` takes, a loaded network, or an extractor.
             image_size: limit of a photo's longest side, in pixels; None for the model's own.
             scales: at which descriptors are averaged; None for the model's own.
+            local: features to keep of each photo, by which searches verify what they find; see
+                `keep_features`. None for none.
             kind: how descriptors are kept, see `solar.index.vectors.KINDS`: `exact`, as float32
                 with a float16 copy, six bytes a number; `float16`, two bytes, and `sq8`, one, by
                 which scores and order are those of rounded numbers.
@@ -83,7 +86,9 @@ class Index(Reader):
         kind_named(kind)
         models = Models(path, absolute_model(model), None, device, precision, engine)
         extractor = models.load(absolute_model(model), image_size, scales)
-        make_folder(path, Commit(extractor.extraction, kind=kind))
+        models.features = None if local is None else models.load_features(local)
+        made = models.features and models.features.extraction
+        make_folder(path, Commit(extractor.extraction, made, kind=kind))
         models.use(extractor, extractor.extraction)
         return cls(Snapshot.open(path), models)
 
@@ -244,8 +249,7 @@ class Index(Reader):
     ) -> None:
         """Keep features beside the descriptors from now on, for geometric re-ranking.
 
-        They take about 70 KB for each photo. Photos that are in the index already get theirs the
-        next time that they are given to `add`.
+        Photos that are in the index already get theirs the next time that they are given to `add`.
 
         Args:
             features: what `solar.features.open_feature_extractor` takes, or an extractor.
@@ -258,12 +262,9 @@ class Index(Reader):
             CheckpointError: the network cannot be loaded.
         """
         made = self._snapshot.commit.features
-        if not isinstance(features, FeatureExtractor):
-            name = str(absolute_model(features))
-            if made is not None and made.descriptor == name:
-                return
-            m = self._models
-            features = open_feature_extractor(name, m.device, precision=m.precision)
+        if made is not None and made.descriptor == absolute_model(features):
+            return
+        features = self._models.load_features(features)
         with self._writing(timeout) as (snapshot, lock):
             made = snapshot.commit.features
             if made is not None:

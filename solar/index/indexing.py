@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solar.errors import UsageError
+from solar.features import DEFAULT
 from solar.index.index import Index
 from solar.index.results import AddReport
 from solar.index.vectors.choice import chosen, cost
@@ -66,7 +67,7 @@ def index_photos(
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
     kind: str | None = None,
-    local: str | None = None,
+    local: str | None = "default",
     exclude: Sequence[str] = (),
     check_content: bool = False,
     retry_failed: bool = False,
@@ -90,6 +91,8 @@ def index_photos(
         kind: as for `Index.create`, to which an index of another is converted; None for that of
             the index, or what `solar.index.vectors.choice` says of so many photos.
         local: features to keep; see `Index.keep_features`.
+        local: features to keep; see `Index.keep_features`. `default` is `rootsift` in a new index,
+            and what it keeps in another; None is none.
         exclude: see `Index.add`.
         check_content: see `Index.add`.
         retry_failed: see `Index.add`.
@@ -109,12 +112,15 @@ def index_photos(
     """
     to, given = Path(to), list(photos)
     exists = to.is_file() or (to.is_dir() and any(to.iterdir()))
-    if not given and not (exists and (model or local or moved or kind)):
+    keep = local if local != "default" else None
+    if not given and not (exists and (model or keep or moved or kind)):
         raise UsageError("PHOTOS: say which, or an option that changes an index that is there")
     anew = model if exists and not given else None
     if exists:
         settings = (None, None, None) if anew else (model, image_size, scales)
         index = Index.open(to, *settings, engine=engine, device=device, precision=precision)
+        if local is None and index.info().features:
+            raise UsageError("keeps keypoints: leave --no-local out, or make another index", to)
         if kind is not None:
             index.convert(kind, progress)
     else:
@@ -127,6 +133,7 @@ def index_photos(
             model or "solar-r18",
             image_size,
             scales,
+            local=DEFAULT if local == "default" else local,
             kind=kind,
             engine=engine,
             device=device,
@@ -136,8 +143,8 @@ def index_photos(
     report = AddReport()
     if anew:
         report = index.renew(anew, progress, image_size, scales)
-    if local is not None:
-        index.keep_features(local)
+    if exists and keep is not None:
+        index.keep_features(keep)
         given = given or [photo.path for photo in index.photos()]
     if given or not (anew or kind):
         report = index.add(

@@ -17,10 +17,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from solar.features.features import Features, unit_rows
+from solar.features.compact import unit_rows
+from solar.features.features import Features
 from solar.features.keypoints import FloatArray
 from solar.matching.nearest import Matches
-from solar.matching.verification import distinct_matches
 from solar.ranking import Evidence, Line, Ranking
 from solar.rerank.protocol import View
 
@@ -153,7 +153,8 @@ def match_features(query: Features, photos: Sequence[Features]) -> Iterator[Matc
     sought = query.unit_descriptors.T
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
         block = photos[start : start + _PHOTOS_AT_ONCE]
-        similar = unit_rows(np.concatenate([photo.descriptors for photo in block])) @ sought
+        compact = np.concatenate([photo.descriptors for photo in block])
+        similar = unit_rows(compact, query.bits) @ sought
         ends = np.cumsum([0, *map(len, block)]).tolist()
         for top, bottom in pairwise(ends):
             yield mutual(similar[top:bottom])
@@ -186,41 +187,47 @@ def agreement(query: Features, photo: Features, matches: Matches) -> Agreement:
         photo: those of the photo.
         matches: rows of the query (first) and of the photo (second).
     """
-    matches = distinct_matches(query.parts, photo.parts, matches)
-    one, two = _Seen(query, matches.first), _Seen(photo, matches.second)
+    rows = _distinct(query, photo, matches)
+    one, two = query.take(matches.first[rows]), photo.take(matches.second[rows])
     inliers = _agreeing(one, two)
     left, top, right, bottom = query.frame
-    in_query = query.parts[matches.first[inliers]] * (right - left, bottom - top) + (left, top)
-    return Agreement(in_query, photo.parts[matches.second[inliers]])
+    in_query = one.parts[inliers] * (right - left, bottom - top) + (left, top)
+    return Agreement(in_query, two.parts[inliers])
 
 
-class _Seen:
-    """The matched keypoints (K,) of one photo.
+def _distinct(query: Features, photo: Features, matches: Matches) -> npt.NDArray[np.int64]:
+    """One match, the nearest, where several join the same two points; rising.
 
-    Attributes:
-        place: x + iy, in pixels.
-        turn: size times e^(i angle).
-        tolerance: in pixels.
+    Detectors give a point with several orientations once for each.
     """
+    points = np.zeros(len(matches), np.uint64)
+    for keypoints in (query.keypoints[matches.first], photo.keypoints[matches.second]):
+        for name in "xy":
+            points = points << np.uint64(16) | keypoints[name]
+    nearest_first = np.argsort(matches.distance, kind="stable")
+    kept = np.unique(points[nearest_first], return_index=True)[1]
+    return np.sort(nearest_first[kept])
 
-    def __init__(self, features: Features, rows: npt.NDArray[np.int64]) -> None:
-        x, y = features.xy[rows].T
-        self.place = x + 1j * y
-        self.turn = features.turn_and_size[rows]
-        self.tolerance = TOLERANCE * max(features.width, features.height)
 
+def _agreeing(one: Features, two: Features) -> npt.NDArray[np.int64]:
+    """Rows of the K matches that agree with the best of them, none of them if there are none.
 
-def _agreeing(one: _Seen, two: _Seen) -> npt.NDArray[np.int64]:
-    """Rows of the matches that agree with the best of them, none of them if there are none."""
-    if len(one.place) == 0:
+    Match i says that a point p of the first photo lies at turn_i * (p - p_i) + q_i of the second,
+    as complex numbers; products of matrices tell how far all are off by all, and how turned.
+    """
+    if len(one) == 0:
         return np.empty(0, np.int64)
-    turn = two.turn / one.turn
-    off = turn[:, None] * (one.place - one.place[:, None]) - (two.place - two.place[:, None])
-    zoom = np.abs(turn)
-    tolerance = np.maximum(two.tolerance, zoom * one.tolerance)
-    agree = off.real**2 + off.imag**2 <= tolerance[:, None] ** 2
-    agree &= np.abs(np.subtract.outer(np.log(zoom), np.log(zoom))) <= np.log(MAX_ZOOM)
-    towards = turn / zoom
-    cosine = np.outer(towards.real, towards.real) + np.outer(towards.imag, towards.imag)
-    agree &= cosine >= np.cos(MAX_TURN)
-    return np.flatnonzero(agree[agree.sum(axis=1).argmax()])
+    p, q = ((photo.xy @ (1, 1j)).astype(np.complex64) for photo in (one, two))
+    turn = (two.turn_and_size / one.turn_and_size).astype(np.complex64)
+    start, zoom, ones = q - turn * p, np.abs(turn), np.ones(len(p), np.float32)
+    along = np.stack([p.real, p.imag, ones])  # (3, K)
+    off_x = np.column_stack([turn.real, -turn.imag, start.real]) @ along - q.real  # (K, K)
+    off_y = np.column_stack([turn.imag, turn.real, start.imag]) @ along - q.imag
+    sides = [max(photo.width, photo.height) for photo in (one, two)]
+    tolerance = np.float32(TOLERANCE) * np.maximum(zoom * sides[0], sides[1])
+    agree = off_x**2 + off_y**2 <= tolerance[:, None] ** 2
+    octaves = np.log2(zoom)
+    agree &= np.abs(octaves[:, None] - octaves) <= np.log2(MAX_ZOOM)
+    towards = np.stack([turn.real, turn.imag]) / zoom
+    agree &= towards.T @ towards >= np.cos(MAX_TURN)
+    return np.flatnonzero(agree[np.count_nonzero(agree, axis=1).argmax()])

@@ -136,7 +136,7 @@ def verified(home: Path, model_folder: Path) -> Path:
     folder = home / "verified"
     street(folder / "photos", 3, 3)
     call = ["index", "photos", "--to", "i", "--model", model_folder]
-    succeed(*call, folder=folder)
+    succeed(*call, "--no-local", folder=folder)
     done = solar("search", "i", "photos/1_0.png", "--rerank", "geometric", folder=folder)
     assert done.returncode == 2 and "--local" in done.stderr and done.stderr.count("\n") == 1
     succeed(*call, "--local", "rootsift", folder=folder)
@@ -190,6 +190,8 @@ def test_info_and_care_of_local_descriptors(verified: Path) -> None:
     assert "of 9 photos" in succeed("info", "i", folder=verified)
     other = solar("index", "photos", "--to", "i", "--local", "no-model", folder=verified)
     assert other.returncode == 2 and "no-model" in other.stderr
+    refused = solar("index", "photos", "--to", "i", "--no-local", folder=verified)
+    assert refused.returncode == 2 and "keeps keypoints" in refused.stderr
     succeed("verify", "i", folder=verified)
     file = max((verified / "i").glob("features-*"))
     whole = file.read_bytes()

@@ -51,10 +51,13 @@ def test_no_command_is_loaded_for_the_list_of_them(tmp_path: Path) -> None:
 def test_a_search_loads_what_it_needs(tmp_path: Path) -> None:
     for number in range(2):
         paint(tmp_path / f"{number}.png", number)
-    succeed("index", "0.png", "1.png", "--to", "my.index", "--image-size", "64", folder=tmp_path)
-    found = loaded(tmp_path, "search", "my.index", "0.png")
-    assert "numpy" in found
-    assert not set(found).intersection((*NEVER, "cv2", "jinja2", "rich.progress"))
+    call = ["index", "0.png", "1.png", "--image-size", "64", "--to"]
+    succeed(*call, "my.index", folder=tmp_path)
+    succeed(*call, "bare.index", "--no-local", folder=tmp_path)
+    for name, more in {"my.index": [], "bare.index": ["cv2"]}.items():
+        found = loaded(tmp_path, "search", name, "0.png")
+        assert "numpy" in found
+        assert not set(found).intersection((*NEVER, *more, "jinja2", "rich.progress"))
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_no_likeness_is_told_by_the_rule(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "photos").mkdir()
     for name in "abcdef":
         (tmp_path / "photos" / f"{name}.jpg").write_text(name)
-    index = Index.create(tmp_path / "i", BytesExtractor())
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     index.add(tmp_path / "photos")
     first, *others = index.search(b"a", top=6)
     assert not alike(index, [hit for hit in others if hit.score <= 0])
@@ -133,8 +133,9 @@ def test_no_likeness_is_told_by_the_rule(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_is_no_likeness_is_printed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Index.open(home / "i").extraction.model
     monkeypatch.setitem(LEVELS, model, 1.1)
-    assert "nothing in the index looks alike" in search(home, "photos/01.png").stderr
-    (one,) = search_each(Index.open(home / "i"), [home / "photos" / "01.png"])
+    done = search(home, "photos/01.png", "--rerank", "none")
+    assert "nothing in the index looks alike" in done.stderr
+    (one,) = search_each(Index.open(home / "i"), [home / "photos" / "01.png"], rerank="none")
     assert isinstance(one, Search) and one.to_json()["alike"] is False
 
 

@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With an index `i` of few photos, of which lists are made as if they were many."""
     monkeypatch.setattr(listed, "ENOUGH", 100)
     monkeypatch.setattr(listed, "_LEAST_SAMPLE", 300)
-    index = Index.create(tmp_path / "i", BytesExtractor())
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     names = [f"{n}.jpg" for n in range(400)]
     rows = np.stack([describe_bytes(name.encode()) for name in names])
     index.add_descriptors(names, rows, EXTRACTION)

@@ -16,16 +16,21 @@ from solar.features.extraction import FeatureExtraction
 GLOBAL = Extraction("solar-r18", "ab" * 32, 512, 1024, (1.0, 0.5))
 LOCAL = FeatureExtraction("rootsift", "ab" * 32, 128)
 OTHER = {str: "cd" * 32, int: 64, bool: True, tuple: (1.0,), type(None): "cd" * 32}
+VALID = {"decoding": "stored", "bits": 4}
 
 
 @given(
-    st.integers(1, 512), st.integers(1, 1 << 20), st.integers(1, 1 << 16), st.booleans(), st.text()
+    st.integers(1, 512),
+    st.integers(1, 1 << 20),
+    st.integers(1, 1 << 16),
+    st.sampled_from((1, 4, 8)),
+    st.text(),
 )
 def test_features_come_back_from_json(
-    dimensions: int, keypoints: int, image_size: int, binary: bool, detector: str
+    dimensions: int, keypoints: int, image_size: int, bits: int, detector: str
 ) -> None:
     numbers = 8 * dimensions, keypoints, image_size
-    extraction = FeatureExtraction("a/b.pth", "0" * 64, *numbers, binary, detector)
+    extraction = FeatureExtraction("a/b.pth", "0" * 64, *numbers, bits, detector)
     assert FeatureExtraction.from_json(extraction.to_json(), "file") == extraction
 
 
@@ -68,9 +73,9 @@ def test_json_of_something_else_is_refused(
         (GLOBAL, {"whitening": 3}),
         (GLOBAL, {"decoding": "turned"}),
         (LOCAL, {"descriptor": "a\0"}),
-        (LOCAL, {"binary": 1}),
+        (LOCAL, {"bits": 2}),
         (LOCAL, {"keypoints": [1]}),
-        (LOCAL, {"dimensions": 12, "binary": True}),
+        (LOCAL, {"dimensions": 12, "bits": 1}),
     ],
 )
 def test_values_out_of_range_are_refused(
@@ -85,8 +90,8 @@ def test_only_a_name_may_differ(settings: Any) -> None:
     name, *compared = fields(settings)
     settings.require_same(replace(settings, **{name.name: "moved"}), "here", "go")
     for field in compared:
-        value = OTHER[type(getattr(settings, field.name))]
-        other = replace(settings, **{field.name: "stored" if field.name == "decoding" else value})
+        value = VALID.get(field.name, OTHER[type(getattr(settings, field.name))])
+        other = replace(settings, **{field.name: value})
         assert len(settings.differences(other)) == 1
         with pytest.raises(UsageError, match=r"^here was made with .*, not .*: go$"):
             settings.require_same(other, "here", "go")
@@ -94,4 +99,5 @@ def test_only_a_name_may_differ(settings: Any) -> None:
 
 def test_bytes_of_a_row_of_features() -> None:
     assert LOCAL.row_bytes == 8 + 128
-    assert replace(LOCAL, dimensions=256, binary=True).row_bytes == 8 + 32
+    assert replace(LOCAL, bits=4).row_bytes == 8 + 64
+    assert replace(LOCAL, dimensions=256, bits=1).row_bytes == 8 + 32

@@ -65,7 +65,7 @@ def test_features_of_every_name_are_compact_and_find_the_place_again(
     for found in features:
         rows = found.rows()
         assert rows.shape == (len(found), extractor.extraction.row_bytes)
-        again = Features.from_rows(480, 360, rows, binary=extractor.extraction.binary)
+        again = Features.from_rows(480, 360, rows, bits=extractor.extraction.bits)
         np.testing.assert_array_equal(again.unit_descriptors, found.unit_descriptors)
     itself, same, *others = (found.inliers for found in verify(features[0], features))
     assert itself > same > 2 * max(others)

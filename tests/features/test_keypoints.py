@@ -9,7 +9,7 @@ from solar.errors import SolarError
 from solar.features.detectors import OrbDetector, SiftDetector
 from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import PatchNetwork
-from solar.features.sift import root_sift
+from solar.features.sift import detected, root_sift
 from solar.matching.nearest import nearest
 from solar.typing import GrayImage
 from tests.datasets.builders import noise
@@ -33,6 +33,9 @@ def test_root_sift_equals_opencv_on_its_own_keypoints() -> None:
     keypoints = SiftDetector(500)(photo)
     ours = root_sift(photo, keypoints)
     assert len(keypoints) == 500
+    same, rows = detected(photo, 500)
+    assert np.array_equal(same.xy, keypoints.xy) and np.array_equal(same.angle, keypoints.angle)
+    assert np.allclose(rows, ours, atol=1e-6)
     for (x, y), size, angle, row in zip(
         keypoints.xy.tolist(), keypoints.size.tolist(), keypoints.angle.tolist(), ours, strict=True
     ):

@@ -30,10 +30,10 @@ def test_euclidean_order_is_hamming_order() -> None:
 
 def test_a_bit_a_number_keeps_every_distance() -> None:
     rows = orb(PHOTO, KEYPOINTS)
-    kept = Features.of(KEYPOINTS, rows, PHOTO.shape, binary=True)
+    kept = Features.of(KEYPOINTS, rows, PHOTO.shape, bits=1)
     assert kept.descriptors.shape == (len(rows), 32)
     assert kept.rows().shape == (len(rows), 8 + 32)
-    again = Features.from_rows(400, 300, kept.rows(), binary=True)
+    again = Features.from_rows(400, 300, kept.rows(), bits=1)
     np.testing.assert_array_equal(again.unit_descriptors, rows)
     packed = again.descriptors.view(np.uint8)
     bits = np.unpackbits(packed[:, None] ^ packed[None], axis=2).sum(2)

@@ -28,7 +28,7 @@ def bytes_features(content: bytes) -> Features:
     chance = np.random.default_rng(seed)
     count = 0 if content.startswith(NO_KEYPOINTS) else int(chance.integers(1, 7))
     keypoints = chance.integers(0, 1 << 16, (count, 4)).astype("<u2").view(KEYPOINT)[:, 0]
-    descriptors = chance.integers(-127, 128, (count, MADE.dimensions)).astype(np.int8)
+    descriptors = chance.integers(0, 256, (count, MADE.dimensions)).astype(np.uint8)
     return Features(64, 48, keypoints, descriptors)
 
 

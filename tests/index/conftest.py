@@ -23,6 +23,6 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(tmp_path: Path, photos: Path) -> Index:
     """An index of them, made by `BytesExtractor`."""
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     index.add(photos)
     return index

@@ -29,7 +29,7 @@ def names(found: list[str], photos: Path) -> list[str]:
 
 
 def test_a_folder_is_added_and_each_photo_found(tmp_path: Path, photos: Path) -> None:
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     assert len(index) == 0
     report = index.add(photos)
     assert names(report.added, photos) == ["a.jpg", "b.jpg", "c.jpg", "more/d.jpg", "more/e.jpg"]
@@ -101,7 +101,7 @@ def test_duplicates_are_described_once_and_found_both(tmp_path: Path, photos: Pa
     for name in ("a2.jpg", "more/a3.jpg"):
         (photos / name).write_bytes((photos / "a.jpg").read_bytes())
     describer = BytesExtractor()
-    index = Index.create(tmp_path / "my.index", describer)
+    index = Index.create(tmp_path / "my.index", describer, local=None)
     report = index.add(photos)
     first = (photos / "a.jpg").resolve().as_posix()
     assert [original for _, original in report.duplicates] == [first, first]
@@ -172,7 +172,7 @@ def test_a_describer_of_bad_descriptors_fails_the_photo(tmp_path: Path, photos: 
                 row = np.float32(factor) * describe_bytes(content_of(photo))
                 yield Described(position, row)
 
-    index = Index.create(tmp_path / "my.index", Bad())
+    index = Index.create(tmp_path / "my.index", Bad(), local=None)
     report = index.add(photos)
     assert [reason for _, reason in report.failed] == [
         f"{photos.resolve()}/a.jpg: its descriptor has length nan instead of 1",
@@ -195,7 +195,7 @@ def test_an_interrupted_run_goes_on_where_it_came(tmp_path: Path) -> None:
     photos.mkdir()
     for number in range(500):
         (photos / f"{number}.jpg").write_text(f"photo {number}")
-    index = Index.create(tmp_path / "my.index", Interrupted())
+    index = Index.create(tmp_path / "my.index", Interrupted(), local=None)
     with pytest.raises(KeyboardInterrupt):
         index.add(photos)
     describer = BytesExtractor()
@@ -210,7 +210,7 @@ def test_an_interrupted_run_goes_on_where_it_came(tmp_path: Path) -> None:
 
 def test_descriptors_of_another_length_are_refused(tmp_path: Path, photos: Path) -> None:
     describer = BytesExtractor()
-    index = Index.create(tmp_path / "my.index", describer)
+    index = Index.create(tmp_path / "my.index", describer, local=None)
     describer.extraction = replace(EXTRACTION, dimensions=8)
     with pytest.raises(SolarError, match="shape"):
         index.add(photos)

@@ -41,7 +41,7 @@ class Changes(RuleBasedStateMachine):
     def create(self) -> None:
         (self.photos / "d" / "g").mkdir(parents=True)
         self.describer = BytesExtractor()
-        self.index = Index.create(self.root / "my.index", self.describer)
+        self.index = Index.create(self.root / "my.index", self.describer, local=None)
 
     def path(self, name: str) -> str:
         return (self.photos / name).as_posix()

@@ -338,7 +338,7 @@ def hostile(change: Callable[[dict[str, Any]], object]) -> str:
     ],
 )
 def test_hostile_settings_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     with closing(sqlite3.connect(index.folder / CATALOGUE)) as connection:
         connection.execute("UPDATE state SET document = ?", (text,))
         connection.commit()

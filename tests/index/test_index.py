@@ -65,7 +65,7 @@ def test_compact_frees_room_and_changes_no_answer(index: Index, photos: Path) ->
 def test_names_that_are_no_text_survive(tmp_path: Path, photos: Path) -> None:
     name = os.fsencode(photos) + b"/caf\xe9 \n \xff.jpg"
     Path(os.fsdecode(name)).write_bytes(b"photo")
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     index.add(photos)
     hit = Index.open(tmp_path / "my.index", BytesExtractor()).search(os.fsdecode(name), top=1)[0]
     assert os.fsencode(hit.path) == os.path.realpath(name)
@@ -128,19 +128,19 @@ def test_wrong_queries_are_refused(index: Index, photos: Path) -> None:
 
 def test_create_refuses_what_is_in_use(tmp_path: Path, index: Index) -> None:
     with pytest.raises(IndexFolderError, match="index already"):
-        Index.create(index.folder, BytesExtractor())
+        Index.create(index.folder, BytesExtractor(), local=None)
     (tmp_path / "file").write_text("")
     with pytest.raises(IndexFolderError, match="is a file"):
-        Index.create(tmp_path / "file", BytesExtractor())
+        Index.create(tmp_path / "file", BytesExtractor(), local=None)
     with pytest.raises(IndexFolderError, match=r"holds (photos|file|my\.index)"):
-        Index.create(tmp_path, BytesExtractor())
+        Index.create(tmp_path, BytesExtractor(), local=None)
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "my.index", "file"}
 
 
 def test_create_takes_an_empty_folder_or_what_a_killed_create_left(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("")
     (tmp_path / "catalogue.partial").write_text("{")
-    index = Index.create(tmp_path, BytesExtractor())
+    index = Index.create(tmp_path, BytesExtractor(), local=None)
     assert len(index) == 0
     assert index.verify() == []
     assert found(index, np.eye(2, 16, dtype=np.float32), 9) == [[], []]

@@ -123,7 +123,7 @@ def kill(root: Path, kills: int, seed: int) -> Model:
     photos.mkdir()
     for number in range(PHOTOS):
         (photos / f"{number}.jpg").write_text(f"{photos / str(number)}.jpg as it was")
-    Index.create(folder, BytesExtractor())
+    Index.create(folder, BytesExtractor(), local=None)
     chance = np.random.default_rng(seed)
     model = Model()
     for turn in range(kills):
@@ -152,7 +152,7 @@ def test_a_killed_run_does_not_describe_again_what_it_has_committed(tmp_path: Pa
     photos.mkdir()
     for number in range(600):
         (photos / f"{number}.jpg").write_text(f"photo {number}")
-    Index.create(folder, BytesExtractor())
+    Index.create(folder, BytesExtractor(), local=None)
     process = start("hold", folder, photos)
     assert process.stdout is not None
     process.stdout.readline()
@@ -182,7 +182,7 @@ def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
     photos.mkdir()
     for number in range(PHOTOS * 3):
         (photos / f"{number}.jpg").write_text(f"photo {number}")
-    index = Index.create(folder, BytesExtractor())
+    index = Index.create(folder, BytesExtractor(), local=None)
     index.keep_features(BytesFeatures())
     index.add(photos)
     index.remove([3, 5])
@@ -223,7 +223,7 @@ def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
 def test_a_conversion_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
     """Nor does one that makes another part of lists: what was added before is there after."""
     folder = tmp_path / "my.index"
-    index = Index.create(folder, BytesExtractor())
+    index = Index.create(folder, BytesExtractor(), local=None)
     names = [f"{number}.jpg" for number in range(1500)]
     rows = np.stack([describe_bytes(name.encode()) for name in names])
     index.add_descriptors(names, rows, EXTRACTION)
@@ -265,7 +265,7 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
     new = photos / "new" / "photo.jpg"
     for path in [*known, new]:
         path.write_text(str(path))
-    index = Index.create(folder, BytesExtractor())
+    index = Index.create(folder, BytesExtractor(), local=None)
     index.keep_features(BytesFeatures())
     index.add(known[:4])
     index.remove([known[3]])

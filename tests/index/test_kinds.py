@@ -29,7 +29,7 @@ def check(index: Index, photos: Path) -> None:
 
 @every_kind
 def test_an_index_lives_on_in_its_kind(kind: str, tmp_path: Path, photos: Path) -> None:
-    index = Index.create(tmp_path / "i", BytesExtractor(), kind=kind)
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None, kind=kind)
     index.add(photos)
     index = Index.open(tmp_path / "i", BytesExtractor())
     assert index.kind == index.info().kind == kind
@@ -56,7 +56,7 @@ def test_an_index_lives_on_in_its_kind(kind: str, tmp_path: Path, photos: Path) 
 
 def test_a_kind_that_is_none_is_refused(tmp_path: Path, photos: Path) -> None:
     with pytest.raises(UsageError, match="kind round: use exact, float16"):
-        index_photos(tmp_path / "i", [photos], model=BytesExtractor(), kind="round")
+        index_photos(tmp_path / "i", [photos], model=BytesExtractor(), local=None, kind="round")
     assert not (tmp_path / "i").exists()
 
 
@@ -66,7 +66,7 @@ def test_an_index_is_converted_and_no_photo_is_read(
     before: str, after: str, tmp_path: Path, photos: Path
 ) -> None:
     extractor = BytesExtractor()
-    index = Index.create(tmp_path / "i", extractor, kind=before)
+    index = Index.create(tmp_path / "i", extractor, local=None, kind=before)
     index.keep_features(BytesFeatures())
     index.add(photos)
     index.remove(photos / "b.jpg")
@@ -90,7 +90,7 @@ def test_an_index_is_converted_and_no_photo_is_read(
 
 
 def test_damage_stops_a_conversion_and_changes_nothing(tmp_path: Path, photos: Path) -> None:
-    index = Index.create(tmp_path / "i", BytesExtractor())
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     index.add(photos)
     file = tmp_path / "i" / "descriptors-000001.bin"
     whole = bytearray(file.read_bytes())
@@ -102,11 +102,11 @@ def test_damage_stops_a_conversion_and_changes_nothing(tmp_path: Path, photos: P
 
 
 def test_index_photos_converts_where_it_is_told_a_kind(tmp_path: Path, photos: Path) -> None:
-    index_photos(tmp_path / "i", [photos], model=BytesExtractor(), kind="float16")
-    index_photos(tmp_path / "i", [photos], model=BytesExtractor())
+    index_photos(tmp_path / "i", [photos], model=BytesExtractor(), local=None, kind="float16")
+    index_photos(tmp_path / "i", [photos], model=BytesExtractor(), local=None)
     assert Index.open(tmp_path / "i").kind == "float16"
     (photos / "new.jpg").write_text("new")
-    done = index_photos(tmp_path / "i", [photos], model=BytesExtractor(), kind="sq8")
+    done = index_photos(tmp_path / "i", [photos], model=BytesExtractor(), local=None, kind="sq8")
     assert len(done.report.added) == 1 and Index.open(tmp_path / "i").kind == "sq8"
     index_photos(tmp_path / "i", kind="exact")
     assert Index.open(tmp_path / "i").kind == "exact"
@@ -115,14 +115,16 @@ def test_index_photos_converts_where_it_is_told_a_kind(tmp_path: Path, photos: P
 def test_a_new_index_says_what_its_kind_costs(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = index_photos(tmp_path / "i", [photos], model=BytesExtractor())
+    done = index_photos(tmp_path / "i", [photos], model=BytesExtractor(), local=None)
     assert done.kind == "exact"
     assert done.cost == "kind exact: 96 bytes a photo, a search finds all of the ten nearest"
-    assert index_photos(tmp_path / "i", [photos], model=BytesExtractor()).cost is None
+    assert index_photos(tmp_path / "i", [photos], model=BytesExtractor(), local=None).cost is None
     done = index_photos(tmp_path / "i", kind="sq8")
     assert done.cost is not None and "20 bytes a photo, a search finds about 9" in done.cost
     monkeypatch.setattr(choice, "MANY", 5)
-    done = index_photos(tmp_path / "many", [photos], model=BytesExtractor())
+    done = index_photos(tmp_path / "many", [photos], model=BytesExtractor(), local=None)
     assert done.kind == Index.open(tmp_path / "many").kind == "ivf-rabitq"
-    fewer = index_photos(tmp_path / "fewer", [photos], model=BytesExtractor(), exclude=["more"])
+    fewer = index_photos(
+        tmp_path / "fewer", [photos], model=BytesExtractor(), local=None, exclude=["more"]
+    )
     assert fewer.kind == "exact"

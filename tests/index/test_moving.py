@@ -143,7 +143,7 @@ def test_an_index_in_the_making_says_so(tmp_path: Path, photos: Path) -> None:
             yield from list(super().describe(photos, boxes))[:2]
             raise KeyboardInterrupt
 
-    index = Index.create(tmp_path / "my.index", Interrupted())
+    index = Index.create(tmp_path / "my.index", Interrupted(), local=None)
     with pytest.raises(KeyboardInterrupt):
         index.add(photos)
     assert (
@@ -193,7 +193,7 @@ def test_photos_that_wanted_a_decoder_are_tried_again_once_it_is_there(
                 failed = Failed(result.position, DecoderMissing(words, name))
                 yield failed if name.endswith("a.jpg") else result
 
-    index = Index.create(tmp_path / "my.index", NoDecoder())
+    index = Index.create(tmp_path / "my.index", NoDecoder(), local=None)
     index.add(photos)
     index, extractor = opened(index)
     monkeypatch.setattr("solar.photos._sniff.find_spec", lambda name: None)

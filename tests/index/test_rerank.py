@@ -25,7 +25,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture
 def index(tmp_path: Path, photos: list[Path]) -> Index:
     """All photos but the first view of each place; features of all but 3_2."""
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     index.add(photos[11])
     index.keep_features("rootsift")
     index.add([path for path in photos[:11] if not path.name.endswith("_0.png")])
@@ -84,7 +84,7 @@ def test_expansion_is_a_search_with_the_moved_query(index: Index, photos: list[P
 
 
 def test_an_empty_index_is_searched(tmp_path: Path, photos: list[Path]) -> None:
-    index = Index.create(tmp_path / "empty", BytesExtractor())
+    index = Index.create(tmp_path / "empty", BytesExtractor(), local=None)
     index.keep_features("rootsift")
     assert index.search(photos[0], rerank=",".join(WAYS)) == []
 
@@ -98,6 +98,6 @@ def test_what_goes_wrong_is_told(index: Index, photos: list[Path], tmp_path: Pat
     (tmp_path / "bad.png").write_bytes(b"not a photo")
     with pytest.raises(PhotoError, match=r"bad\.png"):
         index.search(tmp_path / "bad.png", rerank="geometric")
-    bare = Index.create(tmp_path / "bare", BytesExtractor())
+    bare = Index.create(tmp_path / "bare", BytesExtractor(), local=None)
     with pytest.raises(UsageError, match=r"keeps no keypoints.*--local"):
         bare.search(photos[0], rerank="geometric")

@@ -91,7 +91,7 @@ def test_a_large_root_is_hashed_at_twenty_places(tmp_path: Path) -> None:
     photos.mkdir()
     for number in range(100):
         (photos / f"{number:03d}.jpg").write_text(f"{number:03d}")
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     index.add(photos)
     new = photos.rename(tmp_path / "new")
     for number in range(0, 100, 2):
@@ -136,7 +136,7 @@ def test_moved_onto_what_is_known_leaves_one_of_each(
 
 
 def test_roots_inside_one_another_know_each_photo_once(index: Index, photos: Path) -> None:
-    other = Index.create(index.folder.with_name("other"), BytesExtractor())
+    other = Index.create(index.folder.with_name("other"), BytesExtractor(), local=None)
     other.add(photos / "more")
     report = other.add(photos)
     assert report.roots == [str(photos)]
@@ -146,7 +146,7 @@ def test_roots_inside_one_another_know_each_photo_once(index: Index, photos: Pat
 
 
 def test_a_photo_alone_has_its_folder_for_a_root(tmp_path: Path, photos: Path) -> None:
-    index = Index.create(tmp_path / "my.index", BytesExtractor())
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     index.add([photos / "a.jpg", photos / "more" / "d.jpg"])
     assert index.info().roots == [str(photos)]
     assert len(index.add(photos).added) == 3

@@ -92,7 +92,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_each_hit_is_verified_with_each_photo(tmp_path: Path, places: list[Path]) -> None:
-    index = Index.create(tmp_path / "i", BytesExtractor())
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     index.keep_features("rootsift")
     index.add(places[1:3] + places[4:6] + places[7:])
     found = index.search([places[0], places[3]], top=6, rerank="geometric")
@@ -110,7 +110,7 @@ def test_each_hit_is_verified_with_each_photo(tmp_path: Path, places: list[Path]
 def test_searches_stay_apart_unless_asked_and_a_bad_photo_stops_none(
     tmp_path: Path, places: list[Path]
 ) -> None:
-    index = Index.create(tmp_path / "i", BytesExtractor())
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     index.add(places)
     (tmp_path / "bad.png").write_bytes(b"no photo")
     asked: list[Photo | int] = [places[0], tmp_path / "bad.png", index.id_of(places[3])]
@@ -133,7 +133,7 @@ def test_searches_stay_apart_unless_asked_and_a_bad_photo_stops_none(
 
 
 def test_a_photo_without_features_is_no_obstacle(tmp_path: Path, photos: Path) -> None:
-    index = Index.create(tmp_path / "f", BytesExtractor())
+    index = Index.create(tmp_path / "f", BytesExtractor(), local=None)
     index.add(photos / "a.jpg")
     index.keep_features(BytesFeatures())
     index.add(photos / "more")

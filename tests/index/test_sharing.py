@@ -97,7 +97,7 @@ def test_readers_see_whole_commits_while_another_writes(tmp_path: Path) -> None:
     photos.mkdir()
     for number in range(PHOTOS):
         (photos / f"{number}.jpg").write_text(f"{number}")
-    index = Index.create(folder, BytesExtractor())
+    index = Index.create(folder, BytesExtractor(), local=None)
     index.add([photos / f"{number}.jpg" for number in range(100)])
     frozen = Index.open(folder)
     query = np.eye(16, dtype=np.float32)[:3]

@@ -68,7 +68,7 @@ def test_a_writer_of_an_index_that_was_made_anew_stops(index: Index, photos: Pat
 
     def anew() -> None:
         shutil.rmtree(index.folder)
-        other = Index.create(index.folder, BytesExtractor())
+        other = Index.create(index.folder, BytesExtractor(), local=None)
         other.add(photos / "more")
 
     with pytest.raises(SolarError, match="deleted, moved or replaced"):

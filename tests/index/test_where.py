@@ -49,7 +49,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Index:
     """Of these photos."""
-    index = Index.create(tmp_path_factory.mktemp("index") / "my.index", BytesExtractor())
+    index = Index.create(
+        tmp_path_factory.mktemp("index") / "my.index", BytesExtractor(), local=None
+    )
     index.add(photos)
     return index
 
@@ -235,7 +237,7 @@ def test_a_search_finds_only_what_is_let_through(index: Index, photos: Path) -> 
 
 def test_facts_stay_with_photos_that_move_and_change(tmp_path: Path, photos: Path) -> None:
     shutil.copytree(photos, tmp_path / "p")
-    index = Index.create(tmp_path / "i", BytesExtractor())
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     index.add(tmp_path / "p")
     shutil.copy(tmp_path / "p/Rome/c.jpg", tmp_path / "p/copy.jpg")
     (tmp_path / "p/Rome/c.jpg").rename(tmp_path / "p/moved.jpg")

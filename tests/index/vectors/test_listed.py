@@ -187,7 +187,7 @@ def test_every_flip_in_lists_is_found_and_ends_no_process(kind: str, tmp_path: P
 
 @every_listed
 def test_an_index_with_lists_lives_on(kind: str, tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "i", BytesExtractor(), kind=kind)
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None, kind=kind)
     names = [f"{n}.jpg" for n in range(400)]
     rows = np.stack([describe_bytes(name.encode()) for name in names])
 
@@ -269,7 +269,7 @@ def test_what_a_stranger_puts_into_lists_ends_in_one_line(tmp_path: Path) -> Non
 
 
 def test_tuning_keeps_the_fastest_that_finds_enough(tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "i", BytesExtractor(), kind="ivf-rabitq")
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None, kind="ivf-rabitq")
     names = [f"{n}.jpg" for n in range(900)]
     rows = clustered(3, 900, EXTRACTION.dimensions)
     index.add_descriptors(names, rows, EXTRACTION)
@@ -300,7 +300,7 @@ def test_tuning_keeps_the_fastest_that_finds_enough(tmp_path: Path) -> None:
 
 def test_a_kill_between_two_files_is_made_good(tmp_path: Path) -> None:
     """What was learned, but no lists; half a file; lists of rows that no commit has."""
-    index = Index.create(tmp_path / "i", BytesExtractor(), kind="ivf-pq")
+    index = Index.create(tmp_path / "i", BytesExtractor(), local=None, kind="ivf-pq")
     names = [f"{n}.jpg" for n in range(300)]
     rows = np.stack([describe_bytes(name.encode()) for name in names])
     index.add_descriptors(names, rows, EXTRACTION)
