@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--distractors", type=Path, action="append", default=[])
     parser.add_argument("--chains", default=";".join(CHAINS))
     parser.add_argument("--model", default="solar-r18")
-    parser.add_argument("--local", default="solar-local")
+    parser.add_argument("--local", default="rootsift")
     parser.add_argument("--untimed", action="store_true", help="for machines that are busy")
     options = parser.parse_args()
     extractor = open_extractor(options.model, precision="float32")

@@ -35,7 +35,7 @@ def search(
         typer.Argument(
             help="Photos to search with, or folders of them; each has its own answer, unless "
             "--together.",
-            metavar="[QUERY]...",
+            metavar="QUERY",
         ),
     ] = None,
     together: Annotated[
@@ -47,28 +47,33 @@ def search(
     ids: Annotated[
         list[int] | None,
         typer.Option(
-            "--id", help="Search with the photo of this number in the index (`solar list`). [none]"
+            "--id",
+            metavar="NUMBER",
+            help="Search with the photo of this number in the index (`solar list`). [none]",
         ),
     ] = None,
     like: Annotated[
         list[str] | None,
         typer.Option(
-            help="Search with a photo by its path in the index; its file is not read. [none]"
+            metavar="PATH",
+            help="Search with a photo by its path in the index; its file is not read. [none]",
         ),
     ] = None,
     unlike: Annotated[
         list[Path] | None,
         typer.Option(
             "--not",
+            metavar="PHOTO",
             help="Not like this photo: what is more like it than like QUERY is not shown. [none]",
         ),
     ] = None,
     box: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="BOX",
             help="Search with a part: x1,y1,x2,y2 in pixels, or in percent as 10%,20%,50%,60%. "
-            "Once: of each QUERY; again for each: of the first, the second, …; all: of none. "
-            "[the whole photo]"
+            "Once: of each QUERY; once for each: of the first, the second and so on, where all is "
+            "a whole photo. [the whole photo]",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many photos to show.")] = 10,

@@ -90,13 +90,17 @@ class Query:
 
     def _kept(self, ids: Ids) -> list[int]:
         """Positions of photos that are not to be left out."""
-        kept = range(len(ids)) if self._without is None else self._distinct(ids.tolist())
-        if not len(self._unlike) or not kept:
-            return list(kept)
-        rows = self.descriptors(ids[kept])
-        most = (rows @ self._unlike.T).max(axis=1)
-        fits = most <= rows @ self.descriptor + _AS_ALIKE
-        return [position for position, fit in zip(kept, fits, strict=True) if fit]
+        every = range(len(ids)) if self._without is None else self._distinct(ids.tolist())
+        if not len(self._unlike):
+            return list(every)
+        kept: list[int] = []
+        for start in range(0, len(every), _AT_ONCE):
+            part = every[start : start + _AT_ONCE]
+            rows = self.descriptors(ids[part])
+            most = (rows @ self._unlike.T).max(axis=1)
+            fits = most <= rows @ self.descriptor + _AS_ALIKE
+            kept += [position for position, fit in zip(part, fits, strict=True) if fit]
+        return kept
 
     def _distinct(self, ids: Sequence[int]) -> list[int]:
         """Positions of photos, the first of each content."""
@@ -158,6 +162,7 @@ def _content(photo: Photo | int) -> bytes:
     return bytes.fromhex(sha256(Path(name_of(photo))))
 
 
+_AT_ONCE = 4096  # Descriptors that are read.
 _AS_ALIKE = 1e-6  # Of cosines, in single precision.
 
 

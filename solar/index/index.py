@@ -87,7 +87,7 @@ class Index(Reader):
         models = Models(path, absolute_model(model), None, device, precision, engine)
         extractor = models.load(absolute_model(model), image_size, scales)
         models.features = None if local is None else models.load_features(local)
-        made = models.features and models.features.extraction
+        made = None if models.features is None else models.features.extraction
         make_folder(path, Commit(extractor.extraction, made, kind=kind))
         models.use(extractor, extractor.extraction)
         return cls(Snapshot.open(path), models)
@@ -262,7 +262,8 @@ class Index(Reader):
             CheckpointError: the network cannot be loaded.
         """
         made = self._snapshot.commit.features
-        if made is not None and made.descriptor == absolute_model(features):
+        named = None if isinstance(features, FeatureExtractor) else str(absolute_model(features))
+        if made is not None and made.descriptor == named:
             return
         features = self._models.load_features(features)
         with self._writing(timeout) as (snapshot, lock):

@@ -6,15 +6,17 @@ import contextlib
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
+from solar.errors import PhotoError
 from solar.photos._orientation import TAG as _ORIENTATION
 from solar.photos._quiet import QUIET
+from solar.photos._sniff import kind_of, need_decoder
 from solar.typing import AnyPath
 
 _EXIF, _GPS = 0x8769, 0x8825  # directories
@@ -27,8 +29,12 @@ _ZONE = re.compile(r"([+-])(\d\d):(\d\d)|(Z)")
 _EARLIEST = datetime(1826, 1, 1)  # The first photograph.
 _WIDEST_ZONE = 14 * 60
 _LONGEST = 100  # Characters of a camera's name.
-_ODD = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, OverflowError,
-        ArithmeticError, AttributeError, struct.error, Image.DecompressionBombError)  # fmt: skip
+_HEAD = 1 << 16  # Bytes that tell the kind.
+_ODD = (
+    *(PhotoError, OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError),
+    *(OverflowError, ArithmeticError, AttributeError, struct.error),
+    Image.DecompressionBombError,
+)
 
 
 class Facts(NamedTuple):
@@ -68,22 +74,23 @@ class Facts(NamedTuple):
         return f"{self.taken}{sign}{hours:02}:{minutes:02}"
 
 
-def facts_of(photo: AnyPath | BinaryIO) -> Facts:
+def facts_of(path: AnyPath) -> Facts:
     """Read the facts of a photo from its file's head; nothing is decoded, and nothing raised.
 
     Whoever wrote them may be wrong or hostile: a date that no photo can have, a position without
     its hemisphere or off the earth, or 0, 0, which cameras write that know no position, is none.
 
     Args:
-        photo: a path, or an open file.
+        path: of the photo.
     """
-    with QUIET, contextlib.suppress(*_ODD), Image.open(photo) as image:
+    with QUIET, contextlib.suppress(*_ODD), _opened(Path(path)) as image:
         width, height = image.size
         tags: Mapping[int, Any] = {}
         exif: Mapping[int, Any] = {}
         gps: Mapping[int, Any] = {}
         with contextlib.suppress(*_ODD):
-            tags = found = image.getexif()
+            # A PNG's own would decode all of it to look for more behind its pixels.
+            tags = found = Image.Image.getexif(image)
             exif, gps = found.get_ifd(_EXIF), found.get_ifd(_GPS)
         if tags.get(_ORIENTATION) in (5, 6, 7, 8) and image.format != "TIFF":  # Turned already.
             width, height = height, width
@@ -93,6 +100,19 @@ def facts_of(photo: AnyPath | BinaryIO) -> Facts:
         when = None if taken is None else taken.isoformat()
         return Facts(when, zone, latitude, longitude, _camera(tags), width, height)
     return Facts()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A photo, its head read."""
+    with path.open("rb") as file:
+        kind = kind_of(file.read(_HEAD))
+        if kind is None:
+            raise ValueError
+        need_decoder(kind)
+        file.seek(0)
+        with Image.open(file, formats=("TIFF" if kind == "RAW" else kind,)) as image:
+            yield image
 
 
 def date_of(path: AnyPath) -> str | None:

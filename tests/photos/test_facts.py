@@ -138,6 +138,19 @@ def test_rationals_with_zero_below_are_no_position(tmp_path: Path) -> None:
         assert facts_of(path).gps is None
 
 
+def test_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: object) -> None:
+        pytest.fail("a photo was decoded")
+
+    paths = [
+        photo_with(tmp_path / f"a.{suffix}") for suffix in ("png", "jpg", "webp", "tif", "gif")
+    ]
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
+    assert [facts_of(path) for path in paths] == [Facts(width=64, height=48)] * len(paths)
+    paths[0].write_bytes(paths[0].read_bytes()[:60])
+    assert facts_of(paths[0]).taken is None
+
+
 @pytest.mark.parametrize(
     ("maker", "model", "camera"),
     [
