@@ -5,6 +5,9 @@ are over the first chain, with a 95 % interval by a paired bootstrap over places
 in the database with descriptors and features, as photos of an index do. Time is of the chain alone,
 a query and processor core, descriptors and features in memory.
 
+With `--augment K`, the database is augmented by K neighbours, once, before the search; this is
+compared with the first chain too.
+
     python benchmarks/rerank.py SET... [--distractors FOLDER] [--chains none,geometric,…;…]
 """
 
@@ -33,7 +36,7 @@ from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.features.features import Features
 from solar.photos import find_photos
 from solar.ranking import Ranking
-from solar.rerank import WAYS, Reranker, parse_rerank, reach, rerank
+from solar.rerank import WAYS, Reranker, augmented, parse_rerank, reach, rerank
 from solar.typing import Descriptor, Descriptors, Ids
 
 CHAINS = ("none", *(way for way in WAYS if way != "expansion"), "geometric,expansion",
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("--chains", default=";".join(CHAINS))
     parser.add_argument("--model", default="solar-r18")
     parser.add_argument("--local", default="rootsift")
+    parser.add_argument("--augment", type=int, action="append", default=[])
     parser.add_argument("--untimed", action="store_true", help="for machines that are busy")
     options = parser.parse_args()
     extractor = open_extractor(options.model, precision="float32")
@@ -89,7 +93,7 @@ def main() -> None:
             count = len(data.described.database) - len(alone.described.database)
             print(f"\n**{folder.name}**, {len(alone.described.queries)} queries, "
                   f"{len(alone.described.database)} photos, {count} distractors\n")  # fmt: skip
-            print_table(data, options.chains.split(";"), timed=not options.untimed)
+            print_table(data, options.chains.split(";"), options.augment, timed=not options.untimed)
 
 
 def labelled(folder: Path) -> LabelledSet:
@@ -123,10 +127,17 @@ def together(parts: Sequence[Measured]) -> Measured:
     return first
 
 
-def print_table(data: Measured, names: Sequence[str], *, timed: bool) -> None:
+def print_table(
+    plain: Measured, names: Sequence[str], augment: Sequence[int], *, timed: bool
+) -> None:
     """One row for each chain, compared with the first."""
     first: Report | None = None
-    for name in names:
+    asked = [(name, plain, name) for name in names]
+    for count in augment:
+        rows = augmented(plain.described.database, count)
+        moved = replace(plain, described=replace(plain.described, database=rows))
+        asked.append((f"database augmented by {count}", moved, "none"))
+    for label, data, name in asked:
         chain = parse_rerank(name, features=True)
         report = score(data.described, chain, features=data.features)
         if first is None:
@@ -139,7 +150,7 @@ def print_table(data: Measured, names: Sequence[str], *, timed: bool) -> None:
             for protocol, result in report.results.items()
         ]
         spent = f"{milliseconds(data, chain):.1f}" if timed else "–"
-        print(f"| {name} | {' | '.join(cells)} | {spent} |", flush=True)
+        print(f"| {label} | {' | '.join(cells)} | {spent} |", flush=True)
 
 
 def gain(first: Report, report: Report, protocol: str) -> str:

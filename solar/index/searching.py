@@ -72,7 +72,8 @@ def search_each(
             parse_box(text, (1, 1))  # before the work
     if where is not None:
         Where.parse(where)
-    index.begin(rerank)
+    if not all(isinstance(each, int) for each in (*photos, *not_)) or any(boxes):
+        index.begin(rerank)
     unlike = [each if isinstance(each, int) else decode(each) for each in not_]
 
     def found(asked: Sequence[_Asked]) -> Search:

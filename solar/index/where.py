@@ -30,7 +30,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, NoReturn
 
 from solar.errors import UsageError
-from solar.files import shown
+from solar.files import cut, shown
 
 LONGEST = 2000
 """Characters of a filter."""
@@ -162,7 +162,7 @@ class _Parser:
 
     def _expected(self, what: str, token: _Token | None = None) -> NoReturn:
         token = token or self._next
-        found = "the end" if token.kind == "end" else shown(token.text)
+        found = "the end" if token.kind == "end" else cut(token.text)
         raise UsageError(f"--where, column {token.column}: {what} should stand here, not {found}")
 
     def _wrong(self, token: _Token, why: str) -> NoReturn:

@@ -1,7 +1,8 @@
 """Better orders for what a search found: the protocol, and one file per way."""
 
+from solar.rerank.augmentation import augmented
 from solar.rerank.chain import WAYS, parse_rerank, reach, rerank
 from solar.rerank.geometric import CHANCE
 from solar.rerank.protocol import Reranker, View
 
-__all__ = ["CHANCE", "WAYS", "Reranker", "View", "parse_rerank", "reach", "rerank"]
+__all__ = ["CHANCE", "WAYS", "Reranker", "View", "augmented", "parse_rerank", "reach", "rerank"]

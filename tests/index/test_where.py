@@ -126,7 +126,7 @@ BAD = {
     "date > 2020": (1, "one of taken"),
     "has date": (5, "one of taken"),
     "has": (4, "one of taken"),
-    "folder ~ paris": (10, "text in quotes"),
+    "folder ~ paris": (10, "text in quotes, as 'paris', should stand here, not paris"),
     "folder ~": (9, "text in quotes"),
     "folder 'paris'": (8, "one of ~ !~"),
     "folder > 'paris'": (8, "one of ~ !~"),
