@@ -34,7 +34,7 @@ def search(
         list[Path] | None,
         typer.Argument(
             help="Photos to search with, or folders of them; each has its own answer, unless "
-            "--together.",
+            "--together. [those of --id and --like]",
             metavar="QUERY",
         ),
     ] = None,
