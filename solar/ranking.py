@@ -19,14 +19,16 @@ class Evidence:
     """What speaks for a hit beside its score.
 
     Attributes:
-        inliers: how many of its keypoints agree with the query's.
+        inliers: how many of its keypoints agree with the query's; None if they were not compared.
         lines: of each inlier x1, y1 in the query and x2, y2 in the hit, as parts of their sides.
         query: which photo of the query the lines are in, where it has several.
+        probability: that it shows the query's place, 0 to 1; None if the model is not calibrated.
     """
 
-    inliers: int
+    inliers: int | None = None
     lines: tuple[Line, ...] = ()
     query: int = 0
+    probability: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Ranking:
         ids: (K,) int64, each once.
         scores: (K,) float32, cosines of the descriptors. After re-ranking they need not fall.
         places: (K,) int64, rising: how many photos stand before each.
-        evidence: by id, of those that were looked at again.
+        evidence: by id, of those of which more is known than the score.
     """
 
     ids: Ids

@@ -36,6 +36,7 @@ COMMANDS = {
     "convert": ("models", "Turn a published .pth file into a model folder, or back."),
     "export": ("models", "Write a model that runs without torch, here and in other programs."),
     "train": ("train", "Train a network."),
+    "calibrate": ("calibrate", "Learn how probable hits are, from labelled photos."),
     "eval": ("evaluate", "Measure a model: retrieval, patches, matching."),
     "data": ("data", "Get published data sets; check labelled ones."),
     "whiten": ("whiten", "Learn whitening, apply it to descriptors, fold it into a model."),

@@ -88,13 +88,22 @@ def search(
         str,
         typer.Option(
             help="How the first hits are put in order again, one way after the other with commas "
-            "between. geometric: by keypoints that agree with the query's; expansion: search "
-            "again, with the verified hits too; diffusion, superglobal, k-reciprocal: by what the "
-            "first hits have in common with one another; none: by score; default: geometric, "
-            "unless the index was made with --no-local."
+            "between. geometric: by score and by keypoints that agree with the query's; "
+            "expansion: search again, with the verified hits too; diffusion, superglobal, "
+            "k-reciprocal: by what the first hits have in common with one another; none: by "
+            "score; default: geometric, unless the index was made with --no-local."
         ),
     ] = "default",
     where: Where = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Leave out what is less probable to show the same place, be it everything: 0.5. "
+            "Needs a calibrated model. [show all]",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
     ] = None,
@@ -109,7 +118,8 @@ def search(
 ) -> None:
     """Find photos of the place that a photo shows, the most alike first.
 
-    The score says how alike: 1 is the same picture, 0 nothing in common.
+    The score says how alike: 1 is the same picture, 0 nothing in common; the probability, of a
+    calibrated model, how likely a photo shows the query's place.
     """
     from solar.index import Index, search_each
 
@@ -133,6 +143,7 @@ def search(
             where=where,
             not_=unlike or [],
             together=together,
+            min_probability=min_probability,
         )
         answered = _told(answers, found, failed, many=len(photos) > 1, as_json=as_json)
         if html is None:
@@ -219,25 +230,28 @@ def _print(search: Search) -> None:
     from solar.rerank import CHANCE
 
     hits = [hit for hit in search.hits if hit.score > 0]
+    known = any(hit.probability is not None for hit in hits)
     trusted = [hit.inliers is not None and hit.inliers > CHANCE for hit in hits]
     gone = [hit.gone for hit in hits]
-    heads = ["", "score", *["inliers"] * any(trusted), *["file"] * any(gone), "photo"]
+    heads = ["", *["probability"] * known, "score", *["inliers"] * any(trusted)]
+    heads += [*["file"] * any(gone), "photo"]
     rows = []
     for rank, hit in enumerate(hits):
         inliers = [str(hit.inliers) if trusted[rank] else "–"] * any(trusted)
         file = ["gone" if gone[rank] else ""] * any(gone)
-        rows.append([str(rank + 1), f"{hit.score:.4f}", *inliers, *file, hit.path])
+        probable = [f"{hit.probability or 0:.0%}"] * known
+        rows.append([str(rank + 1), *probable, f"{hit.score:.4f}", *inliers, *file, hit.path])
     if rows:
         table(rows, heads)
     if any(trusted):
-        err.print(
-            f"inliers: keypoints that agree with the query's; photos with more than {CHANCE} come "
-            "first, by these, then the others by score"
-        )
+        order = "" if known else "; photos with more come first, by these, then others by score"
+        err.print(f"inliers: keypoints that agree with the query's, above {CHANCE}{order}")
     if any(gone):
         err.print("gone: the file is no longer there; `solar index` of its folder finds it again")
     if len(hits) < len(search.hits):
         left = len(search.hits) - len(hits)
         err.print(f"{left:,} more not shown: they have nothing in common with it (score 0 or less)")
-    if search.hits and not search.alike:
+    if search.photos and not search.hits:
+        err.print(search.nothing)
+    elif search.hits and not search.alike:
         err.print("nothing in the index looks alike: unrelated photos reach such scores too")

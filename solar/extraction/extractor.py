@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from solar.calibration import Calibration
 from solar.errors import SolarError, UsageError
 from solar.extraction.extraction import Extraction
 from solar.photos import Box, Photo
@@ -134,6 +136,27 @@ def open_extractor(
     if whitening is not None:
         _ = made.extraction  # refuses one of other descriptors before any is made
     return made
+
+
+def calibration_of(extraction: Extraction) -> Calibration | None:
+    """The calibration of the model that made descriptors.
+
+    Returns:
+        None if it has none, lies elsewhere now, or if it is of other descriptors: those of a
+        network of the same name, or whitened afterwards.
+
+    Raises:
+        CheckpointError: what the model's folder says is damaged.
+    """
+    from solar.models.document import CONFIG, read_document
+    from solar.models.registry import is_named, named
+
+    model = extraction.model
+    folder = named(model).path if is_named(model) else Path(model)
+    if extraction.whitening is not None or not (folder / CONFIG).is_file():
+        return None
+    found = read_document(folder).calibration
+    return found if found and found.fingerprint == extraction.fingerprint else None
 
 
 def engine_of(extractor: Extractor) -> str | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from solar.calibration import Calibration
 from solar.errors import CheckpointError, SolarError, UsageError
-from solar.extraction import Extraction, Extractor, engine_of, open_extractor
+from solar.extraction import Extraction, Extractor, calibration_of, engine_of, open_extractor
 from solar.features import (
     HAND_MADE,
     FeatureExtraction,
@@ -95,6 +96,16 @@ class Models:
             return features
         name = str(features if features in HAND_MADE else absolute_model(features))
         return open_feature_extractor(name, self.device, precision=self.precision)
+
+    def calibration(self, made: Extraction) -> Calibration | None:
+        """That of the model of an index; None if it has none, or does not lie where it did.
+
+        Raises:
+            CheckpointError: what the model's folder says is damaged.
+        """
+        if isinstance(self.model, str | os.PathLike):
+            made = replace(made, model=os.fspath(self.model))
+        return calibration_of(made)
 
     def use(self, extractor: Extractor, made: Extraction) -> None:
         """Take an extractor for this index from now on.

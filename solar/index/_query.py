@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from solar.calibration import Background, Calibration
 from solar.errors import UsageError
 from solar.extraction import Extraction, describe_one
 from solar.features.extractor import features_of_one
@@ -33,6 +34,7 @@ class Query:
 
     Attributes:
         descriptor: (D,) of the query: of several photos, their sum divided by its length.
+        calibration: of the index's model; None if it has none.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Query:
         unlike: Descriptors,
         without: frozenset[bytes] | None = None,
         owners: Ids | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         """Look at a snapshot.
 
@@ -52,6 +55,7 @@ class Query:
             without: SHA-256 of photos that are not found, and then of those with the same bytes
                 only the first is; None for all photos.
             owners: of the photos that may be found, see `Snapshot.owners_of`; None for all.
+            calibration: of the index's model.
         """
         total = np.sum([each.descriptor for each in asked], axis=0)
         length = np.linalg.norm(total) if len(asked) > 1 else 1.0
@@ -61,12 +65,18 @@ class Query:
         self._unlike = unlike
         self._without = without
         self._owners = owners
+        self.calibration = calibration
 
     @cached_property
     def features(self) -> list[Features]:
         """Of each photo of the query; empty where one has none."""
         made = [each.features() for each in self._asked]
         return [each for each in made if each is not None] if None not in made else []
+
+    @cached_property
+    def background(self) -> Background:
+        """What the query's cosines are compared with."""
+        return self._snapshot.background(self.descriptor)
 
     def descriptors(self, ids: Ids) -> Descriptors:
         """Of photos in the index: (K, D)."""
@@ -228,7 +238,9 @@ def query_of(
     others = [Asked.of(snapshot, models, photo, None, bare).descriptor for photo in unlike]
     rows = np.array(others, np.float32).reshape(-1, snapshot.commit.extraction.dimensions)
     contents = frozenset(each.content for each in asked if each.content)
-    return Query(snapshot, asked, rows, contents if needs.content else None, owners)
+    without = contents if needs.content else None
+    calibration = models.calibration(snapshot.commit.extraction)
+    return Query(snapshot, asked, rows, without, owners, calibration)
 
 
 def require_top(top: int) -> None:
@@ -272,6 +284,6 @@ def hits_of(snapshot: Snapshot, ranking: Ranking) -> list[Hit]:
         if number not in found:
             raise LookupError(f"the search found id {number}, which the index does not hold")
         seen = ranking.evidence.get(number)
-        verified = (seen.inliers, seen.lines, seen.query) if seen else ()
-        hits.append(Hit(snapshot.text(found[number]), score, number, *verified))
+        known = (seen.inliers, seen.lines, seen.query, seen.probability) if seen else ()
+        hits.append(Hit(snapshot.text(found[number]), score, number, *known))
     return hits

@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from solar.calibration import Calibration
 from solar.errors import UsageError
 from solar.extraction import Extraction, Failed, describe_one
 from solar.extraction.descriptors import DescriptorsFile
@@ -17,7 +18,9 @@ from solar.features.features import Features
 from solar.index._entries import Entry, path_to_text
 from solar.index._models import Models
 from solar.index._query import (
+    Asked,
     Needs,
+    Query,
     chain_of,
     fitting,
     hits_of,
@@ -30,7 +33,7 @@ from solar.index._snapshot import Snapshot
 from solar.index._verify import find_problems
 from solar.index.results import Hit, IndexedPhoto, IndexInfo
 from solar.photos import Box, Photo
-from solar.rerank import reach
+from solar.rerank import judged, reach
 from solar.rerank import rerank as look_again
 from solar.typing import AnyPath, Descriptor, Descriptors
 
@@ -108,6 +111,15 @@ class Reader:
     def extraction(self) -> Extraction:
         """What the descriptors depend on."""
         return self._snapshot.commit.extraction
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What makes probabilities of scores; None if the model has none, or lies elsewhere now.
+
+        Raises:
+            CheckpointError: what the model's folder says is damaged.
+        """
+        return self._models.calibration(self._snapshot.commit.extraction)
 
     @property
     def kind(self) -> str:
@@ -212,7 +224,8 @@ class Reader:
                 like the query is not found.
 
         Returns:
-            The best first; fewer than `top` if the index holds fewer.
+            The best first; fewer than `top` if the index holds fewer. Hits say how probable they
+            are if the model is calibrated; verified ones stand in the order of that.
 
         Raises:
             PhotoError: the photo cannot be used.
@@ -265,7 +278,15 @@ class Reader:
         snapshot = self._snapshot
         require_top(top)
         queries = fitting(descriptors, extraction, snapshot, "query descriptors")
-        return [hits_of(snapshot, ranking) for ranking in snapshot.search(queries, top)]
+        made = [
+            Query(snapshot, [Asked(row)], queries[:0], calibration=self.calibration)
+            for row in queries
+        ]
+        rankings = snapshot.search(queries, top)
+        return [
+            hits_of(snapshot, judged(ranking, query))
+            for ranking, query in zip(rankings, made, strict=True)
+        ]
 
     @overload
     def describe(self, photos: Photo, box: Box | None = None) -> Descriptor: ...

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.calibration import Background, Level, index_level, sample_rows
 from solar.errors import IndexDamaged, IndexFolderError, UsageError
 from solar.features.extraction import from_bytes
 from solar.features.features import Features
@@ -61,6 +62,7 @@ class Snapshot:
         self._features = map_file(features_file(folder, files), self.commit.features_bytes)
         self._loading = threading.Lock()
         self._owners: NDArray[np.int64] | None = None
+        self._sample: tuple[Descriptors, Level] | None = None
         self._previous = previous
 
     @classmethod
@@ -231,6 +233,16 @@ class Snapshot:
             entry = self.entry(int(self.owners[odd.row]))
             raise IndexDamaged(self.damage(entry, length=odd.length), self.folder) from odd
         return [Ranking.of(*pair) for pair in zip(ids, scores, strict=True)]
+
+    def background(self, query: Descriptor) -> Background:
+        """What cosines of a query (D,) are compared with; the sample is read once."""
+        owned = np.flatnonzero(self.owners >= 0)
+        with self._loading:
+            if self._sample is None:
+                sample = self.vectors.read(owned[sample_rows(len(owned))])
+                self._sample = sample, index_level(sample)
+            sample, level = self._sample
+        return Background.of(query, sample, level)
 
     def features(self, ids: Sequence[int]) -> list[Features | None]:
         """The features that are kept of photos."""

@@ -24,6 +24,7 @@ class Hit:
         lines: of each inlier x1, y1 in the query and x2, y2 in this photo, as parts of their
             widths and heights.
         query: which photo of the query the lines are in, where it has several.
+        probability: that it shows the query's place, 0 to 1; None if the model is not calibrated.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Hit:
     inliers: int | None = None
     lines: tuple[tuple[float, float, float, float], ...] = ()
     query: int = 0
+    probability: float | None = None
 
     @property
     def gone(self) -> bool:
@@ -78,6 +80,7 @@ class Search:
         seconds: that it took, if known.
         alike: whether anything found is more alike than unrelated photos are; see `alike`.
         others: more photos of the same place that were searched with.
+        photos: how many were searched, if only probable hits were asked for.
     """
 
     query: Photo
@@ -86,6 +89,7 @@ class Search:
     seconds: float | None = None
     alike: bool = True
     others: Sequence[Queried] = ()
+    photos: int = 0
 
     @property
     def queries(self) -> list[Queried]:
@@ -97,6 +101,13 @@ class Search:
         """What the query is called."""
         return ", ".join(each.name for each in self.queries)
 
+    @property
+    def nothing(self) -> str:
+        """What to say where there is no hit."""
+        if not self.photos:
+            return "the index holds no photo"
+        return f"none of the {self.photos:,} photos seems to show this place"
+
     def to_json(self) -> dict[str, object]:
         """Plain values; a hit whose file is no longer there is `gone`.
 
@@ -107,6 +118,7 @@ class Search:
         hits = []
         for hit in self.hits:
             plain: dict[str, object] = {"path": hit.path, "score": hit.score, "id": hit.id}
+            plain["probability"] = hit.probability
             plain |= {} if hit.inliers is None else {"inliers": hit.inliers}
             plain |= {"query": hit.query} if several and hit.inliers else {}
             hits.append(plain | ({"gone": True} if hit.gone else {}))

@@ -13,20 +13,36 @@ from solar.index.where import Where
 from solar.photos import Box, DecodedPhoto, Photo, decode, name_of, parse_box
 from solar.rerank import CHANCE
 
-LEVELS = {"solar-r18": 0.34}
-"""By model: the score that the nearest of 264 photos of other places stays below in three of four
-searches, and that the nearest photo of the same place exceeds in 98 of 100 (validation photos of
-landmarks)."""
 
-
-def alike(index: Index, hits: Sequence[Hit]) -> bool:
+def alike(hits: Sequence[Hit]) -> bool:
     """Whether any of some hits is more alike than unrelated photos are.
 
-    One is if more keypoints agree than chance gives, or if its score exceeds what `LEVELS` has of
-    the index's model; of other models nothing is known but that 0 is nothing in common.
+    One is if it shows the query's place more probably than not; where the model is not calibrated,
+    if more keypoints agree than chance gives, or its score exceeds 0, which is nothing in common.
     """
-    level = LEVELS.get(index.extraction.model.partition("@")[0], 0.0)
-    return any((hit.inliers or 0) > CHANCE or hit.score > level for hit in hits)
+    return any(
+        (hit.inliers or 0) > CHANCE or hit.score > 0
+        if hit.probability is None
+        else hit.probability >= 0.5
+        for hit in hits
+    )
+
+
+def require_probability(index: Index, least: float | None) -> None:
+    """Refuse to ask for probable hits alone where none is known to be.
+
+    Raises:
+        UsageError: the least probability is none, or the index's model is not calibrated.
+    """
+    if least is None:
+        return
+    if not 0 <= least <= 1:
+        raise UsageError(f"--min-probability {least:g}: use 0 to 1")
+    if index.calibration is None:
+        model = index.extraction.model
+        raise UsageError(
+            f"--min-probability: {model} is not calibrated: solar calibrate {model} PLACES"
+        )
 
 
 def search_each(
@@ -40,6 +56,7 @@ def search_each(
     where: str | None = None,
     not_: Sequence[Photo | int] = (),
     together: bool = False,
+    min_probability: float | None = None,
 ) -> Iterator[Search | Failed]:
     """Find photos of the places that some photos show.
 
@@ -54,6 +71,7 @@ def search_each(
         where: as for `Index.search`.
         not_: as for `Index.search`.
         together: all photos show one place, which is searched for once.
+        min_probability: leave out hits that are less probable; None for none.
 
     Returns:
         For each photo in turn, what was found, or why it cannot be used; together, what was found
@@ -61,7 +79,7 @@ def search_each(
 
     Raises:
         UsageError: as `Index.search`, or the text of a box cannot be read, or there is none for
-            some photo.
+            some photo, or a probability is asked for and the index's model is not calibrated.
         PhotoError: one of `not_` cannot be used.
         CheckpointError: the index's model cannot be loaded.
         IndexDamaged: a descriptor is damaged.
@@ -72,6 +90,7 @@ def search_each(
             parse_box(text, (1, 1))  # before the work
     if where is not None:
         Where.parse(where)
+    require_probability(index, min_probability)
     if not all(isinstance(each, int) for each in (*photos, *not_)) or any(boxes):
         index.begin(rerank)
     unlike = [each if isinstance(each, int) else decode(each) for each in not_]
@@ -81,7 +100,9 @@ def search_each(
         hits = index.search([each.sought for each in asked], top, part, rerank,
                             distinct=distinct, where=where, not_=unlike)  # fmt: skip
         first, *others = [Queried(each.photo, each.box) for each in asked]
-        return Search(first.photo, hits, first.box, alike=alike(index, hits), others=others)
+        least, searched = min_probability or 0, len(index) if min_probability else 0
+        shown = [hit for hit in hits if (hit.probability or 0) >= least]
+        return Search(first.photo, shown, first.box, None, alike(hits), others, searched)
 
     usable = []
     for position, photo in enumerate(photos):

@@ -13,11 +13,13 @@ from uuid import uuid4
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from solar.calibration import Calibration
 from solar.errors import CheckpointError
 from solar.files import sync_folder, write_atomically
 from solar.models._state import Stored
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
 from solar.models.document import (
+    CALIBRATION,
     CONFIG,
     CONFIGS,
     FORMAT,
@@ -39,6 +41,7 @@ def write_folder(
     beside: Mapping[str, bytes] | None = None,
     stages: Sequence[str] = (),
     check: Callable[[Path], None] | None = None,
+    calibration: Calibration | None = None,
 ) -> None:
     """Write a folder that `read_folder` reads; appears whole or not at all.
 
@@ -52,6 +55,7 @@ def write_folder(
         beside: more files by name; the ONNX graph among them has its numbers in `weights`.
         stages: names of the backbone's stages, for who reads the graph.
         check: raises what is wrong with the folder that it is given, before it gets its name.
+        calibration: of the network, if it has one.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.partial")
@@ -66,6 +70,8 @@ def write_folder(
         "provenance": asdict(provenance),
         "weights": {"sha256": hashlib.sha256(weights).hexdigest(), "type": dtype},
     }
+    if calibration is not None:
+        document[CALIBRATION] = calibration.to_json()
     files = {WEIGHTS: weights, **(beside or {})}
     if GRAPH in files:
         digest = hashlib.sha256(files[GRAPH]).hexdigest()

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from solar.calibration import Calibration
 from solar.errors import CheckpointError, SolarError, UsageError
-from solar.files import MEGABYTE, read_json, require_file, sha256, shown
+from solar.files import (
+    MEGABYTE,
+    read_json,
+    require_file,
+    sha256,
+    shown,
+    sync_folder,
+    write_atomically,
+)
 from solar.files.cache import remembered
 from solar.models.config import GlobalConfig, LocalConfig, Provenance
 from solar.models.registry import GLOBAL, LOCAL
 
 Tensor = NDArray[np.generic]
 
-FORMAT, INT8 = 1, "int8"
+FORMAT, INT8, CALIBRATION = 1, "int8", "calibration"
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 CONFIGS: dict[str, type[GlobalConfig] | type[LocalConfig]] = {
     GLOBAL: GlobalConfig,
@@ -42,6 +54,7 @@ class ModelDocument:
         graph_digest: likewise of the graph; empty if there is none, and only torch can run it.
         stages: names of the backbone's stages, if there is a graph.
         stored: type of the weights; `int8` is for graphs alone.
+        calibration: what makes probabilities of cosines; None if there is none.
     """
 
     folder: Path
@@ -52,6 +65,7 @@ class ModelDocument:
     graph_digest: str = ""
     stages: tuple[str, ...] = ()
     stored: str = "float32"
+    calibration: Calibration | None = None
 
     @property
     def weights(self) -> Path:
@@ -176,11 +190,50 @@ def read_document(folder: Path) -> ModelDocument:
         made: tuple[str, tuple[str, ...]] = ("", ())
         if graph is not None:
             made = str(graph["sha256"]), tuple(map(str, graph["stages"]))
+        found = document.get(CALIBRATION)
+        calibration = None if found is None else Calibration.from_json(found)
     except KeyError as error:
         raise CheckpointError(f"{path}: the entry {error} is missing") from error
     except (TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return ModelDocument(folder, config, provenance, name, digest, *made, stored)
+    return ModelDocument(folder, config, provenance, name, digest, *made, stored, calibration)
+
+
+def write_calibration(document: ModelDocument, calibration: Calibration, to: Path | None) -> Path:
+    """Put a calibration into a model's `config.json`; its fingerprint stays.
+
+    Args:
+        document: of the model's folder.
+        calibration: of it.
+        to: a new folder for a copy of the model; None to change the model itself.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: the new folder exists.
+        CheckpointError: the model is damaged.
+    """
+    values = read_json(document.folder / CONFIG, MEGABYTE, CheckpointError)
+    content = json.dumps({**values, CALIBRATION: calibration.to_json()}, indent=2) + "\n"
+    folder = document.folder
+    if to is not None:
+        if to.exists():
+            raise UsageError(f"--to {to}: exists already; choose another name or remove it first")
+        document.prove()
+        folder = to.with_name(f".{to.name}.{uuid4().hex[:8]}.partial")
+    try:
+        if to is not None:
+            shutil.copytree(document.folder, folder)
+        with write_atomically(folder / CONFIG) as file:
+            file.write(content.encode())
+        if to is not None:
+            folder.rename(to)
+            sync_folder(to.parent)
+    finally:
+        if to is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return to or folder
 
 
 def _prove(file: Path, digest: str, most: int) -> None:

@@ -10,6 +10,7 @@ from solar.rerank.diffusion import Diffusion
 from solar.rerank.expansion import Expansion
 from solar.rerank.geometric import Geometric
 from solar.rerank.kreciprocal import KReciprocal
+from solar.rerank.probability import judged
 from solar.rerank.protocol import Reranker, View
 from solar.rerank.superglobal import SuperGlobal
 
@@ -53,7 +54,7 @@ def reach(chain: Sequence[Reranker]) -> int:
 
 
 def rerank(ranking: Ranking, view: View, chain: Sequence[Reranker]) -> Ranking:
-    """Apply ways to re-rank, one after another.
+    """Apply ways to re-rank, one after another, and say how probable the hits are.
 
     Args:
         ranking: of the query, its first `reach(chain)` ranks known.
@@ -62,4 +63,4 @@ def rerank(ranking: Ranking, view: View, chain: Sequence[Reranker]) -> Ranking:
     """
     for way in chain:
         ranking = way(ranking, view)
-    return ranking
+    return judged(ranking, view)

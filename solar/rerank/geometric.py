@@ -22,6 +22,7 @@ from solar.features.features import Features
 from solar.features.keypoints import FloatArray
 from solar.matching.nearest import Matches
 from solar.ranking import Evidence, Line, Ranking
+from solar.rerank.probability import logits
 from solar.rerank.protocol import View
 
 CHANCE = 7
@@ -39,7 +40,10 @@ _PHOTOS_AT_ONCE = 8  # Their similarities stay in the processor's cache.
 
 @dataclass(frozen=True)
 class Geometric:
-    """Puts hits first whose keypoints agree with the query's, and tells how many do.
+    """Tells how many keypoints of hits agree with the query's, and puts hits in order by that.
+
+    By their probability, where the model is calibrated, which is cosine and inliers together;
+    else by inliers, see `order`.
 
     Attributes:
         first: hits that are verified; all others keep their places.
@@ -52,7 +56,8 @@ class Geometric:
     @property
     def description(self) -> str:
         """See `Reranker.description`."""
-        return f"geometric: the first {self.first} by inliers above {CHANCE}"
+        how = f"by probability, or without a calibration by inliers above {CHANCE}"
+        return f"geometric: the first {self.first} {how}"
 
     def __call__(self, ranking: Ranking, view: View) -> Ranking:
         """See `Reranker.__call__`; hits without features are not verified.
@@ -70,6 +75,9 @@ class Geometric:
             for number, each in zip(ids.tolist(), features, strict=True)
             if each is not None
         }
+        found = logits(ranking.top(len(ids)), evidence, view)
+        if found is not None:
+            return ranking.reordered(np.argsort(-found, kind="stable"), evidence)
         inliers = [
             evidence[number].inliers if number in evidence else None for number in ids.tolist()
         ]
@@ -84,7 +92,7 @@ def _most(agreements: Sequence[Agreement]) -> Evidence:
 
 def trusted(evidence: Evidence | None) -> bool:
     """Whether more keypoints of a hit agree with the query's than chance gives."""
-    return evidence is not None and evidence.inliers > CHANCE
+    return evidence is not None and (evidence.inliers or 0) > CHANCE
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from solar.calibration import Background, Calibration
 from solar.features.features import Features
 from solar.ranking import Ranking
 from solar.typing import Descriptor, Descriptors, Ids
@@ -21,6 +22,16 @@ class View(Protocol):
     @property
     def features(self) -> Sequence[Features]:
         """Of each photo of the query; empty if none can be had."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of the model; None if it has none."""
+        ...
+
+    @property
+    def background(self) -> Background:
+        """What the query's cosines are compared with."""
         ...
 
     def descriptors(self, ids: Ids) -> Descriptors:

@@ -37,6 +37,7 @@ def write_page(path: AnyPath, searches: Iterable[Search], title: str = "Solar") 
         searches=shown,
         count=sum(len(each["hits"]) for each in shown),
         verified=any(each["verified"] for each in shown),
+        calibrated=any(each["calibrated"] for each in shown),
         chance=CHANCE,
     )
 
@@ -69,6 +70,8 @@ def _shown(search: Search) -> dict[str, Any]:
         "queries": queries,
         "seconds": search.seconds,
         "alike": search.alike,
+        "nothing": search.nothing,
+        "calibrated": any(hit.probability is not None for hit in search.hits),
         "hits": hits,
         "verified": verified,
         "matches": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from solar.calibration import Calibration, Level, Weights
 from solar.extraction import Described, Failed
 from solar.index import Index, Search, search_each
-from solar.index.searching import LEVELS, alike
+from solar.index.searching import alike
+from solar.models.document import read_document, write_calibration
 from solar.photos import Box, Photo
 from solar.rerank import CHANCE
 from tests.cli.runner import Done, solar, succeed
@@ -116,27 +119,19 @@ def test_an_index_that_is_empty_or_in_the_making_says_so(
     assert f"not all of {tmp_path / 'more'} is in the index" in done.stderr
 
 
-def test_no_likeness_is_told_by_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_likeness_is_told_by_the_rule(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for name in "abcdef":
         (tmp_path / "photos" / f"{name}.jpg").write_text(name)
     index = Index.create(tmp_path / "i", BytesExtractor(), local=None)
     index.add(tmp_path / "photos")
     first, *others = index.search(b"a", top=6)
-    assert not alike(index, [hit for hit in others if hit.score <= 0])
-    monkeypatch.setitem(LEVELS, "bytes", others[0].score)
-    assert not alike(index, others) and alike(index, [first, *others])
-    verified = replace(others[-1], inliers=CHANCE + 1)
-    assert alike(index, [verified])
-
-
-def test_what_is_no_likeness_is_printed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Index.open(home / "i").extraction.model
-    monkeypatch.setitem(LEVELS, model, 1.1)
-    done = search(home, "photos/01.png", "--rerank", "none")
-    assert "nothing in the index looks alike" in done.stderr
-    (one,) = search_each(Index.open(home / "i"), [home / "photos" / "01.png"], rerank="none")
-    assert isinstance(one, Search) and one.to_json()["alike"] is False
+    assert first.probability is None
+    unlike = [hit for hit in others if hit.score <= 0]
+    assert not alike(unlike) and alike([first, *others])
+    assert alike([replace(others[-1], inliers=CHANCE + 1)])
+    assert alike([replace(others[-1], probability=0.5)])
+    assert not alike([replace(first, probability=0.4), *unlike])
 
 
 def test_photos_together_by_number_and_not_like_others(home: Path) -> None:
@@ -183,3 +178,81 @@ def test_a_box_for_each_photo(home: Path) -> None:
 def test_wrong_photos_are_told(home: Path, call: tuple[object, ...], said: str) -> None:
     done = search(home, *call)
     assert done.returncode in (1, 2) and said in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def calibrated(home: Path, model_folder: Path) -> Path:
+    """The album again, in an index whose model is calibrated after it was made.
+
+    The copies of 00.png are probable, no other photo is.
+    """
+    shutil.copytree(model_folder, home / "model")
+    to = ("--to", "calibrated", "--model", "model", "--no-local")
+    succeed("index", "photos", *to, folder=home)
+    model = read_document(home / "model")
+    made = Index.open(home / "calibrated").extraction.fingerprint
+    rough = Calibration(made, Weights(0, 1), Weights(0, 1), Level(0.0, 0.4, 2))
+    write_calibration(model, rough, None)
+    hits = Index.open(home / "calibrated").search(home / "photos" / "00.png", top=8)
+    margins = [math.log(p / (1 - p)) for hit in hits if (p := hit.probability)]
+    between = Weights(-100 * (margins[3] + margins[4]), 200)
+    write_calibration(model, replace(rough, descriptors=between), None)
+    return home
+
+
+def test_probable_hits_alone_are_shown(calibrated: Path) -> None:
+    def ask(*more: object) -> Done:
+        return solar("search", "calibrated", "photos/00.png", *more, folder=calibrated)
+
+    everything = json.loads(ask("--json").stdout)["hits"]
+    probabilities = [hit["probability"] for hit in everything]
+    assert len(everything) == 8 and probabilities == sorted(probabilities, reverse=True)
+    assert probabilities[0] > 0.5 > probabilities[-1]
+    probable = json.loads(ask("--json", "--min-probability", 0.5).stdout)["hits"]
+    assert probable == [hit for hit in everything if hit["probability"] >= 0.5] != everything
+    shown = ask("--min-probability", 0.5)
+    assert "probability" in shown.stdout and f"{probabilities[0]:.0%}" in shown.stdout
+    hits = Index.open(calibrated / "calibrated").search(calibrated / "photos" / "00.png", top=8)
+    assert [hit.probability for hit in hits] == probabilities
+
+
+def test_nothing_probable_is_an_answer(calibrated: Path) -> None:
+    model = read_document(calibrated / "model")
+    assert model.calibration is not None
+    never = replace(model.calibration, descriptors=Weights(-900, 0))
+    write_calibration(model, never, None)
+    try:
+        done = solar("search", "calibrated", "photos/00.png", "--min-probability", 0.5,
+                     "--html", "none.html", folder=calibrated)  # fmt: skip
+        plain = solar("search", "calibrated", "photos/00.png", folder=calibrated)
+        (one,) = search_each(Index.open(calibrated / "calibrated"),
+                             [calibrated / "photos" / "00.png"])  # fmt: skip
+    finally:
+        write_calibration(model, model.calibration, None)
+    nothing = "none of the 8 photos seems to show this place"
+    assert done.returncode == 0 and nothing in done.stderr
+    assert f"N{nothing[1:]}." in (calibrated / "none.html").read_text()
+    assert plain.returncode == 0 and "nothing in the index looks alike" in plain.stderr
+    assert isinstance(one, Search) and one.to_json()["alike"] is False
+
+
+def test_a_probability_needs_a_calibrated_model(home: Path) -> None:
+    done = search(home, "photos/00.png", "--min-probability", 0.5)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "solar calibrate" in done.stderr
+    assert search(home, "photos/00.png", "--min-probability", 1.5).returncode == 2
+    found = json.loads(search(home, "photos/00.png", "--json").stdout)
+    assert [hit["probability"] for hit in found["hits"]] == [None] * 8
+
+
+def test_a_calibration_of_another_network_says_nothing(calibrated: Path) -> None:
+    model = read_document(calibrated / "model")
+    assert model.calibration is not None
+    index = Index.open(calibrated / "calibrated")
+    assert index.search(1)[0].probability is not None
+    write_calibration(model, replace(model.calibration, fingerprint="1" * 64), None)
+    try:
+        assert index.calibration is None
+        assert index.search(1)[0].probability is None
+    finally:
+        write_calibration(model, model.calibration, None)

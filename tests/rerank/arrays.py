@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solar.calibration import Background, Calibration, index_level
 from solar.features.features import Features
 from solar.ranking import Ranking
 from solar.typing import Descriptor, Descriptors, Ids
@@ -20,6 +21,11 @@ class ArrayView:
     rows: Descriptors
     features: Sequence[Features] = ()
     kept: Sequence[Features | None] = ()
+    calibration: Calibration | None = None
+
+    @property
+    def background(self) -> Background:
+        return Background.of(self.descriptor, self.rows, index_level(self.rows))
 
     def descriptors(self, ids: Ids) -> Descriptors:
         return self.rows[ids]

@@ -19,9 +19,12 @@ from solar.matching.nearest import mutual_nearest
 from solar.photos.augment import revisit
 from solar.photos.plane import project
 from solar.ranking import Ranking
+from solar.rerank import rerank
 from solar.rerank.geometric import CHANCE, Geometric, match_features, mutual, order, verify
+from tests.evaluation.fakes import unit_rows
 from tests.rerank.arrays import ArrayView
 from tests.rerank.views import GENTLE, busy_scene, street
+from tests.test_calibration import CALIBRATION
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,22 @@ def test_a_hit_is_verified_with_the_photo_of_the_query_that_it_resembles_most(
     assert sorted(found.ids[:4].tolist()) == [0, 1, 2, 3]
     alone = verify(street_features[2], [street_features[3]])[0]
     assert found.evidence[3].lines == alone.lines()
+
+
+def test_hits_of_a_calibrated_model_are_in_the_order_of_probability(
+    street_features: list[Features],
+) -> None:
+    rows = unit_rows(np.random.default_rng(3), 6, 8)
+    view = ArrayView(rows[0], rows, street_features[:1], [None, *street_features[1:]], CALIBRATION)
+    first = view.search(view.descriptor, 6)
+    found = rerank(first, view, [Geometric()])
+    probable = [found.evidence[number].probability for number in found.ids.tolist()]
+    assert probable == sorted(probable, key=lambda each: -(each or 0)) and None not in probable
+    assert found.ids[0] in (0, 1) and found.evidence[1].inliers is not None
+    assert found.evidence[0].inliers is None and not found.evidence[0].lines
+    unverified = rerank(first, view, [])
+    assert unverified.ids.tolist() == first.ids.tolist()
+    assert unverified.evidence[0] == found.evidence[0]
 
 
 def test_inliers_lie_where_the_camera_saw_them(tmp_path: Path) -> None:

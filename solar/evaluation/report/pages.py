@@ -51,9 +51,10 @@ def write_page(report: Report, folder: AnyPath, photos: LabelledSet, *, crop: bo
         frame, mark = _FRAMES[hit.label]
         known = hit.label != "distractor"
         inliers = "" if hit.inliers is None else f" · {hit.inliers} inliers"
+        probable = "" if hit.probability is None else f" · {hit.probability:.0%}"
         return {
             "frame": frame,
-            "caption": f"{rank} {mark} {hit.label}{inliers}",
+            "caption": f"{rank} {mark} {hit.label}{probable}{inliers}",
             "name": hit.photo,
             "photo": picture(hit.photo) if known else None,
             "known": known,

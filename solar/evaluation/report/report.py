@@ -86,12 +86,14 @@ class LabelledHit:
         label: `easy`, `hard`, `junk`, `ok`; `wrong` without a label; `distractor`.
         score: cosine of the descriptors.
         inliers: keypoints that agree with the query's; None if it was not verified.
+        probability: that it shows the query's place; None if the model is not calibrated.
     """
 
     photo: str
     label: str
     score: float
     inliers: int | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True)

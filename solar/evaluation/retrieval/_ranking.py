@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from solar.calibration import Background, Calibration, Level, index_level, sample_rows
 from solar.evaluation.retrieval.described import DescribedSet
 from solar.evaluation.retrieval.exact import cut, rank
 from solar.extraction.shards import Shards
 from solar.features.features import Features
 from solar.ranking import Ranking
-from solar.rerank import Reranker, reach
+from solar.rerank import Reranker, judged, reach
 from solar.typing import Descriptor, Descriptors, Ids
 
 SHOWN = 10
@@ -43,11 +45,33 @@ class Ranked:
         shards: the distractors, if there are any; their ids count on from the database.
         features: of the data set, if a way to re-rank compares any. Distractors have none, and so
             nothing in common with a query.
+        calibration: of the model; None if it has none.
     """
 
     described: DescribedSet
     shards: Shards | None = None
     features: FeaturesOfSet | None = None
+    calibration: Calibration | None = None
+
+    def background(self, query: Descriptor) -> Background:
+        """What cosines of a query (D,) are compared with."""
+        return Background.of(query, *self._sampled)
+
+    def taken(self, ids: Ids, dimensions: int | None) -> Descriptors:
+        """Descriptors (K, D) of some photos, labelled ones and distractors."""
+        database, shards = self.described.database, self.shards
+        rows = np.empty((len(ids), database.shape[1]), np.float32)
+        near = ids < len(database)
+        rows[near] = database[ids[near]]
+        if shards is not None:
+            rows[~near] = shards.take(ids[~near] - len(database))
+        return cut(rows, dimensions).astype(np.float32)
+
+    @cached_property
+    def _sampled(self) -> tuple[Descriptors, Level]:
+        count = len(self.described.database) + (self.shards.rows() if self.shards else 0)
+        sample = self.taken(sample_rows(count), None)
+        return sample, index_level(sample)
 
     def rankings(
         self, chain: Sequence[Reranker] = (), dimensions: int | None = None
@@ -68,7 +92,7 @@ class Ranked:
                 waiting = self._apply(way, views, rankings, waiting)
             for view in views:
                 view.found.clear()
-        return rankings
+        return [judged(ranking, view) for ranking, view in zip(rankings, views, strict=True)]
 
     def _apply(
         self, way: Reranker, views: list[_View], rankings: list[Ranking], rows: list[int]
@@ -136,18 +160,20 @@ class _View:
         self.descriptor: Descriptor = cut(rows, self.dimensions)[0].astype(np.float32)
 
     @property
+    def calibration(self) -> Calibration | None:
+        return None if self.dimensions else self.ranked.calibration
+
+    @cached_property
+    def background(self) -> Background:
+        return self.ranked.background(self.descriptor)
+
+    @property
     def features(self) -> Sequence[Features]:
         features = self.ranked.features
         return [] if features is None else [features.queries[self.row]]
 
     def descriptors(self, ids: Ids) -> Descriptors:
-        database, shards = self.ranked.described.database, self.ranked.shards
-        rows = np.empty((len(ids), database.shape[1]), np.float32)
-        near = ids < len(database)
-        rows[near] = database[ids[near]]
-        if shards is not None:
-            rows[~near] = shards.take(ids[~near] - len(database))
-        return cut(rows, self.dimensions).astype(np.float32)
+        return self.ranked.taken(ids, self.dimensions)
 
     def features_of(self, ids: Ids) -> Sequence[Features | None]:
         features = self.ranked.features

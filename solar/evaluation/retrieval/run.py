@@ -23,10 +23,10 @@ from solar.evaluation.retrieval._ranking import SHOWN, FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet, describe_set
 from solar.evaluation.retrieval.distractors import open_distractors
 from solar.evaluation.retrieval.metrics import Score, precision_recall, score_rankings
-from solar.extraction import Extraction, Extractor, open_extractor
+from solar.extraction import Extraction, Extractor, calibration_of, open_extractor
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.files import claim_folder
-from solar.ranking import Ranking
+from solar.ranking import Evidence, Ranking
 from solar.rerank import Reranker, parse_rerank
 from solar.typing import AnyPath, Progress
 
@@ -144,7 +144,8 @@ def score(
         SolarError: distractors are missing or damaged.
     """
     shards = None if distractors is None else open_distractors(distractors, described)
-    ranked, truth = Ranked(described, shards, features), described.ground_truth
+    calibration = calibration_of(described.extraction)
+    ranked, truth = Ranked(described, shards, features, calibration), described.ground_truth
 
     def results(rankings: Sequence[Ranking]) -> dict[str, Result]:
         scores = score_rankings(rankings, truth.queries)
@@ -223,9 +224,8 @@ def _hits(ranking: Ranking, query: Query, database: Sequence[str]) -> list[Label
         name, label = (
             (database[row], labels.get(row, "wrong")) if far < 0 else (str(far), "distractor")
         )
-        evidence = ranking.evidence.get(row)
-        inliers = None if evidence is None else evidence.inliers
-        hits.append(LabelledHit(name, label, score, inliers))
+        seen = ranking.evidence.get(row, Evidence())
+        hits.append(LabelledHit(name, label, score, seen.inliers, seen.probability))
     return hits
 
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import torch
 
+from solar.calibration import Calibration
 from solar.errors import SolarError, UsageError, naming_extras
 from solar.extraction.export.check import require_agreement
 from solar.extraction.export.readme import readme
 from solar.models._folder import write_folder
 from solar.models.checkpoints import AnyDescriptor, load_any, serialised
-from solar.models.document import GRAPH, INT8
+from solar.models.document import GRAPH, INT8, read_document
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.registry import GLOBAL, LOCAL, is_published, locate
 
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, INT8: torch.float32}
 
@@ -86,8 +88,19 @@ def export(
         {GRAPH: graph.SerializeToString(), "README.md": readme(network).encode()},
         stages,
         partial(require_agreement, network),
+        _kept_calibration(model, network),
     )
     return target
+
+
+def _kept_calibration(
+    model: str | Path | AnyDescriptor, network: AnyDescriptor
+) -> Calibration | None:
+    """The model's, if what is written is still the network that it was learned with."""
+    if not isinstance(model, str | Path) or is_published(path := locate(model, (GLOBAL, LOCAL))):
+        return None
+    found = read_document(path).calibration
+    return found if found and found.fingerprint == network.fingerprint else None
 
 
 def _graph(
