@@ -17,12 +17,14 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from benchmarks.limits import machine
+from solar.calibration import Background, Calibration, Level, index_level, sample_rows
 from solar.datasets import LabelledSet, open_dataset, open_folder
 from solar.datasets.ground_truth import GroundTruth, Query
 from solar.evaluation.report import Report, percent
@@ -31,7 +33,7 @@ from solar.evaluation.retrieval import DescribedSet, score
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
 from solar.evaluation.retrieval.described import describe_set
-from solar.extraction import Extractor, open_extractor
+from solar.extraction import Extractor, calibration_of, open_extractor
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
 from solar.features.features import Features
 from solar.photos import find_photos
@@ -51,6 +53,17 @@ class Measured:
 
     described: DescribedSet
     features: FeaturesOfSet
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Of the model."""
+        return calibration_of(self.described.extraction)
+
+    @cached_property
+    def sampled(self) -> tuple[Descriptors, Level]:
+        """What cosines are compared with."""
+        sample = self.described.database[sample_rows(len(self.described.database))]
+        return sample, index_level(sample)
 
     def beside(self, others: Measured | None) -> Measured:
         """This set with the photos of another as distractors."""
@@ -183,6 +196,12 @@ class View:
         self.descriptor: Descriptor = data.described.queries[row]
         self.features: Sequence[Features] = [data.features.queries[row]]
         self._data = data
+        self.calibration: Calibration | None = data.calibration
+
+    @property
+    def background(self) -> Background:
+        """What cosines are compared with."""
+        return Background.of(self.descriptor, *self._data.sampled)
 
     def descriptors(self, ids: Ids) -> Descriptors:
         """Of some rows."""

@@ -8,15 +8,16 @@ from typing import ClassVar
 import numpy as np
 
 from solar.errors import UsageError
-from solar.ranking import Ranking
+from solar.ranking import Evidence, Ranking
 from solar.rerank.geometric import trusted
+from solar.rerank.probability import judged
 from solar.rerank.protocol import View
 from solar.typing import Descriptor, Descriptors, Ids
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """Query expansion by hits that geometry vouches for.
+    """Query expansion by hits that probability or, without a calibration, geometry vouches for.
 
     Average: Chum, Philbin, Sivic, Isard, Zisserman, ICCV 2007, section 3, where only verified hits
     join, too. Alpha-weighted: Radenović, Tolias, Chum, TPAMI 2019, section 3.4. With a query q and
@@ -27,7 +28,7 @@ class Expansion:
     Attributes:
         first: hits of which those join that are vouched for.
         alpha: the greater, the less the farther ones count; 0 is average query expansion.
-        verified: let only hits join that are vouched for; else all of the first.
+        verified: let only hits join that are vouched for, see `trusted`; else all of the first.
     """
 
     first: int = 10
@@ -43,7 +44,7 @@ class Expansion:
     @property
     def description(self) -> str:
         """See `Reranker.description`."""
-        which = "verified ones of the first" if self.verified else "the first"
+        which = "those vouched for of the first" if self.verified else "the first"
         return f"expansion: query expansion, {which} {self.first} hits, alpha {self.alpha:g}"
 
     def __call__(self, ranking: Ranking, view: View) -> Ranking:
@@ -51,7 +52,7 @@ class Expansion:
 
         Where no hit is vouched for, nothing changes.
         """
-        joining = self._joining(ranking)
+        joining = self._joining(ranking, view)
         if not len(joining):
             return ranking
         nearest = view.descriptors(joining)
@@ -64,11 +65,12 @@ class Expansion:
         scores = view.descriptors(found.ids) @ view.descriptor
         return replace(found, scores=scores, evidence=evidence)
 
-    def _joining(self, ranking: Ranking) -> Ids:
-        ids = ranking.ids[: min(self.first, ranking.head)]
-        if not self.verified:
-            return ids
-        return ids[[trusted(ranking.evidence.get(number)) for number in ids.tolist()]]
+    def _joining(self, ranking: Ranking, view: View) -> Ids:
+        first = ranking.top(self.first)
+        if self.verified:
+            known = judged(first, view).evidence
+            return first.ids[[trusted(known.get(n, Evidence())) for n in first.ids.tolist()]]
+        return first.ids
 
 
 def moved(query: Descriptor, neighbours: Descriptors, alpha: float) -> Descriptor:

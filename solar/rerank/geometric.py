@@ -28,6 +28,8 @@ from solar.rerank.protocol import View
 CHANCE = 7
 """Inliers that unrelated photos reach: 999 of 1000 pairs of photos of different places in a
 validation set of landmarks have at most so many."""
+SURE = 0.9
+"""Probability from which on a hit vouches for others."""
 TOLERANCE = 0.03
 """Of the longer side of a photo: how far an inlier may be from where the others say."""
 MAX_ZOOM = 2.0
@@ -90,9 +92,14 @@ def _most(agreements: Sequence[Agreement]) -> Evidence:
     return replace(best.evidence(), query=query)
 
 
-def trusted(evidence: Evidence | None) -> bool:
-    """Whether more keypoints of a hit agree with the query's than chance gives."""
-    return evidence is not None and (evidence.inliers or 0) > CHANCE
+def trusted(evidence: Evidence) -> bool:
+    """Whether a hit very probably shows the query's place.
+
+    Where no probability is known: whether more keypoints agree than chance gives.
+    """
+    if evidence.probability is not None:
+        return evidence.probability >= SURE
+    return (evidence.inliers or 0) > CHANCE
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def test_search_finds_the_photo_itself_first(home: Path) -> None:
     assert first["path"].endswith("photos/03.png") and first["score"] == pytest.approx(1, abs=1e-4)
     scores = [hit["score"] for hit in found["hits"]]
     assert scores == sorted(scores, reverse=True)
-    assert {"path", "score", "id"} == first.keys()
+    assert {"path", "score", "id"} <= first.keys()
 
 
 class Page(HTMLParser):

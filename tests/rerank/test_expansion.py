@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solar.calibration import Calibration, Level, Weights
 from solar.errors import UsageError
 from solar.ranking import Evidence, Ranking
+from solar.rerank import judged
 from solar.rerank.expansion import Expansion, moved
-from solar.rerank.geometric import CHANCE
+from solar.rerank.geometric import CHANCE, SURE
 from tests.evaluation.fakes import unit_rows
 from tests.rerank.arrays import ArrayView
 
@@ -66,6 +68,22 @@ def test_only_verified_hits_join() -> None:
     first = Ranking.of(plain.ids, plain.scores, seen)
     sought = moved(view.descriptor, view.rows[[good]], 3.0)
     assert Expansion()(first, view).ids.tolist() == view.search(sought, 30).ids.tolist()
+
+
+def test_where_probability_is_known_it_decides() -> None:
+    rows = unit_rows(np.random.default_rng(3), 30, 8)
+    weights = Weights(-2.0, 4.0)
+    made = Calibration("0" * 64, weights, weights, Level(0.0, 0.3, 100))
+    view = ArrayView(rows[0], rows[1:], calibration=made)
+    plain = view.search(view.descriptor, 30)
+    likely = [
+        number
+        for number, seen in judged(plain.top(10), view).evidence.items()
+        if (seen.probability or 0) >= SURE
+    ]
+    assert 0 < len(likely) < 10
+    sought = moved(view.descriptor, view.rows[likely], 3.0)
+    assert Expansion()(plain, view).ids.tolist() == view.search(sought, 30).ids.tolist()
 
 
 def test_evidence_stays_with_its_photo() -> None:
