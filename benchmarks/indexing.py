@@ -78,7 +78,7 @@ def report(photos: Path, model: str, count: int) -> str:
 def indexed(photos: Path, to: Path, model: str) -> dict[str, float]:
     """An index made of a folder, from nothing: seconds, cores busy, peak memory."""
     began, busy = time.perf_counter(), time.process_time()
-    index_photos(to, [photos], model=model)
+    index_photos(to, [photos], model=model, local=None)
     seconds, busy = time.perf_counter() - began, time.process_time() - busy
     return {
         "seconds": seconds,
