@@ -47,7 +47,7 @@ def index(
             "2 x D and sq8 D, and they order what they find by the rounded numbers. An index of "
             "another kind is converted, without its photos; what was rounded off does not come "
             "back. rabitq, ivf-rabitq and ivf-pq look at few of many photos, see `solar tune`. "
-            "[exact below 200,000 photos, else ivf-rabitq]"
+            "[exact below 200,000 photos, else rabitq]"
         ),
     ] = None,
     local: Annotated[
@@ -152,11 +152,12 @@ def _print(done: Indexed) -> None:
         for word in ("added", "changed", "unchanged")
         if (paths := getattr(report, word))
     ]
-    out.print(f"{to}: {_photos(done.photos)} ({', '.join(counts) or 'none found'})")
+    counted = ", ".join(counts) or ("" if done.cost else "none found")
+    out.print(f"{to}: {_photos(done.photos)}" + (f" ({counted})" if counted else ""))
     if done.cost is not None:
         out.print(f"  {done.cost}")
     elif done.kind == "exact" and done.photos >= MANY:
-        out.print(f"  all photos are compared: `solar index --to {to} --kind ivf-rabitq` is faster")
+        out.print(f"  all photos are compared: `solar index --to {to} --kind rabitq` is faster")
     for root in report.roots:
         out.print(f"  new folder: {root}")
     _some([f"moved: {old} is {new} now" for old, new in report.moved], "moved", out)

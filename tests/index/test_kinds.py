@@ -123,7 +123,7 @@ def test_a_new_index_says_what_its_kind_costs(
     assert done.cost is not None and "20 bytes a photo, a search finds about 9" in done.cost
     monkeypatch.setattr(choice, "MANY", 5)
     done = index_photos(tmp_path / "many", [photos], model=BytesExtractor(), local=None)
-    assert done.kind == Index.open(tmp_path / "many").kind == "ivf-rabitq"
+    assert done.kind == Index.open(tmp_path / "many").kind == "rabitq"
     fewer = index_photos(
         tmp_path / "fewer", [photos], model=BytesExtractor(), local=None, exclude=["more"]
     )

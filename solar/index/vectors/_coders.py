@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.index.vectors._scan import faiss_here
+from solar.files.threads import threads
+from solar.index.vectors._scan import cores, faiss_here
 
 Floats = NDArray[np.float32]
 IN_A_BLOCK = 32
 _A_BOOK = 16  # Entries: four bits.
 _ITERATIONS = 8
 _SEED = 1
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 Told = Callable[[float], None]
 """Called with the part that is done, 0 to 1."""
@@ -83,6 +88,35 @@ def train(coder: str, sample: Floats, lists: int, told: Told) -> Trained:
 
 
 _NO_BOOKS = np.zeros((0, _A_BOOK, 4), np.float32)
+
+
+def middles_of(query: Floats, trained: Trained) -> Floats:
+    """The products (L,) of a turned query (P,) with the middles of all lists."""
+    faiss = faiss_here()
+    middles = np.ascontiguousarray(trained.middles)
+    products = np.empty(len(middles), np.float32)
+    pointer = faiss.swig_ptr
+    given = pointer(products), pointer(query), pointer(middles)
+    faiss.fvec_inner_products_ny(*given, len(query), len(middles))
+    return products
+
+
+def alone(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+    """Do tasks, one in each thread; FAISS uses no threads of its own in any."""
+    faiss = faiss_here()
+
+    def one(task: Task) -> Result:
+        faiss.omp_set_num_threads(1)  # Of this thread alone.
+        return work(task)
+
+    if len(tasks) > 1:
+        with threads(min(cores(), len(tasks))) as pool:
+            return list(pool.map(one, tasks))
+    before = faiss.omp_get_max_threads()
+    try:
+        return [one(task) for task in tasks]
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 class Coded:

@@ -92,6 +92,10 @@ def _multiplied(queries: Floats, *, small: bool) -> Callable[[Floats, Floats], o
     if small:
         return lambda rows, products: np.matmul(rows, queries.T, out=products)
     faiss = faiss_here()
+    if len(queries) == 1:  # A product of matrices takes several times as long.
+        size, one = faiss.swig_ptr, np.ascontiguousarray(queries)
+        inner = faiss.fvec_inner_products_ny
+        return lambda rows, out: inner(size(out), size(one), size(rows), one.shape[1], len(rows))
     transform = faiss.LinearTransform(queries.shape[1], len(queries), False)
     faiss.copy_array_to_vector(np.ascontiguousarray(queries).ravel(), transform.A)
     transform.is_trained = True

@@ -10,7 +10,7 @@ MANY = 200_000
 
 def chosen(photos: int) -> str:
     """The kind for so many photos."""
-    return "exact" if photos < MANY else "ivf-rabitq"
+    return "exact" if photos < MANY else "rabitq"
 
 
 def cost(name: str, dimensions: int) -> str:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.files.threads import threads
-from solar.index.vectors._coders import Trained, train
+from solar.index.vectors._coders import Trained, alone, middles_of, train
 from solar.index.vectors._lists import (
     Part,
     open_parts,
@@ -26,7 +25,7 @@ from solar.index.vectors._lists import (
     trained_file,
 )
 from solar.index.vectors._ranking import scores_of
-from solar.index.vectors._scan import cores, faiss_here
+from solar.index.vectors._scan import cores
 
 if TYPE_CHECKING:
     from solar.index.vectors import Kind, Vectors, VectorsWriter
@@ -53,7 +52,8 @@ class Effort(NamedTuple):
 
     Attributes:
         probes: lists that are looked at, those with the nearest middles.
-        candidates: rows that are ranked, at least, and at least twice as many as are asked for.
+        candidates: rows that are ranked, at least; four times as many as are asked for if that is
+            more.
     """
 
     probes: int
@@ -201,7 +201,7 @@ class ListedVectors:
         self._rows, self.trained, self.parts, self.flat = rows, trained, parts, flat
         self.listed = parts[-1].end if parts else 0
         lists = 0 if trained is None else len(trained.middles)
-        self.effort = Effort(lists if flat else max(8, lists // 32), 100)
+        self.effort = Effort(lists, 1000) if flat else Effort(max(8, lists // 8), 200)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -265,40 +265,33 @@ class ListedVectors:
 
     def _candidates(self, queries: Floats, alive: NDArray[np.bool_], top: int) -> list[Ids]:
         """For each query the rows that codes put first."""
-        assert self.trained is not None  # noqa: S101
-        turned = self.trained.turned(queries)
-        products = turned @ self.trained.middles.T
-        probes = min(self.effort.probes, products.shape[1])
-        if probes < products.shape[1]:
-            nearest = np.argpartition(-products, probes - 1, axis=1)[:, :probes]
-        else:
-            nearest = np.broadcast_to(np.arange(probes), (len(queries), probes))
+        trained = self.trained
+        assert trained is not None  # noqa: S101
+        turned, count = trained.turned(queries), len(trained.middles)
+        probes = min(self.effort.probes, count)
         bits = None if alive.all() else np.packbits(alive, bitorder="little")
-        most = min(max(self.effort.candidates, 2 * top), self.listed)
-        scanned = self.listed * probes // products.shape[1]
-        shares = cores() if len(queries) < cores() and scanned > _SPLIT else 1
+        most = min(max(self.effort.candidates, 4 * top), self.listed)
+        large = self.listed * probes // count > _SPLIT
+        shares = cores() if len(queries) < cores() and large else 1
 
-        def scan(task: tuple[int, Ids]) -> tuple[int, Ids, Floats]:
-            faiss_here().omp_set_num_threads(1)
-            position, lists = task
-            lists = np.ascontiguousarray(lists, np.int64)
-            near = np.ascontiguousarray(products[position, lists])
-            found = [
-                part.coded(lists).scan(turned[position], lists, near, most, bits)
-                for part in self.parts
-            ]
+        def scan(task: tuple[int, int]) -> tuple[Ids, Floats]:
+            query = turned[task[0]]
+            products = middles_of(query, trained)
+            nearest = np.arange(count)
+            if probes < count:
+                nearest = np.argpartition(-products, probes - 1)[:probes]
+            lists = np.ascontiguousarray(np.array_split(nearest, shares)[task[1]], np.int64)
+            near = products[lists]
+            found = [part.coded(lists).scan(query, lists, near, most, bits) for part in self.parts]
             rows, estimates = (np.concatenate(each) for each in zip(*found, strict=True))
-            return position, rows, estimates
+            return rows, estimates
 
-        tasks = [(n, part) for n, row in enumerate(nearest) for part in np.array_split(row, shares)]
-        with threads(min(cores(), len(tasks))) as pool:
-            found = list(pool.map(scan, tasks))
+        tasks = [(position, share) for position in range(len(queries)) for share in range(shares)]
+        found = alone(scan, tasks)
         candidates = []
-        for position in range(len(queries)):
-            rows, estimates = (
-                np.concatenate([each[which] for each in found if each[0] == position])
-                for which in (1, 2)
-            )
+        for start in range(0, len(tasks), shares):
+            together = zip(*found[start : start + shares], strict=True)
+            rows, estimates = (np.concatenate(each) for each in together)
             if len(rows) > most:
                 rows = rows[np.argpartition(-estimates, most - 1)[:most]]
             candidates.append(np.unique(rows))
