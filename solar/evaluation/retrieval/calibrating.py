@@ -140,7 +140,7 @@ def learn(sets: Sequence[Sequence[Case]], fingerprint: str, learned_from: str) -
     levels = [np.mean([(case.background.index.middle, case.background.index.spread)
                        for case in cases], axis=0) for cases in sets]  # fmt: skip
     middle, spread = np.mean(levels, axis=0).tolist()
-    usual = Level(middle, spread, len(sets))
+    usual = Level(round(middle, 4), round(spread, 4), len(sets))
     alone = _fitted(sets, usual, Weights(0.0, 1.0), compared=False)
     verified = Weights(alone.constant, alone.margin, 1.0)
     for _ in range(_ROUNDS):
