@@ -11,7 +11,6 @@ reaches; the bound is that of the parts measured alone: decoding and network, al
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from solar.extraction import Extractor, collect, open_extractor
 from solar.extraction.bench import make_photos
 from solar.extraction.engines.batches import BatchExtractor
 from solar.extraction.export import export
+from solar.files.threads import cores
 from solar.models.checkpoints import load
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
@@ -143,7 +143,7 @@ def alone(extractor: Extractor, paths: Sequence[Path]) -> tuple[float, float]:
         return decode(path, wanted=size, draft=draft).prepared(size)
 
     at_once = extractor._at_once(len(paths))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(extractor._describe_window([(0, prepared(paths[0]))], pool, at_once))
         for start in range(0, len(paths), 256):
             began = time.perf_counter()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from benchmarks.extraction import alone
 from benchmarks.limits import machine
 from solar.extraction import open_extractor
 from solar.files.memory import peak_memory
+from solar.files.threads import cores
 from solar.index.indexing import index_photos
 from solar.photos import find_photos
 
@@ -70,7 +70,7 @@ def report(photos: Path, model: str, count: int) -> str:
             *(f"| {name} | {spent:.1f} | {len(paths) / spent:.1f} |" for name, spent in rows),
             "",
             f"The product adds {added:+.1f} % to its parts; {ours['cores']:.2f} of "
-            f"{os.cpu_count()} cores busy, peak memory {ours['megabytes']} MB.",
+            f"{cores()} cores busy, peak memory {ours['megabytes']} MB.",
         ]
     )
 

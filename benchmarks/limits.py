@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from solar.files.threads import cores
+
 _REPEATS = 5
 
 
@@ -35,7 +37,7 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     features = [name for name in ("f16c", "avx2", "avx512f", "avx512_bf16") if name in _flags()]
     return (
-        f"{_processor()}, {os.cpu_count()} cores ({', '.join(features)}), {memory:.0f} GB, "
+        f"{_processor()}, {cores()} cores ({', '.join(features)}), {memory:.0f} GB, "
         f"{platform.system()}, Python {platform.python_version()}, NumPy {version('numpy')}, "
         f"{datetime.now(timezone.utc):%Y-%m-%d}"
     )
@@ -53,7 +55,7 @@ def bandwidth(size: int = 1 << 30) -> float:
     """Bytes a second that are read from memory, by as many threads as read most."""
     words = np.ones(size // 8, np.uint64)
     found = []
-    for threads in {1, os.cpu_count() or 1}:
+    for threads in {1, cores()}:
         parts = np.array_split(words, threads)
         with ThreadPoolExecutor(threads) as pool:
             found.append(words.nbytes / fastest(lambda: list(pool.map(np.max, parts))))  # noqa: B023

@@ -30,12 +30,17 @@ def run(command: list[str]) -> tuple[float, float]:
     """Seconds, and the peak of resident memory in MB, of a process."""
     began = time.perf_counter()
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdout=quiet, stderr=quiet)  # noqa: S603
+    process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=_usual())  # noqa: S603
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
     return time.perf_counter() - began, used.ru_maxrss / (1 << 10)
+
+
+def _usual() -> dict[str, str]:
+    """An environment in which Python keeps what it has compiled, as it does unless it is told."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def imports(command: list[str]) -> list[tuple[str, float]]:
@@ -45,6 +50,7 @@ def imports(command: list[str]) -> list[tuple[str, float]]:
         capture_output=True,
         text=True,
         check=True,
+        env=_usual(),
     )
     spent: Counter[str] = Counter()
     for microseconds, package in _IMPORT.findall(done.stderr):

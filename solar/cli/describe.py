@@ -43,6 +43,7 @@ def describe(
 
     An interrupted run goes on where it stopped.
     """
+    from solar.extraction import engine_of
     from solar.extraction.describe import describe_to_file, partial_folder
     from solar.extraction.descriptors import is_descriptors_file
 
@@ -58,4 +59,6 @@ def describe(
     for reason in report.failed:
         err.print(f"skipped {reason}")
     dimensions = extractor.extraction.dimensions
-    out.print(f"{to}: {report.described:,} photos, {dimensions} numbers each")
+    out.print(
+        f"{to}: {report.described:,} photos, {dimensions} numbers each, by {engine_of(extractor)}"
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,7 @@ from solar.cli.options import (
     Scales,
     Whiten,
     extractor_of,
+    with_options,
 )
 from solar.errors import UsageError
 
@@ -85,95 +87,86 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="eval")
 
 
+@dataclass(frozen=True)
+class _Extracting:
+    """The options of how photos are described, for each command in `with_options`."""
+
+    model: Model = "solar-r18"
+    image_size: ImageSize = None
+    scales: Scales = None
+    decoding: Decoding = "stored"
+    whiten: Whiten = None
+    engine: Engine = "auto"
+    device: Device = "auto"
+    precision: Precision = "float32"
+
+    def open(self) -> Extractor:
+        """What describes them."""
+        given = (self.model, self.device, self.precision, self.image_size, self.scales, self.whiten)
+        return extractor_of(*given, engine=self.engine, decoding=self.decoding)
+
+
+@dataclass(frozen=True)
+class _Measuring(_Extracting):
+    """Those of how retrieval is measured."""
+
+    to: To = None
+    rerank: Rerank = "none"
+    local: Local = None
+    distractors: Distractors = None
+    dimensions: Dimensions = None
+    bad_photos: BadPhotos = "stop"
+    overwrite: Overwrite = False
+    as_json: AsJson = False
+
+
+@with_options(_Measuring)
 def revisited(
     dataset: Annotated[
         str, typer.Option(help="oxford5k, paris6k, roxford5k, rparis6k, or a folder.")
     ],
-    to: To = None,
     root: Annotated[
         Path | None, typer.Option(help="Folder of the photos. [the folder that --dataset names]")
     ] = None,
-    model: Model = "solar-r18",
-    image_size: ImageSize = None,
-    scales: Scales = None,
     crop: Annotated[bool, typer.Option(help="Crop queries to their boxes.")] = True,
-    decoding: Decoding = "stored",
-    whiten: Whiten = None,
-    engine: Engine = "auto",
-    device: Device = "auto",
-    precision: Precision = "float32",
-    rerank: Rerank = "none",
-    local: Local = None,
-    distractors: Distractors = None,
-    dimensions: Dimensions = None,
-    bad_photos: BadPhotos = "stop",
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    options: _Measuring,
 ) -> None:
     """Measure by the protocols of Revisited Oxford and Paris, or the old ones."""
     from solar.datasets import open_dataset
 
-    labelled = open_dataset(dataset, root)  # before anything that takes time
-    settings = {"engine": engine, "decoding": decoding}
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten, **settings)
-    options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos, "crop": crop}
-    features = None if local is None else (local, device)
-    _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
+    _evaluate(open_dataset(dataset, root), options, crop=crop)
 
 
+@with_options(_Measuring, decoding="draft", bad_photos="skip")
 def folder(
     photos: Annotated[Path, typer.Argument(help="Sub-folders are places.")],
-    to: To = None,
     pairs: Annotated[
         Path | None, typer.Option(help="CSV with the columns query and positive, instead. [none]")
     ] = None,
-    model: Model = "solar-r18",
-    image_size: ImageSize = None,
-    scales: Scales = None,
-    decoding: Decoding = "draft",
-    whiten: Whiten = None,
-    engine: Engine = "auto",
-    device: Device = "auto",
-    precision: Precision = "float32",
-    rerank: Rerank = "none",
-    local: Local = None,
-    distractors: Distractors = None,
-    dimensions: Dimensions = None,
-    bad_photos: BadPhotos = "skip",
-    overwrite: Overwrite = False,
-    as_json: AsJson = False,
+    *,
+    options: _Measuring,
 ) -> None:
     """Measure on any folder of places, each photo a query in turn, or on pairs of photos."""
     from solar.datasets import open_folder
 
-    labelled = open_folder(photos, pairs)  # before anything that takes time
-    settings = {"engine": engine, "decoding": decoding}
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten, **settings)
-    options = {"rerank": rerank, "distractors": distractors, "bad_photos": bad_photos}
-    features = None if local is None else (local, device)
-    _evaluate(labelled, extractor, to, as_json, dimensions, features, overwrite, options)
+    _evaluate(open_folder(photos, pairs), options)
 
 
+@with_options(_Extracting)
 def extract_distractors(
     photos: Annotated[Path, typer.Argument(help="Folder of the distractors' photos.")],
     to: Annotated[Path, typer.Option(help="Folder of the shards.")],
-    model: Model = "solar-r18",
-    image_size: ImageSize = None,
-    scales: Scales = None,
-    decoding: Decoding = "stored",
-    whiten: Whiten = None,
-    engine: Engine = "auto",
-    device: Device = "auto",
-    precision: Precision = "float32",
     part: Annotated[int, typer.Option(min=0, help="This machine's part, from 0.")] = 0,
     parts: Annotated[int, typer.Option(min=1, help="Machines that share the work.")] = 1,
+    *,
+    options: _Extracting,
 ) -> None:
     """Describe distractors into float16 shards; resumes, and divides over machines."""
     from solar.evaluation.retrieval import distractors
     from solar.photos import find_photos
 
-    settings = {"engine": engine, "decoding": decoding}
-    extractor = extractor_of(model, device, precision, image_size, scales, whiten, **settings)
+    extractor = options.open()
     found = find_photos(photos)
     with progress("describing") as show:
         failed = distractors.extract_distractors(
@@ -206,37 +199,33 @@ def compare(
         typer.echo(found.to_markdown())
 
 
-def _evaluate(
-    photos: LabelledSet,
-    extractor: Extractor,
-    to: Path | None,
-    as_json: bool,
-    dimensions: str | None,
-    local: tuple[str, str] | None,
-    overwrite: bool,
-    options: dict[str, Any],
-) -> None:
+def _evaluate(photos: LabelledSet, options: _Measuring, *, crop: bool = True) -> None:
+    """What was opened before anything that takes time, measured."""
     from solar.evaluation.retrieval import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
-    wanted = () if dimensions is None else numbers(dimensions, "--dimensions")
+    extractor, text = options.open(), options.dimensions
+    wanted = () if text is None else numbers(text, "--dimensions")
     if any(value != int(value) for value in wanted):
-        raise UsageError(f"--dimensions {dimensions}: expected whole numbers")
-    to = to or default_folder(photos, extractor.extraction, options.get("crop", True))
+        raise UsageError(f"--dimensions {text}: expected whole numbers")
+    to = options.to or default_folder(photos, extractor.extraction, crop)
     with progress("describing") as show:
         report = evaluate(
             photos,
             extractor,
             to,
-            local=local and open_feature_extractor(*local),
+            crop=crop,
+            rerank=options.rerank,
+            local=options.local and open_feature_extractor(options.local, options.device),
+            distractors=options.distractors,
             dimensions=tuple(map(int, wanted)),
-            overwrite=overwrite,
+            bad_photos=options.bad_photos,
+            overwrite=options.overwrite,
             progress=show,
-            **options,
         )
     for reason in report.skipped:
         err.print(f"skipped {reason}")
-    if as_json:
+    if options.as_json:
         print_json(report.to_json())
     else:
         typer.echo(report.to_markdown())

@@ -154,4 +154,8 @@ def _print(report: PatchReport, to: Path, as_json: bool) -> None:
         print_json(report.to_json())
     else:
         typer.echo(report.to_markdown())
+        ran = report.document["engine"]
+        for title, engine in (ran if isinstance(ran, dict) else {"engine": ran}).items():
+            if engine:
+                out.print(f"{title}: {engine}")
         out.print(f"report: {to / 'report.html'}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from solar.cli.console import out, print_json, progress
+from solar.cli.console import err, out, print_json, progress
 from solar.cli.options import AsJson, Device, Engine, Precision
 from solar.files import claim_output
 
@@ -81,5 +81,7 @@ def match(
         print_json({"photos": [str(first), str(second)], **found.to_json()})
         return
     out.print(found.summary)
+    if found.engine:
+        err.print(f"engine: {found.engine}")
     if to is not None:
         out.print(f"picture: {to}")

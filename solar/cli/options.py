@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,6 +76,34 @@ Overwrite = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def with_options(options: type, **defaults: object) -> Callable[[Callable[..., None]], Any]:
+    """Give a command the fields of a dataclass as options; it takes one as `options`.
+
+    Args:
+        options: the dataclass, each field annotated as an option is.
+        defaults: of some fields, instead of the dataclass's own.
+    """
+    shared = [
+        option.replace(default=defaults.get(option.name, option.default))
+        for option in inspect.signature(options, eval_str=True).parameters.values()
+    ]
+
+    def decorated(command: Callable[..., None]) -> Any:
+        own = inspect.signature(command, eval_str=True).parameters
+        mine = [each for each in own.values() if each.name != "options"]
+
+        def called(**values: object) -> None:
+            given = options(**{option.name: values.pop(option.name) for option in shared})
+            command(**values, options=given)
+
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__signature__ = inspect.Signature([*mine, *shared])  # type: ignore[attr-defined]
+        called.__annotations__.clear()
+        return called
+
+    return decorated
 
 
 def extractor_of(

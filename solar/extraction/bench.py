@@ -25,6 +25,7 @@ from solar.errors import SolarError, UsageError
 from solar.extraction.engines.choose import document_of, driver_here, engines_here
 from solar.extraction.extractor import ENGINES, collect, open_extractor
 from solar.files.memory import peak_memory
+from solar.files.threads import cores
 from solar.models.document import INT8
 from solar.models.registry import GLOBAL
 from solar.photos import find_photos, require_sizes
@@ -136,7 +137,7 @@ def bench(
     if all(case.failed for case in cases):
         raise SolarError(f"nothing could be measured: {cases[0].engine}: {cases[0].failed}")
     options, advice = recommend(cases)
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    machine = f"{platform.processor() or platform.machine()}, {cores()} cores"
     return Bench(os.fspath(model), machine, len(files), tuple(cases), options, advice)
 
 

@@ -50,4 +50,6 @@ def open_descriptor(
         return HAND_MADE[name]
     refuse_unknown(name, (*HAND_MADE, *FLOORS))
     found = open_patch_descriptor(name, device, precision, engine)
-    return KeypointDescriptor(found.name, found.fingerprint, found.dimensions, found)
+    return KeypointDescriptor(
+        found.name, found.fingerprint, found.dimensions, found, engine=found.engine
+    )

@@ -25,7 +25,7 @@ from solar.features.keypoints import (
     KeypointDescriptor,
     Keypoints,
 )
-from solar.files.threads import threads
+from solar.files.threads import cores, threads
 from solar.photos import Box, Photo, decode, name_of
 
 _AHEAD = 4  # photos a thread that may wait for whoever takes their features
@@ -222,7 +222,7 @@ def _in_threads(
     describe: Callable[[int], FeaturesOf | Failed], count: int
 ) -> Iterator[FeaturesOf | Failed]:
     """What `describe` gives for 0, 1, ..., in order, a bounded number of them ahead."""
-    most = min(os.cpu_count() or 1, max(1, count))
+    most = min(cores(), max(1, count))
     waiting: deque[Future[FeaturesOf | Failed]] = deque()
     with threads(most) as pool:
         for position in range(count):

@@ -87,6 +87,7 @@ class KeypointDescriptor:
         bits: that hold each number where it is kept; see `solar.features.compact.BITS`.
         detected: finds the strongest so many of SIFT's keypoints and describes them in one go;
             None if it cannot.
+        engine: what runs a network, in words; None where there is none.
     """
 
     name: str
@@ -95,6 +96,7 @@ class KeypointDescriptor:
     describe: DescribeKeypoints
     bits: int = 8
     detected: Callable[[GrayImage, int], tuple[Keypoints, FloatArray]] | None = None
+    engine: str | None = None
 
     def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         """(N, D) descriptors of a grey photo's keypoints, unit rows."""

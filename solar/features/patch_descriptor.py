@@ -43,6 +43,7 @@ class PatchDescriptor:
         dimensions: D of its descriptors.
         network: describes a batch.
         batch: patches at a time: few on a CPU, whose caches then hold what the layers pass on.
+        engine: what runs the network, in words; None of pixels.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PatchDescriptor:
     dimensions: int
     network: PatchNetwork
     batch: int = 128
+    engine: str | None = None
 
     def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         """(N, D) descriptors of a grey photo's keypoints.
@@ -132,7 +134,7 @@ def of_network(network: LocalDescriptor | TFeat, precision: str = "auto") -> Pat
     """
     import torch
 
-    from solar.models.device import autocast, choose_precision
+    from solar.models.device import autocast, choose_precision, in_words
 
     if network.training:
         raise UsageError(f"{network.name}: in training mode; call its .eval() first")
@@ -145,7 +147,10 @@ def of_network(network: LocalDescriptor | TFeat, precision: str = "auto") -> Pat
             return found
 
     batch = 128 if device.type == "cpu" else 1024
-    return PatchDescriptor(network.name, network.fingerprint, network.dimensions, describe, batch)
+    engine = in_words(device, dtype)
+    return PatchDescriptor(
+        network.name, network.fingerprint, network.dimensions, describe, batch, engine
+    )
 
 
 def open_patch_descriptor(
@@ -176,9 +181,12 @@ def open_patch_descriptor(
         chosen = engine_for(document, engine, device, precision)
         if chosen != "torch" and document is not None:
             graph = open_graph(document, chosen, precision)
-            digest = document.fingerprint()
             return PatchDescriptor(
-                document.name, digest, graph.dimensions, lambda p: graph.run({PATCHES: p})[0]
+                document.name,
+                document.fingerprint(),
+                graph.dimensions,
+                lambda p: graph.run({PATCHES: p})[0],
+                engine=graph.engine,
             )
     with naming_extras():
         from solar.models.device import choose_device

@@ -15,7 +15,7 @@ from solar.errors import SolarError, UsageError
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.files.atomic import sha256
-from solar.files.threads import threads
+from solar.files.threads import cores, threads
 from solar.index._describing import describe_files, make_features
 from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, path_to_text, stamp_of
 from solar.index._roots import NAMELESS, Given, Roots
@@ -402,7 +402,7 @@ class Addition:
 
 def _contents(candidates: Sequence[_Candidate]) -> list[bytes | OSError]:
     """Read and hash files, several at a time."""
-    with threads(min(8, os.cpu_count() or 1)) as pool:
+    with threads(min(8, cores())) as pool:
         return list(pool.map(_Candidate.content, candidates))
 
 

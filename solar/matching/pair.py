@@ -42,6 +42,7 @@ class Match:
             matrix; None where no plausible one was found.
         kind: which of the two.
         sizes: (width, height) of photo 1, of photo 2.
+        engine: what ran the network of the descriptors, in words; None where none did.
     """
 
     keypoints: tuple[Keypoints, Keypoints]
@@ -50,6 +51,7 @@ class Match:
     geometry: Matrix | None
     kind: Geometry
     sizes: tuple[tuple[int, int], tuple[int, int]]
+    engine: str | None = None
 
     @property
     def xy(self) -> tuple[FloatArray, FloatArray]:
@@ -97,6 +99,7 @@ class Match:
             "kind": self.kind,
             "same_place": self.same_place,
             "summary": self.summary,
+            "engine": self.engine,
         }
 
 
@@ -157,7 +160,7 @@ def match(
     found = mutual_nearest(one.descriptors, two.descriptors, ratio=ratio)
     result = _agreeing(one, two, found, geometry, threshold)
     step(3, 3)
-    return result
+    return replace(result, engine=getattr(describe, "engine", None))
 
 
 def _check(geometry: str, keypoints: int, ratio: float | None, threshold: float) -> None:

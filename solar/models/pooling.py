@@ -108,11 +108,7 @@ def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]
         (top, left, height, width) of each region, in positions; the whole map is not among them.
     """
     short, long = min(height, width), max(height, width)
-    # in float32, as published, where torch divides a number by its reciprocal: where two numbers of
-    # squares are as near to 40 %, rounding decides
-    strides = np.float32(long - short) * (1 / np.arange(1, 7, dtype=np.float32))
-    distances = abs((short**2 - short * strides) / short**2 - np.float32(0.4))
-    extra = int(distances.argmin()) + 1 if long > short else 0
+    extra = extra_squares(short, long)
     extra_rows, extra_columns = (extra, 0) if height > width else (0, extra)
     regions = []
     for level in range(1, levels + 1):
@@ -124,6 +120,15 @@ def grid(height: int, width: int, levels: int) -> list[tuple[int, int, int, int]
                 (top, left, side, side) for left in _starts(width, side, level + extra_columns)
             ]
     return regions
+
+
+def extra_squares(short: int, long: int) -> int:
+    """How many more squares `grid` lays along the long side than along the short one: 0 to 6."""
+    # in float32, as published, where torch divides a number by its reciprocal: where two numbers of
+    # squares are as near to 40 %, rounding decides
+    strides = np.float32(long - short) * (1 / np.arange(1, 7, dtype=np.float32))
+    distances = abs((short**2 - short * strides) / short**2 - np.float32(0.4))
+    return int(distances.argmin()) + 1 if long > short else 0
 
 
 def _starts(length: int, side: int, count: int) -> list[int]:

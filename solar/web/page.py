@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,19 @@ def write_page(path: AnyPath, searches: Iterable[Search], title: str = "Solar") 
         title: of the page.
     """
     shown = [_shown(search) for search in searches]
+    hits = [found for each in shown for found in each["hits"]]
+    root = _root([Path(found["hit"].path).parent for found in hits])
+    for found in hits:
+        folder = Path(found["hit"].path).parent
+        within = folder if root is None else folder.relative_to(root)
+        found["folder"] = "" if within == Path() else printable(within)
     write_html(
         path,
         "result.html",
         title=title,
         searches=shown,
-        count=sum(len(each["hits"]) for each in shown),
+        count=len(hits),
+        root=root and printable(root),
         verified=any(each["verified"] for each in shown),
         calibrated=any(each["calibrated"] for each in shown),
         chance=CHANCE,
@@ -56,7 +64,6 @@ def _shown(search: Search) -> dict[str, Any]:
         {
             "hit": hit,
             "name": printable(Path(hit.path).name),
-            "folder": printable(Path(hit.path).parent),
             "photo": (photo := thumbnail(hit.path)),
             "date": None if photo is None else date_of(hit.path),
             "address": _address(hit.path),
@@ -94,6 +101,14 @@ def _side_by_side(query: Thumbnail, photo: Thumbnail, hit: Hit) -> dict[str, obj
     width = start + right
     return {"hit": hit, "query": query.source, "source": photo.source, "height": height,
             "left": left, "start": start, "width": width, "lines": ends}  # fmt: skip
+
+
+def _root(folders: Sequence[Path]) -> Path | None:
+    """The folder that all of these are in; None where they share none."""
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # no folder, or some on another disk
+        return None
 
 
 def _address(path: str) -> str:

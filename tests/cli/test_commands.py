@@ -259,6 +259,7 @@ def test_describe_writes_descriptors(home: Path, model_folder: Path) -> None:
         "describe", "photos", "--to", "d.npz", "--model", model_folder, "--scales", "1", folder=home
     )
     assert done.returncode == 0 and "broken.jpg" in done.stderr
+    assert "8 photos, 32 numbers each, by PyTorch" in done.stdout
     with np.load(home / "d.npz") as data:
         assert data["descriptors"].shape == (8, 32)
         assert json.loads(str(data["extraction"]))["scales"] == [1.0]

@@ -239,7 +239,8 @@ def test_patch_networks_compute_in_the_precision_that_is_asked_for(home: Path) -
         to = f"pt-{precision}"
         figures[precision] = succeed(*call, to, "--precision", precision, folder=home)
     assert figures["float32"] != figures["bfloat16"]
-    assert "bfloat16" in json.loads(figures["bfloat16"])["protocol"]["fingerprint"]
+    report = json.loads(figures["bfloat16"])
+    assert "bfloat16" in report["protocol"]["fingerprint"] and "bfloat16" in report["engine"]
     done = solar(*call, "pt", "--precision", "half", folder=home)
     assert done.returncode == 2 and "--precision half" in done.stderr
 

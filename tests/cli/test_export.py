@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -72,6 +74,45 @@ def test_other_programs_run_the_folder_as_its_readme_says(whole: bool, tmp_path:
     assert np.load(tmp_path / "m" / "found.npy") @ expected >= 0.99999
     fingerprint, scales = ours.extraction.fingerprint, list(model.config.scales)
     assert ran.stdout.strip() == f"{model.name} {model.provenance.licence} {fingerprint} {scales}"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """Where it lies, and the Python of its README that is for torch."""
+    network = GlobalDescriptor(GlobalConfig("resnet18", ("conv5_x",), whitening=16), name="m")
+    home = tmp_path_factory.mktemp("home")
+    about = (export(network, home / "THIS-FOLDER") / "README.md").read_text()
+    _, trace, compiled = re.findall(r"```python\n(.*?)```", about, re.S)
+    return home, f"{trace}\nexpected = model(images[:1, :, :96]).detach()\n", compiled
+
+
+def run_in(folder: Path, code: str) -> None:
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_torch_export_runs_as_its_readme_says(exported: tuple[Path, str, str]) -> None:
+    folder, trace, _ = exported
+    run_in(folder, f"{trace}torch.save((images, expected), 'expected.pt')")
+    alone = """
+import sys
+sys.modules["solar"] = None
+import torch
+images, expected = torch.load("expected.pt")
+found = torch.export.load("model.pt2").module()(images[:1, :, :96])
+assert torch.allclose(found, expected, atol=1e-5)
+"""
+    run_in(folder, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not which("c++"), reason="needs a C++ compiler")
+def test_it_is_compiled_as_its_readme_says(exported: tuple[Path, str, str]) -> None:
+    folder, trace, compiled = exported
+    check = "assert torch.allclose(compiled(images[:1, :, :96]), expected, atol=1e-4)"
+    run_in(folder, f"{trace}{compiled}{check}")
 
 
 def test_a_graph_that_disagrees_is_not_written(

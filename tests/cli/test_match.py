@@ -52,6 +52,7 @@ def test_json_is_one_object_and_holds_everything(home: Path) -> None:
     assert found["photos"] == ["a.jpg", "b.jpg"]
     assert found["sizes"] == [[480, 360], [360, 480]]
     assert found["same_place"] is True and found["kind"] == "homography"
+    assert found["engine"].startswith("PyTorch")
     assert found["keypoints"][0] <= 200
     assert np.shape(found["geometry"]) == (3, 3)
     agreeing = [entry for entry in found["matches"] if entry["inlier"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import JpegImagePlugin
 from PIL.Image import Image
 
 from solar.extraction import collect, open_extractor
+from solar.extraction.engines import graph
 from solar.extraction.engines.batches import BatchExtractor
 from solar.extraction.engines.graph import GraphExtractor
 from solar.extraction.engines.openvino import one_core
@@ -59,7 +59,7 @@ def test_photos_of_one_shape_share_batches(tmp_path: Path, monkeypatch: pytest.M
 def test_many_photos_are_described_on_each_core_as_one_alone(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(graph, "cores", lambda: 2)
     paths = [tmp_path / f"{number:02}.png" for number in range(9)]
     for number, path in enumerate(paths):
         scene(number, ((64, 48), (48, 64))[number % 2]).save(path)

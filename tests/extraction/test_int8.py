@@ -13,6 +13,7 @@ from solar.errors import CheckpointError, UsageError
 from solar.extraction import collect, open_extractor
 from solar.extraction.export import export
 from solar.photos import find_photos
+from tests.cli.runner import process
 from tests.scenes import album
 
 pytestmark = pytest.mark.slow
@@ -29,8 +30,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled model, its convolutions in 8 bits."""
-    folder = tmp_path_factory.mktemp("models") / "eight"
-    return export("solar-r18", folder, precision="int8", calibration=find_photos(photos))
+    folder = tmp_path_factory.mktemp("models")
+    call = ("export", "solar-r18", "--to", "eight", "--precision", "int8", "--calibration", photos)
+    done = process(*call, folder=folder)
+    assert done.returncode == 0 and done.stderr == "", done.stderr  # no word of the quantiser's
+    return folder / "eight"
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -29,6 +29,12 @@ from tests.index.listing import found as search
 from tests.index.listing import paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+every_kind = pytest.mark.parametrize("kind", ["exact", "float16", "sq8"])  # each its own files
+
+
+def files_of(kind: str) -> int:
+    """How many an index with features has: its vectors', the catalogue, the features, the lock."""
+    return len(KINDS[kind].files(Path(), 1)) + 3
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
@@ -111,19 +117,20 @@ class Model:
         self.calls[begun["begin"] if begun else "between calls"] += 1
 
 
-def kill(root: Path, kills: int, seed: int) -> Model:
+def kill(root: Path, kills: int, seed: int, kind: str = "exact") -> Model:
     """Kill writers at random moments, and check after each what they left.
 
     Args:
         root: an empty folder.
         kills: how many.
         seed: of the moments.
+        kind: of the index's vectors.
     """
     folder, photos = root / "my.index", root / "photos"
     photos.mkdir()
     for number in range(PHOTOS):
         (photos / f"{number}.jpg").write_text(f"{photos / str(number)}.jpg as it was")
-    Index.create(folder, BytesExtractor(), local=None)
+    Index.create(folder, BytesExtractor(), kind=kind, local=None)
     chance = np.random.default_rng(seed)
     model = Model()
     for turn in range(kills):
@@ -142,8 +149,11 @@ def kill(root: Path, kills: int, seed: int) -> Model:
 
 
 @pytest.mark.slow
-def test_a_writer_killed_at_random_moments_leaves_the_last_commit(tmp_path: Path) -> None:
-    model = kill(tmp_path, 10, 20)
+@every_kind
+def test_a_writer_killed_at_random_moments_leaves_the_last_commit(
+    kind: str, tmp_path: Path
+) -> None:
+    model = kill(tmp_path, 10, 20, kind)
     assert model.interrupted >= 3  # They were killed in the middle of something.
 
 
@@ -176,13 +186,14 @@ def test_a_writer_killed_at_a_hundred_moments_leaves_the_last_commit(tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
+@every_kind
+def test_a_renewal_killed_at_random_moments_goes_on(kind: str, tmp_path: Path) -> None:
     """Until it ends the index answers as before; ids, paths and features stay all the time."""
     folder, photos = tmp_path / "my.index", tmp_path / "photos"
     photos.mkdir()
     for number in range(PHOTOS * 3):
         (photos / f"{number}.jpg").write_text(f"photo {number}")
-    index = Index.create(folder, BytesExtractor(), local=None)
+    index = Index.create(folder, BytesExtractor(), kind=kind, local=None)
     index.keep_features(BytesFeatures())
     index.add(photos)
     index.remove([3, 5])
@@ -210,7 +221,7 @@ def test_a_renewal_killed_at_random_moments_goes_on(tmp_path: Path) -> None:
             whole = whole or time.monotonic() - began
             kills += kills % 4 == 0
             resumed += json.loads(told[-1])["described"] < len(before)
-            assert len(list(folder.iterdir())) == 5, "something was left over"
+            assert len(list(folder.iterdir())) == files_of(kind), "something was left over"
         for number in (7, 1000):
             row = describe_bytes(f"photo {number}".encode(), index.extraction.dimensions)
             ((hit,),) = index.search_descriptors(row[None], index.extraction, 1)
@@ -258,14 +269,15 @@ def test_a_conversion_killed_at_random_moments_loses_nothing(tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) -> None:
+@every_kind
+def test_a_writer_killed_before_any_system_call_leaves_a_commit(kind: str, tmp_path: Path) -> None:
     folder, photos = tmp_path / "my.index", tmp_path / "photos"
     (photos / "new").mkdir(parents=True)
     known = [photos / f"{n}.jpg" for n in range(5)]
     new = photos / "new" / "photo.jpg"
     for path in [*known, new]:
         path.write_text(str(path))
-    index = Index.create(folder, BytesExtractor(), local=None)
+    index = Index.create(folder, BytesExtractor(), kind=kind, local=None)
     index.keep_features(BytesFeatures())
     index.add(known[:4])
     index.remove([known[3]])
@@ -298,11 +310,12 @@ def test_a_writer_killed_before_any_system_call_leaves_a_commit(tmp_path: Path) 
         index.add([*known, new])
         assert paths(index).keys() == after["add"] == featured(index, {p: p for p in after["add"]})
         assert index.verify() == []
-        assert len(list(Path(line["folder"]).iterdir())) == 5, "something was left over"
+        left = list(Path(line["folder"]).iterdir())
+        assert len(left) == files_of(kind), "something was left over"
 
 
 if __name__ == "__main__":
     count, first = (*map(int, sys.argv[1:]), *(120, 1)[len(sys.argv) - 1 :])
-    with tempfile.TemporaryDirectory() as place:
-        told = kill(Path(place), count, first)
+    with tempfile.TemporaryDirectory() as folder:
+        told = kill(Path(folder), count, first)
     sys.stdout.write(f"{count} kills, none lost anything: {dict(told.calls)}\n")

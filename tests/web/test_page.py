@@ -72,6 +72,24 @@ def test_a_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     assert "The index holds no photo." in page_of(tmp_path, Search(query, []))
 
 
+def test_the_folder_of_all_hits_is_said_once(tmp_path: Path) -> None:
+    hits = [Hit(f"{tmp_path}/{name}", 0.9, n) for n, name in enumerate(("a/1.jpg", "2.jpg"))]
+    page = page_of(tmp_path, Search("q.png", hits), Search("p.png", hits[:1]))
+    parsed = _Parsed(page)
+    assert parsed.texts.count(str(tmp_path)) == 1 and f"In {tmp_path}." in parsed.texts
+    assert [text.split("<")[0] for text in re.findall(r"<span>(.*?)</span>", page)] == [
+        "a",
+        "",
+        "a",
+    ]
+    assert [f.get("title") for f in parsed.all("figure")] == [
+        *(None, hits[0].path, hits[1].path),
+        *(None, hits[0].path),
+    ]
+    relative = _Parsed(page_of(tmp_path, Search("q.png", [Hit("x/1.jpg", 0.9, 1), hits[0]])))
+    assert "In " not in relative.texts and f"{tmp_path}/a" in relative.texts
+
+
 def test_the_query_may_be_any_photo_and_is_left_as_it_is(tmp_path: Path) -> None:
     path = paint(tmp_path / "q.png", 1)
     decoded = decode(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -16,7 +15,7 @@ from solar.datasets.places.rows import Problems
 from solar.datasets.places.table import Places
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.files import printable
-from solar.files.threads import threads
+from solar.files.threads import cores, threads
 from solar.photos import open_photo, prepare
 from solar.typing import Progress
 
@@ -163,7 +162,7 @@ def check(
             if reason
         ]
 
-    missing, unreadable, workers = Problems(), Problems(), os.cpu_count() or 1
+    missing, unreadable, workers = Problems(), Problems(), cores()
     with threads(workers) as pool:
         # A window at a time: whoever interrupts does not wait for all the others.
         for start in range(0, len(places), _WINDOW * workers):

@@ -72,6 +72,7 @@ def phototour(
             "benchmark": "phototour",
             "data": "",
             "protocol": {"descriptor": found.name, "fingerprint": found.fingerprint},
+            "engine": found.engine,
             "descriptor": found.name,
             "scenes": [result.to_json() for result in results],
             "figures": {f"FPR95 {each.scene}": {"value": each.fpr95} for each in results},

@@ -9,7 +9,6 @@ the photo would get alone.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Described, Failed
 from solar.extraction.whiten import whitened
-from solar.files.threads import threads
+from solar.files.threads import cores, threads
 from solar.models.config import GlobalConfig
 from solar.models.whitening import Whitening
 from solar.photos import Box, Photo, decode_each, require_sizes
@@ -124,7 +123,7 @@ class BatchExtractor(ABC):
         if boxes is not None and len(boxes) != len(photos):
             raise UsageError(f"{len(boxes)} boxes for {len(photos)} photos")
         at_once = self._at_once(len(photos))
-        with threads(at_once if at_once > 1 else max(2, os.cpu_count() or 1)) as pool:
+        with threads(at_once if at_once > 1 else max(2, cores())) as pool:
             for window in self._decoded(pool, photos, boxes):
                 yield from self._describe_window(window, pool, at_once)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from solar.extraction.engines.batches import BatchExtractor
+from solar.files.threads import cores
 from solar.models.config import GlobalConfig
 from solar.models.document import INT8, ModelDocument, require_finite
 from solar.models.whitening import Whitening
@@ -94,9 +94,9 @@ class GraphExtractor(BatchExtractor):
         self._graph = self._open(1)
 
     def _at_once(self, count: int) -> int:
-        cores = min(os.cpu_count() or 1, _MOST_AT_ONCE)
+        most = min(cores(), _MOST_AT_ONCE)
         small = (self.image_size * max(self.scales)) ** 2 <= _SMALL
-        at_once = cores if small and count >= _MANY * cores else 1
+        at_once = most if small and count >= _MANY * most else 1
         self._open(at_once)  # here, or the first threads would each open it
         return at_once
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from solar.errors import CheckpointError, UsageError
 from solar.extraction.engines.graph import DESCRIPTORS, Graph
+from solar.files.threads import cores
 from solar.models.document import INT8, ModelDocument
 
 _FOLDER = "session.model_external_initializers_file_folder_path"
@@ -41,7 +41,7 @@ def open_graph(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
     if at_once > 1:
-        options.intra_op_num_threads = max(1, (os.cpu_count() or 1) // at_once)
+        options.intra_op_num_threads = max(1, cores() // at_once)
     options.add_session_config_entry(_FOLDER, str(document.folder))
     more = b"".join(_output(name) for name in outputs if name != DESCRIPTORS)
     try:

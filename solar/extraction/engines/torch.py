@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL.Image import Image
+from torch import Tensor
 
 from solar.extraction.engines.batches import BatchExtractor
 from solar.models.device import autocast, choose_precision, in_words
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
-from solar.photos import normalise
 from solar.typing import Descriptors
 
 BATCH_PIXELS = {"cpu": 2_000_000, "cuda": 24_000_000, "mps": 6_000_000}
@@ -77,7 +77,20 @@ class TorchExtractor(BatchExtractor):
 
     def _describe_batch(self, photos: Sequence[Image], at_once: int) -> Descriptors:
         model = self.model
-        batch = np.stack([normalise(photo, model.mean, model.std) for photo in photos])
-        images = torch.from_numpy(batch).to(model.device, model.dtype)  # (B, 3, H, W)
+        pixels = torch.from_numpy(np.stack([np.asarray(photo) for photo in photos]))
         with autocast(model.device, self._dtype):
-            return model.describe_batch(images, self.scales)
+            return model.describe_batch(self._normalised(pixels), self.scales)
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """What `normalise` gives, made where the network is: a quarter of the bytes go there.
+
+        Args:
+            pixels: (B, H, W, 3) uint8.
+
+        Returns:
+            (B, 3, H, W), channels last.
+        """
+        to = self.device
+        mean, std = (torch.tensor(rgb, device=to) for rgb in (self.model.mean, self.model.std))
+        images = (pixels.to(to).float() / 255 - mean) / std  # (B, H, W, 3)
+        return images.permute(0, 3, 1, 2).to(self.model.dtype)

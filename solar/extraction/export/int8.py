@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,24 +55,42 @@ def quantised(network: GlobalDescriptor, photos: Sequence[Path]) -> tuple[Any, b
         Path(folder, WEIGHTS).write_bytes(weights)
         Path(before).write_bytes(plain.SerializeToString())
         kept = _fold(onnx.load(before), folded)
-        quantization.quantize_static(
-            folded,
-            after,
-            _calibration(network, photos),
-            quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
-            nodes_to_exclude=kept,
-            per_channel=True,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-        )
+        with _silent():
+            quantization.quantize_static(
+                folded,
+                after,
+                _calibration(network, photos),
+                quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=["Conv"],
+                nodes_to_exclude=kept,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                calibrate_method=quantization.CalibrationMethod.MinMax,
+            )
         document = onnx.load(after)
     del document.metadata_props[:], document.graph.value_info[:]
     document.metadata_props.extend(facts)
     if not document.functions:
         explain_attention(document)
     return document, _outside(document.graph, network)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without what the quantiser tells its makers' users, and the logging that it sets up."""
+    import onnxruntime
+
+    root, usual = logging.getLogger(), 2
+    handlers, disabled = root.handlers[:], root.manager.disable
+    logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(usual)
+        logging.disable(disabled)
+        root.handlers[:] = handlers
 
 
 def _fold(document: Any, target: str) -> list[str]:

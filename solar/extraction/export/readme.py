@@ -38,6 +38,28 @@ Photos of one batch have one size: do not pad them. Normalisation is in the grap
 mean) / std with mean {mean} and std {std}. A photo's descriptor is the sum of those at its scales,
 made unit length; the cosine of two descriptors is their product. The graph's metadata hold the same
 facts. Inside, `attention.STAGE.f` and `.g` are what second-order attention compares.
+{gpu}"""
+
+_GPU = """
+For a server with a graphics processor, from Python with `pip install "solar-retrieval[train]"`:
+
+```python
+import solar
+import torch
+
+model, free = solar.load("{folder}"), torch.export.Dim.DYNAMIC
+images = torch.rand(2, 3, 224, 160, device=model.device)        # normalised, of one scale
+program = torch.export.export(model, (images,), dynamic_shapes=({{0: free, 2: free, 3: free}},))
+torch.export.save(program, "model.pt2")                         # of any batch and size, as above
+```
+
+There `torch.export.load("model.pt2").module()` runs without Solar. AOTInductor compiles the same
+for the device of the model, where a C++ compiler is:
+
+```python
+torch._inductor.aoti_compile_and_package(program, package_path="compiled.pt2")
+compiled = torch._inductor.aoti_load_package("compiled.pt2")
+```
 """
 
 _PATCHES = """# {name}
@@ -61,12 +83,13 @@ It takes `patches`, float32 (B, 1, 32, 32), grey of any range, and gives `descri
 """
 
 
-def readme(network: AnyDescriptor, folder: str = "THIS-FOLDER") -> str:
+def readme(network: AnyDescriptor, folder: str = "THIS-FOLDER", *, torch: bool = True) -> str:
     """The text of `README.md`.
 
     Args:
         network: that was exported.
         folder: what the example calls it.
+        torch: whether torch can load it.
     """
     facts = {
         "name": network.name,
@@ -83,5 +106,12 @@ def readme(network: AnyDescriptor, folder: str = "THIS-FOLDER") -> str:
     power = {"to_power": "", "root": ""}
     if p != 1:
         power = {"to_power": f" ** {p!r}", "root": f"total **= 1 / {p!r}\n"}
-    more = {"size": c.image_size, "scales": c.scales, "mean": c.mean, "std": c.std}
+    more: dict[str, object] = {
+        "size": c.image_size,
+        "scales": c.scales,
+        "mean": c.mean,
+        "std": c.std,
+    }
+    regions = c.regional or c.pooling == "rmac"  # which torch's exporter counts once and for all
+    more["gpu"] = _GPU.format(**facts) if torch and not regions else ""
     return _PHOTOS.format(**facts, **more, **power)

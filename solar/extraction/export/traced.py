@@ -7,6 +7,7 @@ import json
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch import Tensor
 
 from solar.errors import SolarError
 from solar.extraction.engines.graph import DESCRIPTORS, PATCHES, PHOTOS, POOLED, SCALE, projection
+from solar.extraction.export.regions import pool_regions
 from solar.models.checkpoints import AnyDescriptor
 from solar.models.document import WEIGHTS
 from solar.models.global_descriptor import GlobalDescriptor
+from solar.models.pooling import Regional
 
 _OPSET, _FUSED = 20, "com.microsoft"
 _IMAGES = "images"
@@ -56,6 +59,9 @@ def _exported(network: AnyDescriptor) -> Any:
     network = copy.deepcopy(network)
     for block in network.attention.values():
         block._attend = _fused_attention  # type: ignore[assignment]
+    for module in network.modules():
+        if isinstance(module, Regional):
+            module.forward = partial(pool_regions, module)  # type: ignore[method-assign]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from solar.calibration import Calibration
-from solar.errors import SolarError, UsageError, naming_extras
+from solar.errors import UsageError, naming_extras
 from solar.extraction.export.check import require_agreement
 from solar.extraction.export.readme import readme
 from solar.models._folder import write_folder
@@ -72,12 +72,10 @@ def export(
     stages = []
     if isinstance(network, GlobalDescriptor):
         stages = [stage.name for stage in network.stages.stages]
-        if network.config.regional or network.config.pooling == "rmac":
-            what = "regions of a photo depend on its shape, and run in torch only"
-            raise SolarError(f"model {network.name}: {what}")
     elif precision == INT8:
         raise UsageError(f"model {network.name}: --precision int8 is for networks of photos")
     graph, weights = _graph(network, stored, calibration)
+    about = readme(network, torch=precision != INT8)
     write_folder(
         target,
         network.config,
@@ -85,7 +83,7 @@ def export(
         network.name,
         weights,
         precision,
-        {GRAPH: graph.SerializeToString(), "README.md": readme(network).encode()},
+        {GRAPH: graph.SerializeToString(), "README.md": about.encode()},
         stages,
         partial(require_agreement, network),
         _kept_calibration(model, network),

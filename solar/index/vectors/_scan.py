@@ -9,7 +9,6 @@ product wait for each other.
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.files.threads import threads
+from solar.files.threads import cores, threads
 from solar.index.vectors._best import Best, Floats, Rows
 from solar.index.vectors._bytes import Bytes, UnpackedBytes
 from solar.index.vectors._rows import SCALE, UNSCALED, Halves, Unpacked
@@ -164,13 +163,6 @@ def _in_threads(
             for each in [pool.submit(alone) for _ in range(number)]:
                 found.merge(each.result())
     return found.found()
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.files.threads import cores
 from solar.index.vectors._coders import Trained, alone, middles_of, train
 from solar.index.vectors._lists import (
     Part,
@@ -25,7 +26,6 @@ from solar.index.vectors._lists import (
     trained_file,
 )
 from solar.index.vectors._ranking import scores_of
-from solar.index.vectors._scan import cores
 
 if TYPE_CHECKING:
     from solar.index.vectors import Kind, Vectors, VectorsWriter

@@ -92,6 +92,7 @@ def homographies(
         "benchmark": "homographies",
         "data": "",
         "protocol": {**protocol, "descriptor": list(results)},
+        "engine": {title: found.engine for title, found in opened.items()},
         "descriptors": {name: result.to_json() for name, result in results.items()},
         "figures": {
             figure if alone else f"{name}, {figure}": value

@@ -96,6 +96,7 @@ def hpatches(
             "benchmark": "hpatches",
             "data": split,
             "protocol": {"descriptor": found.name, "fingerprint": found.fingerprint},
+            "engine": found.engine,
             "descriptor": found.name,
             **result.to_json(),
             "figures": result.figures(),
