@@ -52,7 +52,7 @@ class Measured:
     """A described set: what is ranked, and by what."""
 
     described: DescribedSet
-    features: FeaturesOfSet
+    features: FeaturesOfSet | None
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -77,11 +77,11 @@ class Measured:
             database=[*self.described.photos.database, *far.photos.database],
         )
         rows = np.concatenate([self.described.database, far.database])
-        features = [*self.features.database, *others.features.database]
-        return Measured(
-            replace(self.described, photos=photos, database=rows),
-            replace(self.features, database=features),
-        )
+        features = self.features
+        if features is not None and others.features is not None:
+            kept = [*features.database, *others.features.database]
+            features = replace(features, database=kept)
+        return Measured(replace(self.described, photos=photos, database=rows), features)
 
 
 def main() -> None:
@@ -96,7 +96,9 @@ def main() -> None:
     parser.add_argument("--untimed", action="store_true", help="for machines that are busy")
     options = parser.parse_args()
     extractor = open_extractor(options.model, precision="float32")
-    local = open_feature_extractor(options.local)
+    chains = options.chains.split(";")
+    used = any(way.needs_features for name in chains for way in parse_rerank(name, features=True))
+    local = open_feature_extractor(options.local) if used else None
     others = [described(unlabelled(each), extractor, local) for each in options.distractors]
     distractors = together(others) if others else None
     print(f"{machine()}, {options.model}, {options.local}")
@@ -106,7 +108,7 @@ def main() -> None:
             count = len(data.described.database) - len(alone.described.database)
             print(f"\n**{folder.name}**, {len(alone.described.queries)} queries, "
                   f"{len(alone.described.database)} photos, {count} distractors\n")  # fmt: skip
-            print_table(data, options.chains.split(";"), options.augment, timed=not options.untimed)
+            print_table(data, chains, options.augment, timed=not options.untimed)
 
 
 def labelled(folder: Path) -> LabelledSet:
@@ -126,10 +128,12 @@ def unlabelled(folder: Path) -> LabelledSet:
     return LabelledSet(GroundTruth(folder.name, names, (query,)), paths, paths[:1])
 
 
-def described(photos: LabelledSet, extractor: Extractor, local: FeatureExtractor) -> Measured:
+def described(
+    photos: LabelledSet, extractor: Extractor, local: FeatureExtractor | None
+) -> Measured:
     """Its descriptors and features; from the cache, if they were made before."""
     found = describe_set(extractor, photos, skip=True)
-    return Measured(found, features_of_set(local, found.photos))
+    return Measured(found, local and features_of_set(local, found.photos))
 
 
 def together(parts: Sequence[Measured]) -> Measured:
@@ -194,7 +198,8 @@ class View:
     def __init__(self, data: Measured, row: int) -> None:
         """Look at a query."""
         self.descriptor: Descriptor = data.described.queries[row]
-        self.features: Sequence[Features] = [data.features.queries[row]]
+        made = data.features
+        self.features: Sequence[Features] = [] if made is None else [made.queries[row]]
         self._data = data
         self.calibration: Calibration | None = data.calibration
 
@@ -209,7 +214,8 @@ class View:
 
     def features_of(self, ids: Ids) -> Sequence[Features | None]:
         """Of some rows."""
-        return [self._data.features.database[number] for number in ids.tolist()]
+        made = self._data.features
+        return [None if made is None else made.database[number] for number in ids.tolist()]
 
     def search(self, descriptor: Descriptor, top: int) -> Ranking:
         """By all products."""
