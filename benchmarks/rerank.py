@@ -133,7 +133,7 @@ def described(
 ) -> Measured:
     """Its descriptors and features; from the cache, if they were made before."""
     found = describe_set(extractor, photos, skip=True)
-    return Measured(found, local and features_of_set(local, found.photos))
+    return Measured(found, None if local is None else features_of_set(local, found.photos))
 
 
 def together(parts: Sequence[Measured]) -> Measured:
