@@ -15,8 +15,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.files.threads import threads
-from solar.index.vectors._scan import cores, faiss_here
+from solar.files.threads import cores, threads
+from solar.index.vectors._scan import faiss_here
 
 Floats = NDArray[np.float32]
 IN_A_BLOCK = 32
