@@ -19,6 +19,7 @@ import platform
 from pathlib import Path
 
 from solar.calibration import Calibration
+from solar.evaluation.report import percent
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import Ranked
@@ -103,7 +104,7 @@ def orders(
     for known, chain in ((None, []), (None, [Geometric()]), (calibration, [Geometric()])):
         rankings = Ranked(described, None, features, known).rankings(chain)
         scores = score_rankings(rankings, described.ground_truth.queries)
-        figures.append(" / ".join(f"{100 * score.map:.1f}" for score in scores.values()))
+        figures.append(" / ".join(percent(score.map) for score in scores.values()))
     return f"| {path.name} | {' | '.join(figures)} |"
 
 
