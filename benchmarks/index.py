@@ -1,6 +1,6 @@
 """How long an index takes to open, to grow and to be searched, and how many bytes it has.
 
-    python benchmarks/index.py FOLDER [--rows 20000] [--rows 1000000]
+    python benchmarks/index.py FOLDER [--rows 20000] [--rows 1000000] [--kind exact]
 
 FOLDER receives an index of generated descriptors for each number of rows (2.3 GB for a million) and
 is left there. Every step runs in a process of its own, so that "open" is a first one. Photos are
@@ -16,12 +16,14 @@ import resource
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from solar.extraction import Extraction
 from solar.index import Index
+from solar.index.vectors import KINDS
 from solar.typing import Descriptors
 
 EXTRACTION = Extraction("generated", hashlib.sha256(b"generated").hexdigest(), 512, 1024, (1.0,))
@@ -48,8 +50,8 @@ def names(start: int, count: int) -> list[str]:
     return [f"{n // 1000:04d}/IMG_{n:08d}.jpg" for n in range(start, start + count)]
 
 
-def fill(folder: Path, count: int) -> dict[str, float]:
-    index = Index.create(folder, Generated(), local=None)  # type: ignore[arg-type]
+def fill(folder: Path, count: int, kind: str) -> dict[str, float]:
+    index = Index.create(folder, Generated(), kind=kind, local=None)  # type: ignore[arg-type]
     spent = 0.0
     for start in range(0, count, BLOCK):
         size = min(BLOCK, count - start)
@@ -57,15 +59,15 @@ def fill(folder: Path, count: int) -> dict[str, float]:
         began = time.perf_counter()
         index.add_descriptors(called, new, EXTRACTION)
         spent += time.perf_counter() - began
-    sizes = {kind: 0 for kind in ("catalogue", "descriptors", "float16", "features")}
+    sizes = Counter[str]()
     for file in folder.iterdir():
         if file.name != "lock":
             sizes[file.name.split("-")[0]] += file.stat().st_size
-    each = {f"{kind}_bytes_a_row": size / count for kind, size in sizes.items() if size}
+    each = {f"{name}_bytes_a_row": size / count for name, size in sizes.items() if size}
     return {"rows_a_second": count / spent, **each}
 
 
-def use(folder: Path, count: int) -> dict[str, float]:
+def use(folder: Path, count: int, _: str) -> dict[str, float]:
     began = time.perf_counter()
     index = Index.open(folder)
     assert len(index) >= count
@@ -92,7 +94,7 @@ def use(folder: Path, count: int) -> dict[str, float]:
     }
 
 
-def grow(folder: Path, count: int) -> dict[str, float]:
+def grow(folder: Path, count: int, _: str) -> dict[str, float]:
     index, replica = Index.open(folder), Index.open(folder)
     replica.search_descriptors(rows(7, 1), EXTRACTION)
     new, called = rows(count, 1000), names(count, 1000)
@@ -109,7 +111,7 @@ def grow(folder: Path, count: int) -> dict[str, float]:
     return {"add_1000_seconds": added, "refresh_and_search_seconds": seen, "remove_1000": removed}
 
 
-def care(folder: Path, count: int) -> dict[str, float]:
+def care(folder: Path, count: int, _: str) -> dict[str, float]:
     index = Index.open(folder)
     began = time.perf_counter()
     assert index.verify() == []
@@ -126,15 +128,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--kind", choices=list(KINDS), default="exact")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     for count in given.rows or [20_000, 1_000_000]:
-        place = given.folder / f"{count}.index"
+        place = given.folder / f"{count}-{given.kind}.index"
         if given.step:
-            sys.stdout.write(json.dumps(STEPS[given.step](place, count)))
+            sys.stdout.write(json.dumps(STEPS[given.step](place, count, given.kind)))
             continue
         for step in STEPS:
             command = [sys.executable, __file__, str(given.folder), "--rows", str(count)]
+            command += ["--kind", given.kind]
             done = subprocess.run(  # noqa: S603
                 [*command, "--step", step], check=True, capture_output=True, text=True
             )

@@ -273,7 +273,7 @@ def efforts(vectors: Vectors) -> list[Effort | None]:
         return [None]
     lists = len(vectors.trained.middles)
     if vectors.flat:
-        return [Effort(lists, candidates) for candidates in (200, 1000, 4000)]
+        return [Effort(lists, candidates) for candidates in (200, 1000)]
     return [Effort(max(1, lists // part), some) for part in (32, 8, 2) for some in (100, 400)]
 
 

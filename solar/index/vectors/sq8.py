@@ -18,7 +18,7 @@ class Sq8:
     """Rows in two files, numbers and their inverse lengths; see `Kind`."""
 
     says = "a byte a number: scores and order are those of rounded descriptors"
-    recall = 0.99
+    recall = 0.997
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Sq8Vectors:
         """See `Kind.open`."""
