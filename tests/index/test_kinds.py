@@ -60,8 +60,10 @@ def test_a_kind_that_is_none_is_refused(tmp_path: Path, photos: Path) -> None:
     assert not (tmp_path / "i").exists()
 
 
-@pytest.mark.parametrize("after", KINDS)
-@pytest.mark.parametrize("before", KINDS)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [*(("exact", kind) for kind in KINDS), *((kind, "float16") for kind in KINDS)],
+)
 def test_an_index_is_converted_and_no_photo_is_read(
     before: str, after: str, tmp_path: Path, photos: Path
 ) -> None:
