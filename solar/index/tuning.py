@@ -14,7 +14,8 @@ from solar.index.vectors import Effort, ListedVectors
 from solar.typing import Descriptors, Ids, Progress
 
 _FEW, _MANY = 10, 100  # Of which recall is told.
-_CANDIDATES = (25, 50, 100, 200, 400, 800)
+_CANDIDATES = (50, 200, 1000)
+_CANDIDATES_OF_ALL = (100, 400, 1000, 2000, 4000)  # Where all lists are looked at.
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def tuned(snapshot: Snapshot, recall: float, queries: int, progress: Progress | 
     exact_milliseconds = 1000 * (time.perf_counter() - began) / len(asked[:5])
     lists = len(vectors.trained.middles)
     probes = [lists] if vectors.flat else [1 << n for n in range(lists.bit_length())]
-    efforts = [Effort(each, candidates) for each in probes for candidates in _CANDIDATES]
+    numbers = _CANDIDATES_OF_ALL if vectors.flat else _CANDIDATES
+    efforts = [Effort(each, candidates) for each in probes for candidates in numbers]
     before, measured = vectors.effort, []
     try:
         vectors.effort = Effort(lists, _FEW)
