@@ -54,11 +54,12 @@ torch.export.save(program, "model.pt2")                         # of any batch a
 ```
 
 There `torch.export.load("model.pt2").module()` runs without Solar. AOTInductor compiles the same
-for the device of the model, where a C++ compiler is:
+for the device of the model, where a C++ compiler is; it takes images of contiguous memory only, and
+does not say so of others:
 
 ```python
 torch._inductor.aoti_compile_and_package(program, package_path="compiled.pt2")
-compiled = torch._inductor.aoti_load_package("compiled.pt2")
+compiled = torch._inductor.aoti_load_package("compiled.pt2")   # compiled(images.contiguous())
 ```
 """
 
