@@ -51,7 +51,7 @@ def contents(index: Index, candidates: set[str]) -> dict[str, tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for text, hits in zip(ordered, search(index, queries, 1), strict=True):
         for hit in hits:
-            if hit.score > 0.99999:
+            if hit.score > 0.99:  # Kinds that round; other contents are far from it.
                 assert text.startswith(f"{hit.path} ")
                 found[hit.path] = (text, hit.id)
     unknown = paths(index).keys() - found.keys()

@@ -41,6 +41,7 @@ def at_once(count: int, call: Callable[[int], object]) -> list[object]:
 def test_the_example_serves_threads_while_others_add(tmp_path: Path, photos: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
+    Index.create(tmp_path / "my.index", BytesExtractor(), local=None)
     service = Service(tmp_path / "my.index", inbox, BytesExtractor())
     try:
         other = Index.open(tmp_path / "my.index", BytesExtractor())
