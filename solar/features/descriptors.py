@@ -27,8 +27,7 @@ HAND_MADE = {
 """Descriptors that look at photos themselves; all others look at patches."""
 
 DEFAULT = "rootsift"
-"""Whose features an index keeps: as good as a network's on photos of places, in a tenth of the
-time; see `benchmarks/features.py`."""
+"""Whose features an index keeps; docs/decisions/0005-keypoints.md says why."""
 
 
 def open_descriptor(
