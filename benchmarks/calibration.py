@@ -19,6 +19,7 @@ import platform
 from pathlib import Path
 
 from solar.calibration import Calibration
+from solar.datasets import open_labelled
 from solar.evaluation.report import percent
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.retrieval._features import features_of_set
@@ -29,7 +30,6 @@ from solar.evaluation.retrieval.calibrating import (
     cases_to_learn,
     cases_to_measure,
     learn,
-    open_labelled,
 )
 from solar.evaluation.retrieval.described import describe_set
 from solar.evaluation.retrieval.metrics import score_rankings

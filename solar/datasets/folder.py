@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from solar.datasets.ground_truth import GroundTruth, Query
-from solar.datasets.photos import LabelledSet
+from solar.datasets.photos import LabelledSet, open_dataset
 from solar.datasets.places.places import open_places
 from solar.datasets.places.rows import MOST_BYTES, Problems, open_table, photo_path
 from solar.errors import SolarError
@@ -96,3 +96,15 @@ def _rows(table: Path, root: Path) -> Iterator[tuple[int, list[str]]]:
             raise SolarError(f"{printable(table)}: row {row}: {error}") from error
     if problems.count:
         raise SolarError(str(problems.kept[0]))
+
+
+def open_labelled(photos: AnyPath) -> LabelledSet:
+    """A folder of places, a folder with a ground truth, or a CSV of pairs beside its photos.
+
+    Raises:
+        SolarError: as `open_folder` and `open_dataset`.
+    """
+    path = Path(photos)
+    if path.suffix.lower() == ".csv":
+        return open_folder(path.parent, path)
+    return open_dataset(path) if any(path.glob("gnd_*")) else open_folder(path)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solar.calibration import Calibration
+from solar.datasets import open_labelled
 from solar.errors import UsageError
 from solar.evaluation.retrieval.calibrating import (
     Reliability,
     cases_to_learn,
     learn,
-    open_labelled,
 )
 from solar.extraction import open_extractor
 from solar.extraction.engines.choose import document_of

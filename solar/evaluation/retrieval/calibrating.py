@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ from solar.calibration import (
     probabilities,
     sample_rows,
 )
-from solar.datasets.folder import open_folder
-from solar.datasets.photos import LabelledSet, open_dataset
+from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
@@ -33,7 +31,7 @@ from solar.evaluation.retrieval.described import DescribedSet, describe_set
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.rerank.geometric import verify
-from solar.typing import AnyPath, Ids, Progress
+from solar.typing import Ids, Progress
 
 SHOWN = 10
 """First hits of a case that count."""
@@ -62,18 +60,6 @@ class Case:
     inliers: Sequence[int | None]
     right: Bools
     background: Background
-
-
-def open_labelled(photos: AnyPath) -> LabelledSet:
-    """A folder of places, a folder with a ground truth, or a CSV of pairs beside its photos.
-
-    Raises:
-        SolarError: as `open_folder` and `open_dataset`.
-    """
-    path = Path(photos)
-    if path.suffix.lower() == ".csv":
-        return open_folder(path.parent, path)
-    return open_dataset(path) if any(path.glob("gnd_*")) else open_folder(path)
 
 
 def cases_to_learn(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import solar
-from solar.datasets.folder import open_folder
+from solar.datasets.folder import open_labelled
 from solar.datasets.ground_truth import GroundTruth, Query
-from solar.datasets.photos import LabelledSet, open_dataset
+from solar.datasets.photos import LabelledSet
 from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
 from solar.evaluation.report.report import LabelledHit, Report, Result, number
@@ -86,7 +86,7 @@ def evaluate(
     if any(way.needs_features for way in chain) != (local is not None):
         raise UsageError("--rerank geometric and --local go together, such as --local solar-local")
     if not isinstance(photos, LabelledSet):
-        photos = _opened(Path(photos))
+        photos = open_labelled(photos)
     extractor = model
     if not isinstance(extractor, Extractor):
         decoding = "stored" if photos.stored else "draft"
@@ -199,10 +199,6 @@ def default_folder(photos: LabelledSet, extraction: Extraction, crop: bool = Tru
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
     model = re.sub(r"[^\w.-]", "_", Path(extraction.model).name)
     return Path("runs") / "eval" / f"{truth.dataset}-{model}-{digest}"
-
-
-def _opened(folder: Path) -> LabelledSet:
-    return open_dataset(folder) if any(folder.glob("gnd_*")) else open_folder(folder)
 
 
 def _result(value: Score) -> Result:
