@@ -58,6 +58,11 @@ class MissingPackage(SolarError, ImportError):
 _EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "onnx", "onnxscript"), "train"),
     "scipy": "rerank",
+    **dict.fromkeys(
+        ("fastapi", "uvicorn", "starlette", "python_multipart", "prometheus_client", "watchfiles"),
+        "web",
+    ),
+    "httpx": "client",
 }
 
 

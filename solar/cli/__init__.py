@@ -22,6 +22,7 @@ _WrongCall: type[Exception] = typer.BadParameter.__mro__[1]
 COMMANDS = {
     "index": ("index", "Put photos into an index; only new and changed ones."),
     "search": ("search", "Find photos of the place that a photo shows."),
+    "serve": ("serve", "A page and an HTTP API to search an index with."),
     "info": ("maintain", "What an index holds, what was skipped and why, which photos are copies."),
     "list": ("maintain", "Every photo of an index by its number, and where it is."),
     "verify": ("maintain", "Check that all of an index is as it was written."),

@@ -35,7 +35,7 @@ from solar.index.results import Hit, IndexedPhoto, IndexInfo
 from solar.photos import Box, Photo
 from solar.rerank import judged, reach
 from solar.rerank import rerank as look_again
-from solar.typing import AnyPath, Descriptor, Descriptors
+from solar.typing import AnyPath, Descriptor, Descriptors, Ids
 
 _AT_ONCE = 500  # Of photos that are asked for.
 
@@ -122,9 +122,31 @@ class Reader:
         return self._models.calibration(self._snapshot.commit.extraction)
 
     @property
+    def keeps_features(self) -> bool:
+        """Whether it keeps features, by which hits are verified."""
+        return self._snapshot.commit.features is not None
+
+    @property
     def kind(self) -> str:
         """How descriptors are kept; see `Index.create`."""
         return self._snapshot.commit.kind
+
+    @property
+    def roots(self) -> list[str]:
+        """The folders that its photos are kept relative to, where they are now, as added."""
+        folders = self._snapshot.roots.folders
+        return [path_to_text(folders[number]) for number in sorted(folders) if folders[number]]
+
+    def ids(self, where: str | None = None) -> Ids:
+        """The ids of all photos, those without a descriptor too: (N,), rising.
+
+        Args:
+            where: only of those that this filter lets through; see `solar.index.where`.
+
+        Raises:
+            UsageError: the filter cannot be read.
+        """
+        return self._snapshot.matching(where)
 
     def refresh(self) -> bool:
         """Answer from the last commit from now on; the model stays loaded.
@@ -166,6 +188,10 @@ class Reader:
         if where is None:
             return (_photo(snapshot, entry) for entry in _all(snapshot))
         return _photos(snapshot, snapshot.matching(where).tolist())
+
+    def photos_of(self, ids: Sequence[int]) -> Iterator[IndexedPhoto]:
+        """Photos by their ids, in this order; those that are not there are left out."""
+        return _photos(self._snapshot, ids)
 
     def info(self) -> IndexInfo:
         """What the index holds, and which photos could not be used and why."""
@@ -356,11 +382,11 @@ def _all(snapshot: Snapshot) -> Iterator[Entry]:
     return snapshot.catalogue.all(snapshot.commit.generation)
 
 
-def _photos(snapshot: Snapshot, ids: list[int]) -> Iterator[IndexedPhoto]:
+def _photos(snapshot: Snapshot, ids: Sequence[int]) -> Iterator[IndexedPhoto]:
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]
         found = snapshot.find(part)
-        yield from (_photo(snapshot, found[number]) for number in part)
+        yield from (_photo(snapshot, found[number]) for number in part if number in found)
 
 
 def _photo(snapshot: Snapshot, entry: Entry) -> IndexedPhoto:

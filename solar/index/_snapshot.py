@@ -193,14 +193,18 @@ class Snapshot:
             rows[position] = descriptor
         return rows
 
-    def matching(self, where: str) -> NDArray[np.int64]:
+    def matching(self, where: str | None) -> NDArray[np.int64]:
         """The ids of photos that a filter lets through, rising; see `solar.index.where`.
+
+        Args:
+            where: the filter; None for all photos.
 
         Raises:
             UsageError: it cannot be read.
         """
         folders = self.roots.folders
-        return self.catalogue.matching(Where.parse(where), folders, self.commit.generation)
+        parsed = None if where is None else Where.parse(where)
+        return self.catalogue.matching(parsed, folders, self.commit.generation)
 
     def owners_of(self, where: str | None) -> NDArray[np.int64]:
         """As `owners`, but -1 for photos that a filter does not let through.

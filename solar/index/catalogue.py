@@ -225,19 +225,22 @@ class Catalogue:
         question = f"SELECT {COLUMNS}, checksum, born FROM photos WHERE {where}"  # noqa: S608
         return [_checked(row, self.file) for row in self._ask(question, values)]
 
-    def matching(self, where: Where, folders: Mapping[int, bytes], at: int) -> NDArray[np.int64]:
+    def matching(
+        self, where: Where | None, folders: Mapping[int, bytes], at: int
+    ) -> NDArray[np.int64]:
         """The ids of photos that a filter lets through, rising.
 
         Args:
-            where: the filter.
+            where: the filter; None for all.
             folders: of the roots, where they are now.
             at: generation.
         """
-        question = f"SELECT id FROM photos WHERE {_LIVE} AND {where.condition} ORDER BY id"  # noqa: S608
+        also, values = ("1", ()) if where is None else (where.condition, tuple(where.values))
+        question = f"SELECT id FROM photos WHERE {_LIVE} AND {also} ORDER BY id"  # noqa: S608
         with self._asking() as connection:
             for name, function in functions(folders).items():
                 connection.create_function(name, -1, function, deterministic=True)
-            found = connection.execute(question, (at, *where.values)).fetchall()
+            found = connection.execute(question, (at, *values)).fetchall()
         return np.array(found, np.int64).reshape(-1)
 
     def owners(

@@ -100,6 +100,27 @@ def decode_within(
         return photo, (height, width) if turn > 4 else (width, height)
 
 
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of an encoded photo as it is stored, by its head; nothing is decoded.
+
+    Args:
+        data: see `decode_photo`.
+        name: what to call it in an error.
+
+    Raises:
+        DecoderMissing: a decoder must be installed.
+        PhotoError: it is no photo, or its head is damaged.
+    """
+    kind = kind_of(data)
+    if kind is None:
+        raise PhotoError(why_unsupported(data), name)
+    with _plain_errors(name, kind):
+        need_decoder(kind)
+        opener = _OPENERS.get(kind)
+        source = opener(data) if opener else with_pillow(data, kind)
+        return source.size
+
+
 def finish_image(photo: Image.Image, name: str, *, turned: bool = True) -> Image.Image:
     """An image of Pillow's, opened or made by somebody else, as `decode_photo` gives it.
 

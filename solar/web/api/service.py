@@ -1,0 +1,185 @@
+"""The service itself: the index at its last commit, and threads that ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+
+from solar.errors import SolarError
+from solar.extraction import open_extractor
+from solar.index import Index
+from solar.web.api.copies import Copies
+from solar.web.api.names import Names
+from solar.web.api.settings import Settings
+from solar.web.api.sharing import SharedExtractor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Service:
+    """An index that many ask at once.
+
+    Attributes:
+        settings: that it was told.
+        stopping: set once it ends.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the index; the model is loaded by `warm`.
+
+        Raises:
+            SolarError: the index or its model cannot be opened.
+        """
+        self.settings = settings
+        self.stopping = threading.Event()
+        self.ready = False
+        self._pool = ThreadPoolExecutor(settings.limits.at_once, thread_name_prefix="solar-web")
+        self._pending = 0
+        self._refreshing = threading.Lock()
+        self._seen: object = None
+        self.copies = Copies()
+        self._remembered: dict[str, tuple[int, Any]] = {}
+        self._open()
+
+    def _open(self) -> None:
+        s = self.settings
+        made = Index.open(s.index).extraction
+        extractor = open_extractor(
+            made.model if s.model is None else s.model,
+            engine=s.engine,
+            device=s.device,
+            precision=s.precision,
+            image_size=made.image_size,
+            scales=made.scales,
+            decoding=made.decoding,
+        )
+        self.shared = SharedExtractor(extractor)
+        self._index = Index.open(s.index, self.shared)
+        self.names = Names(self._index.roots)
+
+    def warm(self) -> None:
+        """Load all that the first search needs.
+
+        Raises:
+            SolarError: the model cannot be loaded, or a descriptor is damaged.
+        """
+        self._index.warm()
+        self.ready = True
+
+    @property
+    def index(self) -> Index:
+        """The index at its last commit, also where another process made that.
+
+        Raises:
+            IndexFolderError: it is gone, or damaged.
+        """
+        seen = _signature(self.settings.index)
+        if seen != self._seen:
+            with self._refreshing:
+                if seen != self._seen:
+                    made = self._index.extraction
+                    self._index.refresh()
+                    if made.differences(self._index.extraction):
+                        self.shared.close()
+                        self._open()  # described anew with another model
+                    self.names = Names(self._index.roots)
+                    self._seen = seen
+        return self._index
+
+    @property
+    def attention_stages(self) -> list[str]:
+        """Of the model, those of which attention can be shown."""
+        return []
+
+    def remembered(self, what: str, make: Callable[[Index], R]) -> R:
+        """What follows from the index alone, made once for each commit.
+
+        Args:
+            what: its name.
+            make: makes it.
+        """
+        index = self.index
+        kept = self._remembered.get(what)
+        if kept is None or kept[0] != index.generation:
+            kept = index.generation, make(index)
+            self._remembered[what] = kept
+        found: R = kept[1]
+        return found
+
+    async def work(self, task: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do something in a thread, when its turn comes.
+
+        Raises:
+            HTTPException: 503 where too many wait, or it takes too long.
+        """
+        limits = self.settings.limits
+        if self._pending >= limits.waiting:
+            raise busy("too many requests at once: try again")
+        loop = asyncio.get_running_loop()
+        future = self._pool.submit(partial(task, *args, **kwargs))
+        self._pending += 1
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
+        try:
+            return await asyncio.wait_for(
+                asyncio.shield(asyncio.wrap_future(future)), limits.seconds
+            )
+        except asyncio.TimeoutError as error:
+            future.cancel()
+            raise busy(f"took longer than {limits.seconds:g} seconds: ask for less") from error
+
+    def _done(self) -> None:
+        self._pending -= 1
+
+    @property
+    def pending(self) -> int:
+        """Requests that are worked on, or wait."""
+        return self._pending
+
+    def plain(self, error: SolarError) -> str:
+        """What a stranger may read of an error: no path of this machine."""
+        name = "" if error.path is None else f"{Path(error.path).name}: "
+        return self.names.without_paths(f"{name}{error.reason}", self.settings.index)
+
+    def close(self) -> None:
+        """Let go of threads and files."""
+        self.stopping.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.shared.close()
+        self._index.close()
+
+
+def busy(words: str) -> HTTPException:
+    """The answer to who should try again."""
+    return HTTPException(503, words, {"Retry-After": "1"})
+
+
+def _signature(folder: Path) -> object:
+    """What changes with every commit: names, sizes and times of the catalogue's files."""
+    try:
+        with os.scandir(folder) as files:
+            return sorted(
+                (file.name, (found := file.stat()).st_size, found.st_mtime_ns)
+                for file in files
+                if file.name.startswith("catalogue")
+            )
+    except OSError:
+        return None  # refreshing says what is wrong
+
+
+def service_of(request: Request) -> Service:
+    """The service of a request."""
+    service: Service = request.app.state.service
+    return service
+
+
+Served = Annotated[Service, Depends(service_of)]
