@@ -28,7 +28,8 @@ from solar.evaluation import revisited
 from solar.evaluation.retrieval import rank
 from solar.evaluation.retrieval.metrics import Score, score_rankings
 from solar.extraction import Extraction
-from solar.extraction.shards import create_shards, on_grid, open_shards
+from solar.extraction.shard import Said, on_grid
+from solar.extraction.shards import create_shards, open_shards, write_shard
 
 DATABASE, QUERIES, LABELLED, SHARD = 6322, 70, 300, 4096
 
@@ -153,9 +154,8 @@ def generate(folder: Path, count: int, dimensions: int) -> None:
     shards = create_shards(folder / "shards", extraction, numbers, SHARD, "float16")
     for shard in shards.missing():
         rows = min(SHARD, count - shard * SHARD)
-        partial = shards.path(shard).with_suffix(".partial.npy")
-        np.save(partial, unit(np.random.default_rng(shard), rows, dimensions).astype(np.float16))
-        partial.rename(shards.path(shard))
+        made = unit(np.random.default_rng(shard), rows, dimensions)
+        write_shard(shards, shard, made, Said([]))
     rng = np.random.default_rng(2**32)
     queries, database = unit(rng, QUERIES, dimensions), unit(rng, DATABASE, dimensions)
     gnd = []

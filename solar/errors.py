@@ -63,6 +63,7 @@ _EXTRAS = {
         "web",
     ),
     "httpx": "client",
+    **dict.fromkeys(("fsspec", "s3fs", "gcsfs"), "cloud"),
 }
 
 

@@ -1,9 +1,10 @@
-"""solar describe: descriptors into a NumPy file."""
+"""solar describe: descriptors into a NumPy file, or into shards that many machines fill."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +20,11 @@ from solar.cli.options import (
     Scales,
     extractor_of,
 )
+from solar.errors import UsageError
 from solar.files import claim_output
+
+if TYPE_CHECKING:
+    from solar.extraction import Extractor
 
 
 def register(app: typer.Typer) -> None:
@@ -28,12 +33,30 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    photos: Annotated[list[Path], typer.Argument(help="Photos and folders of photos.")],
-    to: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            help="Photos and folders of photos; with --worker also addresses, as "
+            "s3://bucket/photos."
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option(help="The .npz file to write; with --worker a folder or an address."),
+    ],
     model: Model = "solar-r18",
     image_size: ImageSize = None,
     scales: Scales = None,
     exclude: Exclude = None,
+    worker: Annotated[
+        bool,
+        typer.Option(
+            "--worker",
+            help="Be one of several machines that run this command and see one --to: each "
+            "describes shards of photos that no other does, and those of machines that are lost. "
+            "`solar index --from-shards` makes an index of them.",
+        ),
+    ] = False,
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -43,22 +66,56 @@ def describe(
 
     An interrupted run goes on where it stopped.
     """
+    from solar.extraction.descriptors import is_descriptors_file
+    from solar.files.stores import is_address
+
+    if worker:
+        if to.endswith(".npz") or overwrite:
+            raise UsageError(f"--worker: {to} is to be a folder or an address, never overwritten")
+    elif far := [place for place in (*photos, to) if is_address(place)]:
+        raise UsageError(f"{far[0]}: add --worker, which reads and writes addresses")
+    else:
+        claim_output(
+            Path(to),
+            inputs=photos,
+            suffixes=(".npz",),
+            overwrite=overwrite,
+            made_by=is_descriptors_file,
+        )
+    extractor = extractor_of(model, device, precision, image_size, scales, engine=engine)
+    made = _together if worker else _alone
+    made(extractor, photos, to, exclude or ())
+
+
+def _alone(extractor: Extractor, photos: Sequence[str], to: str, exclude: Sequence[str]) -> None:
     from solar.extraction import engine_of
     from solar.extraction.describe import describe_to_file, partial_folder
-    from solar.extraction.descriptors import is_descriptors_file
 
-    claim_output(
-        to, inputs=photos, suffixes=(".npz",), overwrite=overwrite, made_by=is_descriptors_file
-    )
-    extractor = extractor_of(model, device, precision, image_size, scales, engine=engine)
     kept = f"{partial_folder(to)} keeps what was described: the same command goes on with it"
     with keeping(kept), progress("describing") as show:
-        report = describe_to_file(extractor, photos, to, show, exclude=exclude or ())
-    for line in report.left_out:
-        err.print(line)
-    for reason in report.failed:
-        err.print(f"skipped {reason}")
+        report = describe_to_file(extractor, photos, to, show, exclude=exclude)
+    _print_missing(report.left_out, report.failed)
     dimensions = extractor.extraction.dimensions
     out.print(
         f"{to}: {report.described:,} photos, {dimensions} numbers each, by {engine_of(extractor)}"
     )
+
+
+def _together(extractor: Extractor, photos: Sequence[str], to: str, exclude: Sequence[str]) -> None:
+    from solar.extraction import engine_of
+    from solar.extraction.workers import describe_together
+
+    kept = f"{to} keeps the shards that are whole: the same command goes on with the others"
+    with keeping(kept), progress("describing") as show:
+        report = describe_together(extractor, photos, to, show, exclude=exclude)
+    _print_missing(report.left_out, report.failed)
+    here = f"{report.described:,} of them described here, by {engine_of(extractor)}"
+    out.print(f"{to}: all shards of {report.photos:,} photos are there, {here}")
+    out.print(f"  an index of them: solar index --from-shards {to} --to my.index")
+
+
+def _print_missing(left_out: Sequence[str], failed: Sequence[str]) -> None:
+    for line in left_out:
+        err.print(line)
+    for reason in failed:
+        err.print(f"skipped {reason}")

@@ -63,6 +63,13 @@ def index(
         typer.Option("--no-local", help="Keep no keypoints: searches then verify nothing."),
     ] = False,
     exclude: Exclude = None,
+    from_shards: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of PHOTOS: the folder or address where machines put what they described "
+            "together, see `solar describe --worker`. No photo is read. [none]"
+        ),
+    ] = None,
     check: Annotated[
         str,
         typer.Option(
@@ -96,15 +103,32 @@ def index(
 
     An interrupted run goes on where it stopped. A photo that was renamed or moved keeps its place.
     """
-    from solar.index import index_photos
+    from solar.index import index_photos, index_shards
 
     if check not in ("times", "content"):
         raise UsageError(f"--check {shown(check)}: use times or content")
     if no_local and local is not None:
         raise UsageError("--local and --no-local exclude each other: leave one out")
-    if model is not None or not to.exists():
+    if model is not None or not (to.exists() or from_shards):
         ready(model or "solar-r18")
     what = f"{to} keeps what was described: the same command goes on with the rest"
+    if from_shards is not None:
+        if photos or image_size or scales or exclude or moved or prune or prune_missing_root:
+            raise UsageError("--from-shards: takes photos and settings from there: no others")
+        with keeping(what), progress("indexing") as show:
+            done = index_shards(
+                to,
+                from_shards,
+                model=model,
+                kind=kind,
+                local=local,
+                engine=engine,
+                device=device,
+                precision=precision,
+                progress=show,
+            )
+        _told(done, as_json)
+        return
     with keeping(what), progress("indexing") as show:
         done = index_photos(
             to,
@@ -125,11 +149,15 @@ def index(
             precision=precision,
             progress=show,
         )
+    _told(done, as_json)
+
+
+def _told(done: Indexed, as_json: bool) -> None:
     if as_json:
         print_json(done.to_json())
     else:
         _print(done)
-        _print_missing(done.report, to)
+        _print_missing(done.report, done.index)
     if done.useless:
         raise typer.Exit(1)
 

@@ -1,17 +1,17 @@
 """A folder of descriptors in shards: filled in any order, by any number of machines, resumable.
 
 ``manifest.json`` holds the extraction, the number of photos and a digest of their names;
-``shard-00000.npy`` holds the descriptors of the first ``shard_size`` photos, in order, and so on.
-Photos that could not be described are listed in ``shard-00000.failed.json`` and have no row.
+``shard-00000.npy`` holds the descriptors of the first ``shard_size`` photos, in order, and so on,
+and says which photos could not be described and have no row.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,15 @@ from numpy.typing import NDArray
 
 from solar.errors import SolarError, UsageError, some
 from solar.extraction.extraction import Extraction
-from solar.extraction.extractor import Extractor, collect
-from solar.files import MEGABYTE, read_json, shown, write_atomically
+from solar.extraction.extractor import Collected, Extractor, collect
+from solar.extraction.shard import Failure, Said, Shard, shard_bytes
+from solar.files import MEGABYTE, parse_json, printable, shown
+from solar.files.stores import FolderStore, Store, open_store
 from solar.photos import Box, Photo, name_of
 from solar.typing import AnyPath, Descriptors, Ids, Progress
 
+MANIFEST = "manifest.json"
 _READ_ROWS = 8192
-_GRID = 2.0**26
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A photo without a descriptor, its number among all, and the line that says why."""
-
-    position: int
-    photo: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -42,14 +35,14 @@ class Shards:
     """A folder of shards whose manifest was read.
 
     Attributes:
-        folder: where they are.
+        store: where they are.
         extraction: what made the descriptors.
         photos: how many the folder is for, described or not.
         shard_size: photos per shard.
         dtype: ``float16`` or ``float32``.
     """
 
-    folder: Path
+    store: Store
     extraction: Extraction
     photos: int
     shard_size: int
@@ -65,9 +58,9 @@ class Shards:
         """Of each descriptor."""
         return self.extraction.dimensions
 
-    def path(self, shard: int) -> Path:
-        """Where a shard is, or will be."""
-        return self.folder / f"shard-{shard:05d}.npy"
+    def name(self, shard: int) -> str:
+        """What a shard is called, or will be."""
+        return f"shard-{shard:05d}.npy"
 
     def size_of(self, shard: int) -> int:
         """How many photos a shard is for."""
@@ -75,7 +68,8 @@ class Shards:
 
     def missing(self) -> list[int]:
         """Shards that nobody has filled yet."""
-        return [shard for shard in range(self.count) if not self.path(shard).exists()]
+        there = {each.name for each in self.store.list()}
+        return [shard for shard in range(self.count) if self.name(shard) not in there]
 
     def rows(self) -> int:
         """How many descriptors there are.
@@ -85,17 +79,23 @@ class Shards:
         """
         if missing := self.missing():
             raise SolarError(
-                f"{self.folder}: {len(missing)} of {self.count} shards are missing "
-                f"({some(str(shard) for shard in missing)}): extract them first"
+                f"{printable(self.store.address)}: {len(missing)} of {self.count} shards are "
+                f"missing ({some(str(shard) for shard in missing)}): extract them first"
             )
         return sum(len(self._opened(shard)) for shard in range(self.count))
 
     def failures(self) -> list[Failure]:
-        """The photos that could not be described."""
+        """The photos that could not be described, of the shards that are there.
+
+        Raises:
+            SolarError: one of these is damaged.
+        """
+        missing = set(self.missing())
         return [
-            Failure(**entry)
-            for path in sorted(self.folder.glob("shard-*.failed.json"))
-            for entry in read_json(path)
+            failure
+            for shard in range(self.count)
+            if shard not in missing
+            for failure in self._opened(shard).said().failed
         ]
 
     def blocks(self) -> Iterator[NDArray[np.floating]]:
@@ -103,17 +103,22 @@ class Shards:
         self.rows()
         for shard in range(self.count):
             opened = self._opened(shard)
-            with self.path(shard).open("rb") as file:
-                file.seek(opened.offset)
-                for start in range(0, len(opened), _READ_ROWS):
-                    rows = min(_READ_ROWS, len(opened) - start)
-                    block = np.fromfile(file, opened.dtype, rows * self.dimensions)
-                    yield block.reshape(rows, self.dimensions)
+            for start in range(0, len(opened), _READ_ROWS):
+                yield opened.read(start, min(start + _READ_ROWS, len(opened)))
 
     def load(self) -> NDArray[np.floating]:
         """All (N, D) descriptors."""
         empty = np.empty((0, self.dimensions), self.dtype)
         return np.concatenate([empty, *self.blocks()])
+
+    def whole(self, shard: int) -> tuple[NDArray[np.floating], Said]:
+        """All (K, D) descriptors of a shard, and what it says of its photos.
+
+        Raises:
+            SolarError: it is missing or damaged.
+        """
+        opened = self._opened(shard)
+        return opened.read(0, len(opened)), opened.said()
 
     def take(self, rows: Ids) -> NDArray[np.floating]:
         """Some (K, D) descriptors, by their numbers among all."""
@@ -122,38 +127,31 @@ class Shards:
         homes = np.searchsorted(ends, rows, "right")
         found = np.empty((len(rows), self.dimensions), self.dtype)
         for number, (row, home) in enumerate(zip(rows.tolist(), homes.tolist(), strict=True)):
-            found[number] = opened[home][row - ends[home]]
+            start = row - int(ends[home]) + len(opened[home])
+            found[number] = opened[home].read(start, start + 1)[0]
         return found
 
-    def _opened(self, shard: int) -> np.memmap[Any, np.dtype[np.floating]]:
-        """A shard mapped, its shape and type checked, nothing read yet."""
-        path = self.path(shard)
-        expected = self.size_of(shard)
-        try:
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise SolarError(f"{path}: damaged ({error}): delete it and extract again") from error
-        if not isinstance(rows, np.memmap) or rows.dtype != self.dtype or rows.ndim != 2:
-            raise SolarError(f"{path}: not a matrix of {self.dtype}: delete it and extract again")
-        if rows.shape[1] != self.dimensions or len(rows) > expected or not rows.flags.c_contiguous:
-            raise SolarError(
-                f"{path}: of shape {rows.shape}, the manifest says at most "
-                f"({expected}, {self.dimensions}): delete it and extract again"
-            )
-        return rows
+    def _opened(self, shard: int) -> Shard:
+        """A shard, its shape and type checked, no row read yet."""
+        form = self.size_of(shard), self.dimensions, self.dtype
+        return Shard.open(self.store, self.name(shard), shard * self.shard_size, *form)
 
 
-def open_shards(folder: AnyPath) -> Shards:
+def open_shards(place: AnyPath | Store) -> Shards:
     """Read a folder's manifest.
+
+    Args:
+        place: a folder, an address such as s3://bucket/shards, or an opened store.
 
     Raises:
         SolarError: there is none, or it is damaged.
     """
-    path = Path(folder) / "manifest.json"
-    manifest = read_json(path, MEGABYTE)
+    store = open_store(place) if isinstance(place, str | os.PathLike) else place
+    path = f"{printable(store.address)}/{MANIFEST}"
+    manifest = _manifest(store)
     try:
         shards = Shards(
-            Path(folder),
+            store,
             Extraction.from_json(manifest["extraction"], path),
             int(manifest["photos"]),
             int(manifest["shard_size"]),
@@ -167,8 +165,18 @@ def open_shards(folder: AnyPath) -> Shards:
     return shards
 
 
+def _manifest(store: Store) -> Any:
+    path = f"{printable(store.address)}/{MANIFEST}"
+    try:
+        return parse_json(store.read(MANIFEST, 0, MEGABYTE))
+    except FileNotFoundError as missing:
+        raise SolarError(f"{path}: no such file") from missing
+    except ValueError as error:
+        raise SolarError(f"{path}: not JSON ({error})") from error
+
+
 def create_shards(
-    folder: str | Path,
+    place: AnyPath | Store,
     extraction: Extraction,
     photos: Sequence[str],
     shard_size: int,
@@ -178,7 +186,7 @@ def create_shards(
     """Write a folder's manifest, or join a folder that has the very same one.
 
     Args:
-        folder: made if missing.
+        place: a folder, made if missing, an address, or an opened store.
         extraction: what will make the descriptors.
         photos: their names, the same on every machine.
         shard_size: photos per shard.
@@ -188,7 +196,8 @@ def create_shards(
     Raises:
         UsageError: the folder is of another extraction or for other photos.
     """
-    folder = Path(folder)
+    store = open_store(place) if isinstance(place, str | os.PathLike) else place
+    folder = printable(store.address)
     names = "\n".join(photos).encode(errors="surrogateescape")  # as the file system has them
     manifest = {
         "extraction": extraction.to_json(),
@@ -197,16 +206,13 @@ def create_shards(
         "shard_size": shard_size,
         "dtype": dtype,
     }
-    path = folder / "manifest.json"
-    if not path.exists():
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder}: is no folder: {way_out}")
-        folder.mkdir(parents=True, exist_ok=True)
-        with write_atomically(path) as file:
-            file.write(json.dumps(manifest, indent=1).encode())
-    shards = open_shards(folder)
+    if isinstance(store, FolderStore) and store.folder.exists() and not store.folder.is_dir():
+        raise UsageError(f"{folder}: is no folder: {way_out}")
+    if store.stat(MANIFEST) is None:
+        store.create(MANIFEST, json.dumps(manifest, indent=1).encode())
+    shards = open_shards(store)
     shards.extraction.require_same(extraction, folder, way_out)
-    found = read_json(path, MEGABYTE)
+    found = _manifest(store)
     for name in ("photos", "photos_sha256", "shard_size", "dtype"):
         if found.get(name) != manifest[name]:
             raise UsageError(
@@ -244,25 +250,36 @@ def fill(
     """
     if not 0 <= part < parts:
         raise UsageError(f"part {part} of {parts}: parts count from 0 to {parts - 1}")
-    own = range(part, shards.count, parts)
+    missing, own = set(shards.missing()), range(part, shards.count, parts)
     spans = {n: slice(n * shards.shard_size, (n + 1) * shards.shard_size) for n in own}
     total = sum(len(photos[span]) for span in spans.values())
-    failed, before = [], 0
+    failed, before = list[Failure](), 0
     for shard, span in spans.items():
-        if not shards.path(shard).exists():
+        if shard in missing:
             told = progress and progress_within(progress, before, total)
             found = collect(extractor, photos[span], boxes and boxes[span], told)
-            failures = [
-                Failure(span.start + f.position, name_of(photos[span][f.position]), f.reason)
-                for f in found.failures
-            ]
+            failures = failures_of(found, photos[span], span.start)
             failed += failures
             if skip_failed or not failures:
-                _write(shards, shard, found.descriptors, failures)
+                write_shard(shards, shard, found.descriptors, Said(failures))
         before += len(photos[span])
         if progress:
             progress(before, total)
     return failed
+
+
+def failures_of(found: Collected, photos: Sequence[Photo], first: int) -> list[Failure]:
+    """Photos of a shard that could not be described.
+
+    Args:
+        found: what was made of them.
+        photos: of the shard.
+        first: number of the first of them among all.
+    """
+    return [
+        Failure(first + each.position, name_of(photos[each.position]), each.reason)
+        for each in found.failures
+    ]
 
 
 def progress_within(progress: Progress, before: int, total: int) -> Progress:
@@ -270,22 +287,13 @@ def progress_within(progress: Progress, before: int, total: int) -> Progress:
     return lambda done, _: progress(before + done, total)
 
 
-def _write(shards: Shards, shard: int, rows: Descriptors, failures: Sequence[Failure]) -> None:
-    path = shards.path(shard)
-    failed = path.with_suffix(".failed.json")
-    if failures:
-        with write_atomically(failed) as file:
-            file.write(json.dumps([vars(failure) for failure in failures], indent=1).encode())
-    else:
-        failed.unlink(missing_ok=True)
-    with write_atomically(path) as file:
-        np.save(file, on_grid(rows).astype(shards.dtype), allow_pickle=False)
+def write_shard(shards: Shards, shard: int, rows: Descriptors, said: Said) -> None:
+    """Put a shard where all see it, whole.
 
-
-def on_grid(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Components rounded to multiples of 2^-26, which float32 holds too if they are below 1.
-
-    Sums of their products are exact in float64, so that rankings do not depend on the machine.
+    Args:
+        shards: of which it is one.
+        shard: its number.
+        rows: (K, D) of those photos that have one, in order.
+        said: of all its photos.
     """
-    exact: NDArray[np.float64] = np.rint(rows.astype(np.float64) * _GRID) / _GRID
-    return exact
+    shards.store.write(shards.name(shard), shard_bytes(rows, shards.dtype, said))

@@ -1,7 +1,7 @@
 """The index: an incremental, crash-proof folder of descriptors, and exact search in it."""
 
 from solar.index.index import Index
-from solar.index.indexing import Indexed, index_photos
+from solar.index.indexing import Indexed, index_photos, index_shards
 from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Queried, Search
 from solar.index.searching import search_each
 
@@ -15,5 +15,6 @@ __all__ = [
     "Queried",
     "Search",
     "index_photos",
+    "index_shards",
     "search_each",
 ]

@@ -416,16 +416,7 @@ def add_rows(
     """
     if len(names) != len(rows) or len(set(names)) != len(names):
         raise UsageError(f"{len(set(names))} names for {len(rows)} descriptors: give one for each")
-    roots = snapshot.roots
-    homes: list[Home] = []
-    for name in names:
-        path, absolute = os.fsencode(name.replace(os.sep, "/")), os.path.isabs(name)  # noqa: PTH117
-        home = roots.home(path) if absolute else None
-        if home is None:
-            folder, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
-            number, roots = roots.with_root(folder)
-            home = number, inside
-        homes.append(home)
+    homes, roots = homes_of(names, snapshot.roots)
     known = snapshot.named(homes)
     writer.put_roots(roots)
     ids = []
@@ -436,3 +427,17 @@ def add_rows(
             writer.commit()
     writer.commit()
     return ids
+
+
+def homes_of(names: Sequence[str], roots: Roots) -> tuple[list[Home], Roots]:
+    """Where photos are kept, absolute paths or any names; and the roots with those that are new."""
+    homes: list[Home] = []
+    for name in names:
+        path, absolute = os.fsencode(name.replace(os.sep, "/")), os.path.isabs(name)  # noqa: PTH117
+        home = roots.home(path) if absolute else None
+        if home is None:
+            folder, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
+            number, roots = roots.with_root(folder)
+            home = number, inside
+        homes.append(home)
+    return homes, roots

@@ -244,6 +244,40 @@ class Index(Reader):
             with Writer(snapshot.catalogue.file, lock) as writer:
                 return add_rows(snapshot, writer, [os.fspath(n) for n in names], rows)
 
+    def add_shards(
+        self, shards: AnyPath, progress: Progress | None = None, *, timeout: float = PATIENCE
+    ) -> AddReport:
+        """Add what many machines described together; see `solar.extraction.workers`.
+
+        Photos that are in the index with the same bytes stay as they are. Commits as it goes:
+        after an interruption, the same call goes on where that came.
+
+        Args:
+            shards: the folder or address where they put it.
+            progress: called with the number of photos dealt with, and of all.
+            timeout: seconds to wait for another writer.
+
+        Returns:
+            What became of each photo, by name.
+
+        Raises:
+            UsageError: they were described otherwise than the index's.
+            SolarError: shards are missing or damaged.
+            IndexLocked: another writes to the index all that time.
+            IndexFolderError: it cannot be written.
+        """
+        from solar.extraction.work import open_work
+        from solar.index._merging import Merging
+
+        work = open_work(shards)
+        with (
+            self._writing(timeout) as (snapshot, lock),
+            Writer(snapshot.catalogue.file, lock) as writer,
+        ):
+            merging = Merging(snapshot, writer, work)
+            merging.run(progress)
+        return merging.report
+
     def keep_features(
         self, features: AnyPath | FeatureExtractor, *, timeout: float = PATIENCE
     ) -> None:

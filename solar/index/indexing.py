@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solar.errors import UsageError
+from solar.extraction.shards import open_shards
 from solar.features import DEFAULT
 from solar.index.index import Index
 from solar.index.results import AddReport
@@ -160,3 +161,57 @@ def index_photos(
     kept = None if kind is None else cost(index.kind, index.extraction.dimensions)
     copies, ran = index.copies(), index.engine
     return Indexed(to, len(index), dropped, copies, report, relocated, ran, index.kind, kept)
+
+
+def index_shards(
+    to: AnyPath,
+    shards: AnyPath,
+    *,
+    model: Model | None = None,
+    kind: str | None = None,
+    local: str | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> Indexed:
+    """Put what many machines described together into an index; see `Index.add_shards`.
+
+    Args:
+        to: the index; made if it is not there, with the settings of the shards.
+        shards: the folder or address where they are.
+        model: that described the photos; None for the one that the shards name.
+        kind: as for `index_photos`.
+        local: features that a new index keeps of photos that are added to it later; None for none.
+        engine: that runs the model for queries; see `solar.open_extractor`.
+        device: where networks run.
+        precision: of their arithmetic.
+        progress: called with the number of photos dealt with, and of all.
+
+    Raises:
+        UsageError: the index, or the model, is another than that of the shards.
+        CheckpointError: the model cannot be loaded.
+        SolarError: shards are missing or damaged.
+        IndexFolderError: the index is damaged, or cannot be written.
+    """
+    to, made = Path(to), open_shards(shards)
+    if to.is_file() or (to.is_dir() and any(to.iterdir())):
+        index = Index.open(to, model, engine=engine, device=device, precision=precision)
+        if kind is not None:
+            index.convert(kind, progress)
+    else:
+        kind = kind or chosen(made.photos)
+        index = Index.create(
+            to,
+            model or made.extraction.model,
+            made.extraction.image_size,
+            made.extraction.scales,
+            local=local,
+            kind=kind,
+            engine=engine,
+            device=device,
+            precision=precision,
+        )
+    report = index.add_shards(shards, progress)
+    kept = None if kind is None else cost(index.kind, index.extraction.dimensions)
+    return Indexed(to, len(index), 0, index.copies(), report, [], None, index.kind, kept)

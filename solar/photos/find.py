@@ -145,20 +145,41 @@ def look_for_photos(roots: Iterable[str | Path], exclude: Sequence[str] = EXCLUD
     return Found(sorted(photos), linked_photos, unreadable, found.excluded, found.other, repeated)
 
 
+def left_out_by(path: str, exclude: Sequence[str]) -> str | None:
+    """The pattern that leaves out a file below a root, or a folder that it is in; None for none.
+
+    Args:
+        path: below the root, with forward slashes.
+        exclude: see `look_for_photos`.
+    """
+    parts = path.split("/")
+    for end in range(1, len(parts) + 1):
+        folder = "/".join(parts[:end])
+        if (pattern := _pattern(folder, parts[end - 1], exclude)) is not None:
+            return pattern
+    return None
+
+
+def _pattern(path: str, name: str, exclude: Sequence[str]) -> str | None:
+    path, name = path.lower(), name.lower()
+    for pattern in exclude:
+        lower = pattern.lower().rstrip("/")
+        if fnmatchcase(path if "/" in lower else name, lower):
+            return pattern
+    return None
+
+
 def _kept(
     entries: Iterable[os.DirEntry[str]], below: str, exclude: Sequence[str], left: Counter[str]
 ) -> Iterator[os.DirEntry[str]]:
     """Entries of the folder `below` its root that no pattern leaves out; counts the others."""
-    patterns = [(pattern, pattern.lower().rstrip("/")) for pattern in exclude]
     for entry in entries:
-        name = entry.name.lower()
-        path = f"{below.lower()}/{name}".removeprefix("./")
-        for pattern, lower in patterns:
-            if fnmatchcase(path if "/" in lower else name, lower):
-                left[pattern] += 1
-                break
-        else:
+        path = f"{below}/{entry.name}".removeprefix("./")
+        pattern = _pattern(path, entry.name, exclude)
+        if pattern is None:
             yield entry
+        else:
+            left[pattern] += 1
 
 
 def _is_folder(root: Path) -> bool:

@@ -339,3 +339,34 @@ def test_a_wrong_call_exits_with_2(tmp_path: Path) -> None:
     assert process("search", folder=tmp_path).returncode == 2
     assert solar("dance", folder=tmp_path).returncode == 2
     assert solar("index", "x", folder=tmp_path).returncode == 2
+
+
+def test_workers_describe_and_an_index_is_made_of_their_shards(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    album(tmp_path / "photos", 4)
+    with_model = ("--model", model_folder, "--engine", "torch")
+    call = ("describe", "photos", "--to", "shards", "--worker", *with_model)
+    told = succeed(*call, folder=tmp_path)
+    assert "all shards of 4 photos are there, 4 of them described here" in told
+    assert "0 of them described here" in succeed(*call, folder=tmp_path)
+    made = ("index", "--from-shards", "shards", "--to", "my.index", "--engine", "torch")
+    assert "my.index: 4 photos (4 added)" in succeed(*made, folder=tmp_path)
+    assert "4 photos (4 unchanged)" in succeed(*made, folder=tmp_path)
+    succeed("index", "photos", "--to", "plain.index", *with_model, "--no-local", folder=tmp_path)
+    listed = [succeed("list", name, folder=tmp_path) for name in ("my.index", "plain.index")]
+    assert listed[0] == listed[1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (("describe", "s3://b/photos", "--to", "d.npz"), "s3://b/photos: add --worker"),
+        (("describe", "photos", "--to", "s3://b/shards"), "s3://b/shards: add --worker"),
+        (("describe", "photos", "--to", "d.npz", "--worker"), "is to be a folder or an address"),
+        (("index", "photos", "--from-shards", "s", "--to", "i"), "--from-shards: takes photos"),
+    ],
+)
+def test_wrong_calls_about_shards(call: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = solar(*call, folder=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1

@@ -18,7 +18,8 @@ from solar.datasets.photos import LabelledSet
 from solar.errors import PhotoError, SolarError, some
 from solar.evaluation.kept import kept_at, state_of
 from solar.extraction import Extraction, Extractor, collect, engine_of
-from solar.extraction.shards import Shards, create_shards, fill, on_grid, progress_within
+from solar.extraction.shard import on_grid
+from solar.extraction.shards import Shards, create_shards, fill, progress_within
 from solar.files.threads import threads
 from solar.photos import Box, decode
 from solar.typing import Progress

@@ -9,7 +9,8 @@ from pathlib import Path
 from solar.errors import UsageError
 from solar.evaluation.retrieval.described import DescribedSet
 from solar.extraction import Extractor
-from solar.extraction.shards import Failure, Shards, create_shards, fill, open_shards
+from solar.extraction.shard import Failure
+from solar.extraction.shards import Shards, create_shards, fill, open_shards
 from solar.typing import AnyPath, Progress
 
 SHARD_SIZE = 4096

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import SolarError
-from solar.extraction.shards import on_grid
+from solar.extraction.shard import on_grid
 from solar.ranking import Ranking
 from solar.typing import Ids
 

@@ -15,7 +15,7 @@ from solar.evaluation.retrieval.distractors import extract_distractors
 from solar.evaluation.retrieval.metrics import score_ranks
 from solar.evaluation.retrieval.run import score
 from solar.extraction import Failed, collect
-from solar.extraction.shards import on_grid
+from solar.extraction.shard import on_grid
 from tests.evaluation.fakes import cheap_extractor, paint
 
 

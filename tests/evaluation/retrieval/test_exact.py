@@ -12,7 +12,7 @@ from solar.evaluation import revisited
 from solar.evaluation.retrieval import exact
 from solar.evaluation.retrieval.exact import cut, rank
 from solar.evaluation.retrieval.metrics import score_rankings
-from solar.extraction.shards import on_grid
+from solar.extraction.shard import on_grid
 from solar.ranking import Ranking
 from solar.typing import Ids
 from tests.evaluation.fakes import unit_rows

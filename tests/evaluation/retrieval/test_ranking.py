@@ -19,7 +19,8 @@ from solar.evaluation.retrieval._ranking import FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet
 from solar.evaluation.retrieval.exact import cut
 from solar.evaluation.retrieval.run import evaluate, score
-from solar.extraction.shards import create_shards, on_grid, open_shards
+from solar.extraction.shard import Said, on_grid
+from solar.extraction.shards import create_shards, open_shards, write_shard
 from solar.features.extractor import features_of_one, open_feature_extractor
 from solar.ranking import Ranking
 from solar.rerank import View, reach, rerank
@@ -61,7 +62,7 @@ def shards_of(folder: Path, rows: NDArray[np.floating], size: int) -> Path:
     shards = create_shards(folder, extraction, [str(n) for n in range(len(rows))], size, "float16")
     for number in range(shards.count):
         part = rows[number * size : (number + 1) * size]
-        np.save(shards.path(number), on_grid(part).astype(np.float16))
+        write_shard(shards, number, part, Said([]))
     return folder
 
 
