@@ -101,7 +101,7 @@ class Weights:
     Attributes:
         constant: added to all.
         margin: of the margin, 0 or more.
-        inliers: of the logarithm of the inliers above `FLOOR`, 0 or more.
+        inliers: of the logarithm of the inliers above `FLOOR` that lie apart, 0 or more.
     """
 
     constant: float
@@ -152,7 +152,8 @@ class Calibration:
 
         Args:
             cosines: of the hits and the query.
-            inliers: of the hits; None where keypoints were not compared.
+            inliers: of the hits, those that lie apart, see `solar.ranking.Evidence`; None where
+                keypoints were not compared.
             background: of the query and the index.
         """
         rows = columns(cosines, inliers, background, self.usual)

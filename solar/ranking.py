@@ -13,6 +13,8 @@ from solar.typing import Ids
 
 Line = tuple[float, float, float, float]
 
+_CELLS = 8  # Along each side of a photo.
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -29,6 +31,18 @@ class Evidence:
     lines: tuple[Line, ...] = ()
     query: int = 0
     probability: float | None = None
+
+    @property
+    def apart(self) -> int | None:
+        """How many inliers lie apart, in either photo; None if keypoints were not compared.
+
+        Those in one cell of 8 x 8 count once: a caption below two photos gives many inliers side by
+        side, a building gives them all over.
+        """
+        if self.inliers is None:
+            return None
+        cells = [tuple(int(part * _CELLS) for part in line) for line in self.lines]
+        return min(len({cell[:2] for cell in cells}), len({cell[2:] for cell in cells}))
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,3 +94,22 @@ def test_an_order_of_other_photos_is_refused(order: list[int]) -> None:
     gap = Ranking(ids(4, 5, 6), scores(3), ids(0, 1, 9))
     with pytest.raises(UsageError, match="each of the first photos once"):
         gap.reordered(order)
+
+
+PARTS = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.lists(st.tuples(PARTS, PARTS, PARTS, PARTS), max_size=30))
+def test_inliers_count_as_apart_once_a_cell(lines: list[tuple[float, ...]]) -> None:
+    drawn = [(a, b, c, d) for a, b, c, d in lines]
+    apart = Evidence(len(drawn), tuple(drawn)).apart
+    ends = [{(int(8 * x), int(8 * y)) for x, y in each} for each in (
+        [(a, b) for a, b, _, _ in drawn], [(c, d) for _, _, c, d in drawn])]  # fmt: skip
+    assert apart == min(map(len, ends))
+
+
+def test_a_strip_counts_less_than_a_wall_and_nothing_is_not_none() -> None:
+    strip = tuple((n / 24, 0.95, n / 24, 0.95) for n in range(24))
+    wall = tuple((n % 5 / 5, n // 5 / 5, n % 5 / 5, n // 5 / 5) for n in range(24))
+    assert (Evidence(24, strip).apart, Evidence(24, wall).apart) == (8, 24)
+    assert (Evidence().apart, Evidence(0).apart) == (None, 0)

@@ -27,8 +27,8 @@ def logits(
     """
     if view.calibration is None:
         return None
-    inliers = [evidence.get(number, _NOTHING).inliers for number in ranking.ids.tolist()]
-    return view.calibration.logits(ranking.scores, inliers, view.background)
+    apart = [evidence.get(number, _NOTHING).apart for number in ranking.ids.tolist()]
+    return view.calibration.logits(ranking.scores, apart, view.background)
 
 
 def judged(ranking: Ranking, view: View) -> Ranking:

@@ -51,7 +51,7 @@ class Case:
 
     Attributes:
         cosines: (K,) falling.
-        inliers: of these photos; None where keypoints were not compared.
+        inliers: of these photos, those that lie apart; None where keypoints were not compared.
         right: (K,) which of them show the query's place.
         background: of the query and the database.
     """
@@ -282,7 +282,7 @@ def _fitted(
 
 
 class _Verifier:
-    """Inliers of queries and photos, each pair compared once."""
+    """Inliers of queries and photos that lie apart, each pair compared once."""
 
     def __init__(self, features: FeaturesOfSet) -> None:
         self._features = features
@@ -292,7 +292,7 @@ class _Verifier:
         new = [row for row in photos.tolist() if (query, row) not in self._known]
         found = verify(self._features.queries[query], [self._features.database[n] for n in new])
         for row, agreement in zip(new, found, strict=True):
-            self._known[query, row] = agreement.inliers
+            self._known[query, row] = agreement.evidence().apart or 0
         return [self._known[query, row] for row in photos.tolist()]
 
 
