@@ -1,5 +1,6 @@
 # make demo   places found again, on a fresh machine; PHOTOS=~/Pictures for one's own photos
 # make test   the quick test suite
+# make page   the page that `solar serve` shows, from page/ into solar/web/static/; needs Node.js
 # make check  linters, types, contracts, the core in an environment of its own, all tests: for CI
 
 PYTHON ?= python3
@@ -7,15 +8,19 @@ PHOTOS ?=
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test page check clean
 
 demo: .venv-demo/installed
 	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not exhaustive"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not exhaustive and not browser"
 
-check: .venv/installed
+page: page/node_modules/installed
+	cd page && npm run --silent check && npm run --silent test && npm run --silent build
+
+check: .venv/installed page
+	git diff --exit-code --stat -- solar/web/static
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -24,7 +29,12 @@ check: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not exhaustive"
 
 clean:
-	rm -rf .venv .venv-core .venv-demo demo
+	rm -rf .venv .venv-core .venv-demo demo page/node_modules
+
+# What the lock file names, no script of a package run.
+page/node_modules/installed: page/package-lock.json
+	cd page && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # pip is told to keep quiet but for errors; torch alone takes a minute to arrive. Who only searches,
 # as the demo does, needs no torch.

@@ -1,0 +1,51 @@
+/** The jobs of the service, followed while they run. */
+
+import * as api from "./api";
+import { session } from "./session.svelte";
+import type { Job } from "./types";
+
+const ENDED = ["done", "failed", "cancelled"];
+
+export const ended = (job: Job): boolean => ENDED.includes(job.state);
+
+class Jobs {
+  list = $state<Job[]>([]);
+  private following = new Set<string>();
+
+  get running(): Job[] {
+    return this.list.filter((job) => !ended(job));
+  }
+
+  /** Look which jobs there are, and follow those that run. */
+  async look(): Promise<void> {
+    const jobs = await api.listJobs().catch(() => []);
+    for (const job of jobs) {
+      this.put(job);
+      if (!ended(job)) void this.follow(job.id);
+    }
+  }
+
+  private put(job: Job): void {
+    const at = this.list.findIndex((each) => each.id === job.id);
+    if (at < 0) this.list.unshift(job);
+    else this.list[at] = { ...this.list[at], ...job };
+  }
+
+  private async follow(id: string): Promise<void> {
+    if (this.following.has(id)) return;
+    this.following.add(id);
+    try {
+      for await (const job of api.follow(id, new AbortController().signal)) {
+        this.put({ ...job, id });
+        if (ended(job)) break;
+      }
+    } catch {
+      // The list is read again with the next look.
+    } finally {
+      this.following.delete(id);
+    }
+    await session.meet();
+  }
+}
+
+export const jobs = new Jobs();
