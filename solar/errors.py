@@ -64,6 +64,7 @@ _EXTRAS = {
     ),
     "httpx": "client",
     **dict.fromkeys(("fsspec", "s3fs", "gcsfs"), "cloud"),
+    "pymilvus": "milvus",
 }
 
 

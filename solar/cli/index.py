@@ -16,6 +16,7 @@ from solar.files import shown
 
 if TYPE_CHECKING:
     from solar.index import AddReport, Indexed
+    from solar.index.vectors import Server
 
 SHOWN = 10
 
@@ -46,9 +47,22 @@ def index(
             help="How descriptors of D numbers are kept: exact takes 6 x D bytes a photo, float16 "
             "2 x D and sq8 D, and they order what they find by the rounded numbers. An index of "
             "another kind is converted, without its photos; what was rounded off does not come "
-            "back. rabitq, ivf-rabitq and ivf-pq look at few of many photos, see `solar tune`. "
+            "back. rabitq, ivf-rabitq and ivf-pq look at few of many photos, see `solar tune`; "
+            "milvus keeps them on a server, see --milvus-uri. "
             "[exact below 200,000 photos, else rabitq]"
         ),
+    ] = None,
+    milvus_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="Where kind milvus keeps descriptors: http://host:19530, https:// for TLS, or a "
+            "file.db of Milvus Lite. Name and password, name:password, are read from "
+            "SOLAR_MILVUS_TOKEN and kept nowhere. [SOLAR_MILVUS_URI]"
+        ),
+    ] = None,
+    milvus_collection: Annotated[
+        str | None,
+        typer.Option(help="What names of collections begin with. [SOLAR_MILVUS_COLLECTION, solar]"),
     ] = None,
     local: Annotated[
         str | None,
@@ -137,6 +151,7 @@ def index(
             image_size=image_size,
             scales=parse_scales(scales),
             kind=kind,
+            server=_server(milvus_uri, milvus_collection),
             local=None if no_local else local or "default",
             exclude=exclude or (),
             check_content=check == "content",
@@ -160,6 +175,12 @@ def _told(done: Indexed, as_json: bool) -> None:
         _print_missing(done.report, done.index)
     if done.useless:
         raise typer.Exit(1)
+
+
+def _server(uri: str | None, collection: str | None) -> Server | None:
+    from solar.index.vectors import Server
+
+    return Server.named(uri, collection) if uri or collection else None
 
 
 def _moved(pair: str) -> tuple[str, str]:

@@ -51,6 +51,7 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
         ("engine", f"{engine} runs it here" if engine else "nothing runs it here"),
         ("photo size", f"{made.image_size} pixels at most"),
         ("kind", f"{found.kind}: {kind_named(found.kind).says}"),
+        *([("server", found.server)] if found.server else []),
         ("on disk", size),
     ]
     if found.features is not None:

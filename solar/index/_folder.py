@@ -16,18 +16,28 @@ from solar.index._sqlite import SCHEMA, journal_of, open_writing, plain_errors
 from solar.index._writer import Writer
 from solar.index.catalogue import catalogue_file, features_file, newest, roots_sum
 from solar.index.results import IndexInfo
-from solar.index.vectors import kind_named
+from solar.index.vectors import Server, discard, kind_named, place, whereabouts
 
 PARTIAL = "catalogue.partial"
 """A catalogue in the making: compaction's, or what a killed `create` left."""
 
 _VERSION_BYTES = 250  # About, of a photo in the catalogue.
-_DATA = ("descriptors", "float16", "sq8", "lengths", "trained", "lists", "features", "renewal")
-_OURS = re.compile(rf"(catalogue|{'|'.join(_DATA)})-(\d{{6,12}})(-\d{{12}})?\.(db|bin)(-journal)?")
+_DATA = (
+    *("descriptors", "float16", "sq8", "lengths", "trained", "lists", "milvus"),
+    *("features", "renewal"),
+)
+_OURS = re.compile(
+    rf"(catalogue|{'|'.join(_DATA)})-(\d{{6,12}})(-\d{{12}})?\.(db|bin|json)(-journal)?"
+)
 
 
-def make_folder(folder: Path, commit: Commit) -> None:
+def make_folder(folder: Path, commit: Commit, server: Server | None = None) -> None:
     """Make an empty index.
+
+    Args:
+        folder: to make.
+        commit: its first.
+        server: where a kind of vectors that needs one shall keep them.
 
     Raises:
         IndexFolderError: the folder holds something, or cannot be written.
@@ -37,6 +47,7 @@ def make_folder(folder: Path, commit: Commit) -> None:
         with writer_lock(folder):
             refuse_occupied(folder)
             make_catalogue(folder / PARTIAL, commit)
+            place(commit.kind, folder, commit.files, server)
             (folder / PARTIAL).replace(catalogue_file(folder, commit.files))
             sync_folder(folder)
         sync_folder(folder.parent)
@@ -98,7 +109,7 @@ def remove_leftovers(snapshot: Snapshot, lock: WriterLock) -> None:
             for name in left:
                 # Windows keeps what a reader has open: then a later writer deletes it.
                 with contextlib.suppress(OSError):
-                    (folder / name).unlink()
+                    discard(folder / name)
 
 
 def next_number(folder: Path) -> int:
@@ -119,6 +130,8 @@ def summary(snapshot: Snapshot) -> IndexInfo:
     with_features, feature_bytes = catalogue.features(commit.generation)
     dead = commit.versions - commit.photos - commit.failed
     row_bytes = kind_named(commit.kind).row_bytes(commit.extraction.dimensions)
+    server = whereabouts(commit.kind, snapshot.folder, commit.files)
+    remote = 0 if server is None else commit.rows * row_bytes
     unused = (commit.rows - commit.photos) * row_bytes
     files = [catalogue.file, *data_files(snapshot.folder, commit)]
     return IndexInfo(
@@ -126,6 +139,7 @@ def summary(snapshot: Snapshot) -> IndexInfo:
         extraction=commit.extraction,
         features=commit.features,
         kind=commit.kind,
+        server=server,
         generation=commit.generation,
         photos=commit.photos,
         with_features=with_features,
@@ -136,6 +150,6 @@ def summary(snapshot: Snapshot) -> IndexInfo:
         ],
         copies=snapshot.copies(),
         unfinished=commit.unfinished,
-        size=sum(file.stat().st_size for file in files if file.exists()),
+        size=remote + sum(file.stat().st_size for file in files if file.exists()),
         reclaimable=unused + commit.features_bytes - feature_bytes + dead * _VERSION_BYTES,
     )

@@ -23,7 +23,7 @@ from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.catalogue import Catalogue, catalogue_file, newest
 from solar.index.results import AddReport
-from solar.index.vectors import arrange, scattered
+from solar.index.vectors import Server, arrange, place, scattered
 from solar.typing import Progress
 
 _WAITS = "not described yet"
@@ -35,6 +35,7 @@ def compact(
     lock: WriterLock,
     kind: str | None = None,
     progress: Progress | None = None,
+    server: Server | None = None,
 ) -> None:
     """Write an index anew without what was removed or replaced. The caller holds the lock.
 
@@ -46,13 +47,14 @@ def compact(
         kind: of vectors, to put them into another; None for those of the index, of which scores
             stay as they are.
         progress: called with the number of photos copied, and of all.
+        server: for a kind that needs one; None for that of the index.
 
     Raises:
         IndexDamaged: a descriptor or features do not match their checksum; nothing has changed.
         IndexFolderError: it could not be written; the index is as before.
     """
     old, folder = snapshot.commit, snapshot.folder
-    converted = kind is not None and kind != old.kind
+    converted = kind is not None and (kind != old.kind or server is not None)
     of_vectors = old.files, old.extraction.dimensions, old.rows
     if (
         old.versions == old.photos + old.failed
@@ -65,6 +67,8 @@ def compact(
     if kind is not None:
         emptied = replace(emptied, kind=kind, probes=0, candidates=0)
     make_catalogue(folder / PARTIAL, emptied)
+    if server is not None:
+        place(emptied.kind, folder, emptied.files, server)
     with Writer(folder / PARTIAL, lock, lasting=False) as writer:
         features = _FeatureCopy(snapshot, writer)
         entries = snapshot.catalogue.all(old.generation)
@@ -235,7 +239,8 @@ def _switch(snapshot: Snapshot, lock: WriterLock, made: Path, progress: Progress
     folder, old = snapshot.folder, snapshot.catalogue.file
     commit = Catalogue(made).commit()
     dimensions = commit.extraction.dimensions
-    arrange(commit.kind, folder, commit.files, dimensions, commit.rows, progress)
+    of_vectors = commit.files, dimensions, commit.rows
+    arrange(commit.kind, folder, *of_vectors, progress, unseen=True)
     with Writer(old, lock) as writer, writer.exclusive():
         if writer.commit_read.generation != snapshot.commit.generation:
             raise IndexFolderError("was written by another meanwhile: run the same again", folder)

@@ -28,7 +28,7 @@ from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.results import AddReport
 from solar.index.tuning import Tuning, tuned
-from solar.index.vectors import arrange, kind_named
+from solar.index.vectors import Server, arrange, is_at, server_for
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Index(Reader):
         *,
         local: AnyPath | FeatureExtractor | None = DEFAULT,
         kind: str = "exact",
+        server: Server | None = None,
         engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
@@ -72,6 +73,7 @@ class Index(Reader):
             kind: how descriptors are kept, see `solar.index.vectors.KINDS`: `exact`, as float32
                 with a float16 copy, six bytes a number; `float16`, two bytes, and `sq8`, one, by
                 which scores and order are those of rounded numbers.
+            server: for kind `milvus`; None for what the environment says.
             engine: that runs the network; see `solar.open_extractor`.
             device: where it runs.
             precision: of its arithmetic.
@@ -83,12 +85,12 @@ class Index(Reader):
         """
         path = Path(folder).absolute()
         refuse_occupied(path)
-        kind_named(kind)
+        server = server_for(kind, server)
         models = Models(path, absolute_model(model), None, device, precision, engine)
         extractor = models.load(absolute_model(model), image_size, scales)
         models.features = None if local is None else models.load_features(local)
         made = None if models.features is None else models.features.extraction
-        make_folder(path, Commit(extractor.extraction, made, kind=kind))
+        make_folder(path, Commit(extractor.extraction, made, kind=kind), server)
         models.use(extractor, extractor.extraction)
         return cls(Snapshot.open(path), models)
 
@@ -437,7 +439,12 @@ class Index(Reader):
             compact(snapshot, lock)
 
     def convert(
-        self, kind: str, progress: Progress | None = None, *, timeout: float = PATIENCE
+        self,
+        kind: str,
+        progress: Progress | None = None,
+        *,
+        server: Server | None = None,
+        timeout: float = PATIENCE,
     ) -> None:
         """Keep descriptors in another kind of vectors; ids and paths stay, and no photo is read.
 
@@ -447,18 +454,23 @@ class Index(Reader):
         Args:
             kind: see `solar.index.vectors.KINDS`.
             progress: called with the number of photos copied, and of all.
+            server: for kind `milvus`; None for the one where the index is, or what the environment
+                says.
             timeout: seconds to wait for another writer.
 
         Raises:
-            UsageError: there is no such kind.
+            UsageError: there is no such kind, or no server.
             IndexDamaged: a descriptor or features are damaged; then nothing has changed.
             IndexLocked: another writes to the index all that time.
             IndexFolderError: it cannot be written.
         """
-        kind_named(kind)
+        if kind != self.kind or server is not None:
+            server = server_for(kind, server)
         with self._writing(timeout) as (snapshot, lock):
-            if kind != snapshot.commit.kind:
-                compact(snapshot, lock, kind, progress)
+            made = snapshot.commit
+            moved = server is not None and not is_at(made.kind, self.folder, made.files, server)
+            if kind != made.kind or moved:
+                compact(snapshot, lock, kind, progress, server)
 
     def tune(
         self,

@@ -12,6 +12,7 @@ from solar.extraction.shards import open_shards
 from solar.features import DEFAULT
 from solar.index.index import Index
 from solar.index.results import AddReport
+from solar.index.vectors import Server
 from solar.index.vectors.choice import chosen, cost
 from solar.photos import EXCLUDED, look_for_photos
 from solar.typing import AnyPath, Progress
@@ -68,6 +69,7 @@ def index_photos(
     image_size: int | None = None,
     scales: Sequence[float] | None = None,
     kind: str | None = None,
+    server: Server | None = None,
     local: str | None = "default",
     exclude: Sequence[str] = (),
     check_content: bool = False,
@@ -91,7 +93,8 @@ def index_photos(
         scales: as for `Index.create`.
         kind: as for `Index.create`, to which an index of another is converted; None for that of
             the index, or what `solar.index.vectors.choice` says of so many photos.
-        local: features to keep; see `Index.keep_features`.
+        server: for kind `milvus`; None for the one where the index is, or what the environment
+            says. Descriptors move to another.
         local: features to keep; see `Index.keep_features`. `default` is `rootsift` in a new index,
             and what it keeps in another; None is none.
         exclude: see `Index.add`.
@@ -122,8 +125,8 @@ def index_photos(
         index = Index.open(to, *settings, engine=engine, device=device, precision=precision)
         if local is None and index.info().features:
             raise UsageError("keeps keypoints: leave --no-local out, or make another index", to)
-        if kind is not None:
-            index.convert(kind, progress)
+        if kind is not None or server is not None:
+            index.convert(kind or index.kind, progress, server=server)
     else:
         for path in map(Path, given):
             if not path.exists() and not path.is_symlink():
@@ -136,6 +139,7 @@ def index_photos(
             scales,
             local=DEFAULT if local == "default" else local,
             kind=kind,
+            server=server,
             engine=engine,
             device=device,
             precision=precision,

@@ -174,6 +174,7 @@ class IndexInfo:
         extraction: what its descriptors depend on.
         features: what its features depend on; None if it keeps none.
         kind: of vectors.
+        server: where these are, if not in the folder, in words.
         generation: how many commits there were.
         photos: how many can be found.
         with_features: how many of these have features.
@@ -181,7 +182,7 @@ class IndexInfo:
         failed: (path, reason) of photos that could not be used.
         copies: paths of photos that are the same byte for byte, group by group.
         unfinished: paths of which adding was begun and has not ended.
-        size: of all files, in bytes.
+        size: of all files, in bytes, and of descriptors on a server.
         reclaimable: how many of these bytes `Index.compact` would free, about.
     """
 
@@ -189,6 +190,7 @@ class IndexInfo:
     extraction: Extraction
     features: FeatureExtraction | None
     kind: str
+    server: str | None
     generation: int
     photos: int
     with_features: int

@@ -27,6 +27,7 @@ from tests.index.bytes_features import BytesFeatures, bytes_features
 from tests.index.killed_writer import MODELS, PHOTOS
 from tests.index.listing import found as search
 from tests.index.listing import paths
+from tests.index.vectors.test_congruence import EMBEDDED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 every_kind = pytest.mark.parametrize("kind", ["exact", "float16", "sq8"])  # each its own files
@@ -240,7 +241,7 @@ def test_a_conversion_killed_at_random_moments_loses_nothing(tmp_path: Path) -> 
     index.add_descriptors(names, rows, EXTRACTION)
     chance, whole, kinds = np.random.default_rng(9), 0.0, Counter[str]()
     for turn in range(30):
-        kind = list(KINDS)[turn % len(KINDS)]
+        kind = EMBEDDED[turn % len(EMBEDDED)]
         process = start("convert", folder, kind)
         assert process.stdout is not None
         process.stdout.readline()

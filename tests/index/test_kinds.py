@@ -14,8 +14,9 @@ from solar.index.vectors import KINDS, choice
 from tests.index.bytes_extractor import EXTRACTION, BytesExtractor, describe_bytes
 from tests.index.bytes_features import BytesFeatures
 from tests.index.listing import found, paths
+from tests.index.vectors.test_congruence import EMBEDDED
 
-every_kind = pytest.mark.parametrize("kind", KINDS)
+every_kind = pytest.mark.parametrize("kind", EMBEDDED)
 
 
 def check(index: Index, photos: Path) -> None:
@@ -62,7 +63,7 @@ def test_a_kind_that_is_none_is_refused(tmp_path: Path, photos: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [*(("exact", kind) for kind in KINDS), *((kind, "float16") for kind in KINDS)],
+    [*(("exact", kind) for kind in EMBEDDED), *((kind, "float16") for kind in EMBEDDED)],
 )
 def test_an_index_is_converted_and_no_photo_is_read(
     before: str, after: str, tmp_path: Path, photos: Path

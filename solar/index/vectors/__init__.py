@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from solar.errors import UsageError
 from solar.index.vectors._ranking import OddRow
 from solar.index.vectors._rows import lengths_of
+from solar.index.vectors._server import Server
 from solar.index.vectors.exact import Exact
 from solar.index.vectors.float16 import Float16
 from solar.index.vectors.listed import Effort, Listed, ListedVectors
+from solar.index.vectors.milvus import Milvus
 from solar.index.vectors.sq8 import Sq8
 from solar.typing import Progress
 
@@ -28,12 +30,18 @@ __all__ = [
     "Kind",
     "ListedVectors",
     "OddRow",
+    "Server",
     "Vectors",
     "VectorsWriter",
     "arrange",
+    "discard",
+    "is_at",
     "kind_named",
     "lengths_of",
+    "place",
     "scattered",
+    "server_for",
+    "whereabouts",
 ]
 
 
@@ -190,6 +198,7 @@ KINDS: Mapping[str, Kind] = {
         recall=0.79,
         says="a bit a number in near lists first, then as float16",
     ),
+    "milvus": Milvus(),
 }
 """By the name that an index remembers."""
 
@@ -201,21 +210,89 @@ def arrange(
     dimensions: int,
     rows: int,
     progress: Progress | None = None,
+    *,
+    unseen: bool = False,
 ) -> None:
-    """Make what an approximate kind looks at first of rows that are on disk; see `Listed.arrange`.
+    """Make what an approximate kind looks at first of rows that are written.
+
+    Args:
+        name: of the kind.
+        folder: of the index.
+        number: of its files.
+        dimensions: D.
+        rows: how many count.
+        progress: called with the rows that are done, and all.
+        unseen: nobody searches these files yet.
 
     Raises:
         SolarError: it cannot be written, or what is there is damaged.
     """
     kind = kind_named(name)
-    if isinstance(kind, Listed):
+    if isinstance(kind, Listed) or (unseen and isinstance(kind, Milvus)):
         kind.arrange(folder, number, dimensions, rows, progress)
 
 
 def scattered(name: str, folder: Path, number: int, dimensions: int, rows: int) -> bool:
     """Whether searches would look at less if all rows were written anew."""
     kind = kind_named(name)
-    return isinstance(kind, Listed) and kind.scattered(folder, number, dimensions, rows)
+    return isinstance(kind, Listed | Milvus) and kind.scattered(folder, number, dimensions, rows)
+
+
+def place(name: str, folder: Path, number: int, server: Server | None) -> None:
+    """Say where a kind that keeps rows on a server shall put those of a number.
+
+    Raises:
+        UsageError: nothing says where a server is.
+        SolarError: it cannot be written.
+    """
+    kind = kind_named(name)
+    if isinstance(kind, Milvus):
+        kind.place(folder, number, server)
+
+
+def server_for(name: str, given: Server | None) -> Server | None:
+    """The server for new rows of a kind, which answers; None for a kind that needs none.
+
+    Raises:
+        UsageError: there is no such kind, it needs no server, or nothing says where one is.
+        IndexFolderError: the server is away, or refuses.
+        MissingPackage: what speaks to it is not installed.
+    """
+    kind = kind_named(name)
+    if isinstance(kind, Milvus):
+        given = given or Server.named()
+        given.prove()
+    elif given is not None:
+        raise UsageError(f"--milvus-uri is for kind milvus, and not for {name}: leave it out")
+    return given
+
+
+def is_at(name: str, folder: Path, number: int, server: Server) -> bool:
+    """Whether rows of a number are where a server says, in collections of its name."""
+    kind = kind_named(name)
+    return isinstance(kind, Milvus) and kind.is_at(folder, number, server)
+
+
+def whereabouts(name: str, folder: Path, number: int) -> str | None:
+    """Where a kind keeps rows, if that is not in the folder.
+
+    Raises:
+        IndexDamaged: the file that says so is damaged.
+    """
+    kind = kind_named(name)
+    return kind.whereabouts(folder, number) if isinstance(kind, Milvus) else None
+
+
+def discard(file: Path) -> None:
+    """Delete a file of any kind that no commit needs, and what it stands for on a server.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    if file.name.startswith("milvus-"):
+        Milvus().discard(file)
+    else:
+        file.unlink()
 
 
 def kind_named(name: str) -> Kind:

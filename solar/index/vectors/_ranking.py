@@ -106,7 +106,7 @@ def ranked(
     reach = min(top + top // 2 + 32, count)
     candidates, unsure = [], []
     for position, (rows, rough) in enumerate(best(queries, halves, alive, reach)):
-        least = _least(rough[top - 1], errors[position])
+        least = least_of(rough[top - 1], errors[position])
         candidates.append(rows[rough >= least])
         if reach < count and rough[-1] >= least:  # It may go on beyond.
             unsure.append((position, least))
@@ -125,7 +125,7 @@ def ranked(
     return scores, found
 
 
-def _least(last: np.float32, error: np.float32) -> float:
+def least_of(last: np.float32, error: np.float32) -> float:
     """The rough score that every row of the best has, by the last of as many rough ones."""
     least = min(float(last), 1.0) - 2 * float(error)
     return float(np.nextafter(np.float32(least), np.float32(-np.inf)))

@@ -20,7 +20,15 @@ PATIENT = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-every_kind = pytest.mark.parametrize("kind", KINDS)
+EMBEDDED = [name for name in KINDS if name != "milvus"]
+"""Kinds whose rows lie in the index folder; `test_milvus` runs these tests over the other."""
+
+
+@pytest.fixture(params=EMBEDDED)
+def kind(request: pytest.FixtureRequest) -> str:
+    """One kind after the other."""
+    name: str = request.param
+    return name
 
 
 def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -61,17 +69,25 @@ def compare(found: Found, expected: Found) -> None:
     np.testing.assert_array_equal(found[0], expected[0])
 
 
-@every_kind
-@given(
+cases = given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 400),
     distinct=st.integers(1, 400),
     top=st.integers(1, 500),
     removed=st.floats(0, 0.9),
 )
+
+
+@cases
 @PATIENT
 def test_search_is_exact_and_the_lower_id_wins_a_tie(
     kind: str, tmp_path: Path, seed: int, count: int, distinct: int, top: int, removed: float
+) -> None:
+    search_and_compare(kind, tmp_path, seed, count, distinct, top, removed)
+
+
+def search_and_compare(
+    kind: str, folder: Path, seed: int, count: int, distinct: int, top: int, removed: float
 ) -> None:
     chance = np.random.default_rng(seed)
     pool = unit(chance.standard_normal((distinct, 12)))
@@ -81,11 +97,10 @@ def test_search_is_exact_and_the_lower_id_wins_a_tie(
     if not (owners >= 0).any():
         owners[0] = 3
     queries = np.concatenate([pool[:2], unit(chance.standard_normal((3, 12)))])
-    found = kept(tmp_path, kind, descriptors).search(queries, owners, top)
+    found = kept(folder, kind, descriptors).search(queries, owners, top)
     compare(found, by_sorting(kind, queries, descriptors, owners, top))
 
 
-@every_kind
 def test_long_descriptors_that_hardly_differ_are_ranked(kind: str, tmp_path: Path) -> None:
     chance = np.random.default_rng(2)
     centre = chance.standard_normal(2048)
@@ -96,7 +111,6 @@ def test_long_descriptors_that_hardly_differ_are_ranked(kind: str, tmp_path: Pat
         compare(found, by_sorting(kind, queries, descriptors, np.arange(3000), top))
 
 
-@every_kind
 def test_rows_come_back_as_the_kind_keeps_them(kind: str, tmp_path: Path) -> None:
     descriptors = unit(np.random.default_rng(3).standard_normal((50, 8)))
     vectors = kept(tmp_path, kind, descriptors)
@@ -108,7 +122,6 @@ def test_rows_come_back_as_the_kind_keeps_them(kind: str, tmp_path: Path) -> Non
     assert len(vectors) == 50
 
 
-@every_kind
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_lengths_tell_what_is_no_descriptor(kind: str, tmp_path: Path, value: float) -> None:
     descriptors = unit(np.random.default_rng(4).standard_normal((20, 8)))
@@ -117,7 +130,6 @@ def test_lengths_tell_what_is_no_descriptor(kind: str, tmp_path: Path, value: fl
     assert np.flatnonzero(odd).tolist() == [7]
 
 
-@every_kind
 def test_nothing_is_found_among_nothing(kind: str, tmp_path: Path) -> None:
     query = np.ones((2, 4), np.float32)
     empty = kept(tmp_path, kind, np.zeros((0, 4), np.float32))
@@ -127,7 +139,6 @@ def test_nothing_is_found_among_nothing(kind: str, tmp_path: Path) -> None:
         assert scores.shape == found.shape == (2, 0)
 
 
-@every_kind
 def test_what_is_appended_later_is_not_seen(kind: str, tmp_path: Path) -> None:
     descriptors = unit(np.random.default_rng(5).standard_normal((90, 8)))
     before = kept(tmp_path, kind, descriptors[:60])
@@ -144,7 +155,6 @@ def test_what_is_appended_later_is_not_seen(kind: str, tmp_path: Path) -> None:
     compare(after.search(descriptors[:3], np.arange(90), 90), expected)
 
 
-@every_kind
 def test_threads_and_runs_agree_to_the_bit(kind: str, tmp_path: Path) -> None:
     descriptors = unit(np.random.default_rng(6).standard_normal((3000, 64)))
     vectors, owners = kept(tmp_path, kind, descriptors), np.arange(3000)
@@ -168,7 +178,6 @@ def test_threads_and_runs_agree_to_the_bit(kind: str, tmp_path: Path) -> None:
         compare(answer, expected)
 
 
-@every_kind
 def test_files_that_are_short_missing_or_replaced_are_told(kind: str, tmp_path: Path) -> None:
     descriptors = unit(np.random.default_rng(7).standard_normal((20, 8)))
     kept(tmp_path, kind, descriptors)
@@ -193,7 +202,6 @@ def test_an_unknown_kind_is_refused() -> None:
         kind_named("round")
 
 
-@every_kind
 def test_what_is_kept_of_what_is_kept_is_the_same(kind: str) -> None:
     descriptors = unit(np.random.default_rng(8).standard_normal((200, 33)))
     descriptors[:, 5] *= 1e-6  # As float16, too small for all its digits.
@@ -205,7 +213,6 @@ def test_what_is_kept_of_what_is_kept_is_the_same(kind: str) -> None:
     assert (np.abs(kept_once - descriptors) <= off.get(kind, largest / 127)).all()
 
 
-@every_kind
 def test_a_kind_says_how_many_bytes_it_takes(kind: str, tmp_path: Path) -> None:
     kept(tmp_path, kind, unit(np.random.default_rng(9).standard_normal((50, 8))))
     size = sum(file.stat().st_size for file in KINDS[kind].files(tmp_path, 1))
@@ -214,7 +221,6 @@ def test_a_kind_says_how_many_bytes_it_takes(kind: str, tmp_path: Path) -> None:
     assert KINDS[kind].says
 
 
-@every_kind
 def test_any_flip_is_seen_by_reading_or_in_what_is_searched(kind: str, tmp_path: Path) -> None:
     descriptors = unit(np.random.default_rng(10).standard_normal((20, 8)))
     good = kept(tmp_path, kind, descriptors).read(np.arange(20))

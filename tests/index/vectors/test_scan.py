@@ -16,7 +16,7 @@ from solar.index.vectors import KINDS, _ranking, _scan, exact
 from solar.index.vectors._best import Best
 from solar.index.vectors._rows import SCALE, UNSCALED, Unpacked, halves_of
 from solar.index.vectors.exact import ExactVectors
-from tests.index.vectors.test_congruence import by_sorting, compare, kept, unit
+from tests.index.vectors.test_congruence import EMBEDDED, by_sorting, compare, kept, unit
 
 WAYS = pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
 Floats = NDArray[np.float32]
@@ -33,7 +33,7 @@ def way(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @WAYS
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EMBEDDED)
 @pytest.mark.parametrize("queries", [1, 3, 31])
 def test_parts_threads_and_dead_rows_change_nothing(
     kind: str, queries: int, tmp_path: Path
