@@ -99,10 +99,16 @@ test("names, folders, days and times are short", () => {
   expect([left(0.2), left(90), left(9000)]).toEqual(["1 s left", "2 min left", "3 h left"]);
 });
 
-test("groups are read with the largest first", () => {
-  expect(groupsOf({ places: [{ name: "a", photos: [1] }, { photos: [{ id: 2 }, { id: 3 }] }] })).toEqual([
-    { name: "", ids: [2, 3] },
-    { name: "a", ids: [1] },
+test("places say when, copies in which sense", () => {
+  const places = [
+    { cover: 3, photos: [{ id: 3 }, { id: 1 }], first: "2019-07-12T18:30:00", last: "2020-01-02T08:00:00" },
+    { cover: 4, photos: [{ id: 4 }, { id: 5 }], first: null, last: null },
+  ];
+  expect(groupsOf({ places, alone: [9] })).toEqual([
+    { note: "2019-07-12 to 2020-01-02", ids: [3, 1] },
+    { note: "", ids: [4, 5] },
   ]);
-  expect(groupsOf([[4, 5], []])).toEqual([{ name: "", ids: [4, 5] }]);
+  const groups = [{ rung: "picture", keep: 7, photos: [{ id: 7 }, { id: 8 }] }];
+  expect(groupsOf({ groups })).toEqual([{ note: "the same picture, saved anew", ids: [7, 8] }]);
+  expect(groupsOf({})).toEqual([]);
 });

@@ -1,24 +1,41 @@
 /** Places and copies: groups of photos. */
 
+import { dayOf } from "./format";
+
 export interface Group {
-  name: string;
+  /** What is known of it, in words; may be empty. */
+  note: string;
   ids: number[];
 }
 
-type Entry = number | { id: number };
+interface Sent {
+  photos: { id: number }[];
+  /** Of places: when the first and the last photo were taken. */
+  first?: string | null;
+  last?: string | null;
+  /** Of copies: the sense in which the photos are the same. */
+  rung?: string;
+}
 
-const idOf = (entry: Entry): number => (typeof entry === "number" ? entry : entry.id);
+const RUNGS: Record<string, string> = {
+  bytes: "the same file",
+  picture: "the same picture, saved anew",
+  moment: "the same moment",
+  view: "the same view",
+  place: "the same place",
+};
 
-/** The groups of an answer of /places or /duplicates, the largest first. */
+function note(group: Sent): string {
+  if (group.rung) return RUNGS[group.rung] ?? group.rung;
+  const [first, last] = [dayOf(group.first), dayOf(group.last)];
+  return first === last ? first : `${first} to ${last}`;
+}
+
+/** The groups of an answer of /places or /duplicates, in its order. */
 export function groupsOf(answer: unknown): Group[] {
-  const holder = answer as Record<string, unknown>;
-  const list = (Array.isArray(answer) ? answer : (holder.places ?? holder.groups ?? holder.duplicates ?? [])) as unknown[];
-  return list
-    .map((each) => {
-      const group = each as { name?: string; place?: string; photos?: Entry[]; ids?: Entry[] };
-      const entries = Array.isArray(each) ? (each as Entry[]) : (group.photos ?? group.ids ?? []);
-      return { name: String(group.name ?? group.place ?? ""), ids: entries.map(idOf) };
-    })
-    .filter((group) => group.ids.length > 0)
-    .sort((one, other) => other.ids.length - one.ids.length);
+  const { places, groups } = answer as { places?: Sent[]; groups?: Sent[] };
+  return (places ?? groups ?? []).map((group) => ({
+    note: note(group),
+    ids: group.photos.map((photo) => photo.id),
+  }));
 }

@@ -57,8 +57,6 @@ class Session {
   took = $state(0);
   /** The id of the hit that is open. */
   hit = $state<number | null>(null);
-  /** The photo of the query that is open, by key. */
-  photo = $state<number | null>(null);
 
   private top = FIRST;
   private steps: Step[] = [];
@@ -91,31 +89,31 @@ class Session {
 
   go(view: View): void {
     this.view = view;
-    this.hit = this.photo = null;
+    this.hit = null;
     this.step();
   }
 
   /** Search with one photo alone. */
   async only(photo: QueryPhoto): Promise<void> {
-    await this.change([photo]);
+    await this.ask([photo]);
   }
 
   /** Search with a photo too, or for what is not like it. */
   async add(photo: QueryPhoto): Promise<void> {
     if (photo.id !== null && this.query.some((each) => each.id === photo.id)) return;
-    await this.change([...this.query, photo]);
+    await this.ask([...this.query, photo]);
   }
 
   async remove(key: number): Promise<void> {
-    await this.change(this.query.filter((each) => each.key !== key));
+    await this.ask(this.query.filter((each) => each.key !== key));
   }
 
   async edit(key: number, change: Partial<QueryPhoto>): Promise<void> {
-    await this.change(this.query.map((each) => (each.key === key ? { ...each, ...change } : each)));
+    await this.ask(this.query.map((each) => (each.key === key ? { ...each, ...change } : each)));
   }
 
   async clear(): Promise<void> {
-    await this.change([]);
+    await this.ask([]);
   }
 
   openHit(hit: Hit): void {
@@ -145,10 +143,11 @@ class Session {
     if (problem(this.filters) === "") await this.search();
   }
 
-  private async change(query: QueryPhoto[]): Promise<void> {
+  /** Search with these photos. */
+  async ask(query: QueryPhoto[]): Promise<void> {
     this.query = query;
     this.view = "search";
-    this.hit = this.photo = null;
+    this.hit = null;
     this.top = FIRST;
     this.step();
     await this.search();
@@ -190,6 +189,7 @@ class Session {
   }
 
   private step(): void {
+    this.problem = "";
     const at = ((history.state as { step: number } | null)?.step ?? 0) + 1;
     this.steps.length = at;
     this.steps.push(this.now());
@@ -206,7 +206,6 @@ class Session {
     this.query = step.query;
     this.view = step.view;
     this.hit = step.hit;
-    this.photo = null;
     if (searched) void this.search();
   }
 }

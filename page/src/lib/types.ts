@@ -24,6 +24,8 @@ export interface PhotoFacts {
   taken?: string | null;
   gps?: [number, number] | null;
   camera?: string | null;
+  /** Why it cannot be found. */
+  reason?: string | null;
 }
 
 export interface Hit extends PhotoFacts {
