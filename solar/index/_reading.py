@@ -10,10 +10,11 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from solar.calibration import Calibration
+from solar.calibration import Background, Calibration
 from solar.errors import UsageError
 from solar.extraction import Extraction, Failed, describe_one
 from solar.extraction.descriptors import DescriptorsFile
+from solar.features.extraction import FeatureExtraction
 from solar.features.features import Features
 from solar.index._entries import Entry, path_to_text
 from solar.index._models import Models
@@ -33,6 +34,7 @@ from solar.index._snapshot import Snapshot
 from solar.index._verify import find_problems
 from solar.index.results import Hit, IndexedPhoto, IndexInfo
 from solar.photos import Box, Photo
+from solar.ranking import Ranking
 from solar.rerank import judged, reach
 from solar.rerank import rerank as look_again
 from solar.typing import AnyPath, Descriptor, Descriptors, Ids
@@ -111,6 +113,11 @@ class Reader:
     def extraction(self) -> Extraction:
         """What the descriptors depend on."""
         return self._snapshot.commit.extraction
+
+    @property
+    def feature_extraction(self) -> FeatureExtraction | None:
+        """What the features depend on; None if none are kept."""
+        return self._snapshot.commit.features
 
     @property
     def calibration(self) -> Calibration | None:
@@ -368,6 +375,39 @@ class Reader:
         paths = np.array([snapshot.text(entry) for entry in entries], np.str_)
         rows = snapshot.descriptors([entry.id for entry in entries])
         return DescriptorsFile(paths, rows, snapshot.commit.extraction)
+
+    def neighbours(self, ids: Sequence[int], top: int) -> list[Ranking]:
+        """The photos whose descriptors are nearest to each of some photos in the index.
+
+        Args:
+            ids: of these.
+            top: how many to find for each, which is not one of them.
+
+        Raises:
+            UsageError: the index has no descriptor of one of them, or `top` is not positive.
+        """
+        require_top(top)
+        snapshot, found = self._snapshot, []
+        rankings = snapshot.search(snapshot.descriptors(ids), top + 1)
+        for number, ranking in zip(ids, rankings, strict=True):
+            others = np.flatnonzero(ranking.ids != number)[:top]
+            found.append(Ranking.of(ranking.ids[others], ranking.scores[others]))
+        return found
+
+    def background(self, descriptor: Descriptor) -> Background:
+        """What cosines of a descriptor (D,) are compared with; see `solar.calibration`."""
+        return self._snapshot.background(descriptor)
+
+    def sums(self) -> dict[int, bytes]:
+        """A checksum of descriptor and features of each photo that can be found, by rising id.
+
+        As long as it is the same, so are they.
+        """
+        return {
+            entry.id: entry.descriptor_sum + (entry.features_sum or b"")
+            for entry in _all(self._snapshot)
+            if entry.row is not None and entry.descriptor_sum is not None
+        }
 
     def features(self, ids: Iterable[int]) -> list[Features | None]:
         """The features of photos in the index, None for those that have none.
