@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solar.errors import UsageError, naming_extras
-from solar.extraction.engines.choose import document_of, engine_for, open_graph
-from solar.extraction.engines.graph import PHOTOS, SCALE, projection
+from solar.extraction.engines.choose import document_of, engine_for, open_graph, with_graph
+from solar.extraction.engines.graph import PHOTOS, SCALE, Graph, projection
 from solar.models.config import GlobalConfig, stage_index
 from solar.models.document import ModelDocument, require_finite
 from solar.models.registry import GLOBAL
-from solar.photos import DecodedPhoto, Photo, decode
+from solar.photos import Box, DecodedPhoto, Photo, decode
 from solar.photos.overlay import AttentionFigure
 
 if TYPE_CHECKING:
@@ -150,6 +151,117 @@ def attend_each(
     ]
 
 
+class Attention:
+    """The second-order attention of a model, whose graphs stay open; threads may share one.
+
+    Attributes:
+        stages: after which it stands.
+    """
+
+    def __init__(self, model: str | Path | ModelDocument, engine: str = "auto") -> None:
+        """Read what a model's folder says; a stage's graph is opened with its first map.
+
+        Args:
+            model: a named model or a model folder, with a graph.
+            engine: that runs it, on the processor; `auto` for the one that is installed.
+
+        Raises:
+            UsageError: it has no graph, or there is no such engine.
+            CheckpointError: there is no such model.
+        """
+        document = with_graph(model)
+        assert isinstance(document.config, GlobalConfig)  # noqa: S101 - narrows the type
+        self._document, self._config = document, document.config
+        self._engine = engine_for(document, engine, "cpu", "float32")
+        self.stages = [name for name in document.stages if name in self._config.attention]
+        self._open = lru_cache(self._opened)
+
+    def stage(self, stage: str | int) -> str:
+        """The name of a stage that attention follows.
+
+        Raises:
+            UsageError: none does, or there is no such stage.
+        """
+        where = f"model {self._document.name}"
+        name = self._document.stages[stage_index(self._document.stages, stage, where)]
+        self._config.require_attention(name, where)
+        return name
+
+    def trained(self, stage: str) -> bool:
+        """Whether the block of a stage was trained."""
+        v = {f"attention.{stage}.v.{part}" for part in ("weight", "bias")}
+        return any(tensor.any() for _, tensor in self._document.tensors(v))
+
+    def maps(
+        self, photo: Photo, stage: str, image_size: int | None = None, box: Box | None = None
+    ) -> AttentionMaps:
+        """The attention of every position of a photo, made when it is asked for.
+
+        Args:
+            photo: any.
+            stage: a name that `stage` gave.
+            image_size: limit of the longest side; None for the model's own.
+            box: the part of the photo to look at.
+
+        Raises:
+            PhotoError: the photo cannot be used.
+        """
+        size = self._config.image_size if image_size is None else image_size
+        prepared = np.asarray(decode(photo, wanted=size, draft=True).prepared(size, box))
+        graph = self._open(stage)
+        queries, keys = graph.run({PHOTOS: prepared[None], SCALE: np.ones(1, np.float32)})
+        return AttentionMaps(queries[0], keys[0], self._document.name, graph.engine)
+
+    def _opened(self, stage: str) -> Graph:
+        names = [projection(stage, part) for part in "fg"]
+        return open_graph(self._document, self._engine, "float32", names)
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMaps:
+    """What attention maps of a photo are made of.
+
+    Attributes:
+        queries: (m, h, w) of its positions.
+        keys: (m, h, w).
+        model: its name, for messages.
+        engine: what ran the network, in words.
+    """
+
+    queries: NDArray[np.float32]
+    keys: NDArray[np.float32]
+    model: str
+    engine: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """h, w."""
+        return self.keys.shape[1], self.keys.shape[2]
+
+    def at(self, row: int, column: int) -> NDArray[np.float32]:
+        """The map of one position: (h, w), non-negative, sums to 1.
+
+        Raises:
+            SolarError: the weights are not finite.
+        """
+        return self._weights(self.queries[:, row, column][None])[0]
+
+    def all(self) -> NDArray[np.float32]:
+        """The maps of all positions, row by row: (h * w, h, w).
+
+        Raises:
+            SolarError: the weights are not finite.
+        """
+        return self._weights(self.queries.reshape(len(self.queries), -1).T)
+
+    def _weights(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = np.einsum("nm,mhw->nhw", queries, self.keys, optimize=True)  # (N, h, w)
+        scores *= np.float32(len(self.keys) ** -0.5)
+        weights = np.exp(scores - scores.max((1, 2), keepdims=True))
+        weights /= weights.sum((1, 2), keepdims=True)
+        return require_finite(weights, self.model, "attention weights")
+
+
 def _by_graph(
     document: ModelDocument,
     engine: str,
@@ -158,24 +270,12 @@ def _by_graph(
     stage: str | int,
 ) -> list[Attended]:
     """As `GlobalDescriptor.attention_map`, of which no torch is here."""
-    config, where = document.config, f"model {document.name}"
-    assert isinstance(config, GlobalConfig)  # noqa: S101 - narrows the type
-    name = document.stages[stage_index(document.stages, stage, where)]
-    config.require_attention(name, where)
+    attention = Attention(document, engine)
+    name = attention.stage(stage)
     for at in positions:
         photo.cell(at, (1, 1))  # refuses a position outside before the work
-    size = config.image_size
-    prepared = np.asarray(decode(photo, wanted=size, draft=True).prepared(size))
-    graph = open_graph(document, engine, "float32", [projection(name, part) for part in "fg"])
-    queries, keys = graph.run({PHOTOS: prepared[None], SCALE: np.ones(1, np.float32)})
-    v = {f"attention.{name}.v.{part}" for part in ("weight", "bias")}
-    trained = any(tensor.any() for _, tensor in document.tensors(v))
-    found = []
-    for at in positions:
-        row, column = photo.cell(at, queries.shape[2:])
-        scores = np.einsum("m,mhw->hw", queries[0, :, row, column], keys[0])  # (h, w)
-        scores *= queries.shape[1] ** -0.5
-        weights = np.exp(scores - scores.max())
-        weights = require_finite(weights / weights.sum(), document.name, "attention weights")
-        found.append(Attended(photo.image, at, name, weights, trained, graph.engine))
-    return found
+    maps, trained = attention.maps(photo, name), attention.trained(name)
+    return [
+        Attended(photo.image, at, name, maps.at(*photo.cell(at, maps.shape)), trained, maps.engine)
+        for at in positions
+    ]

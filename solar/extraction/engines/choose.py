@@ -122,6 +122,24 @@ def document_of(model: str, kind: str) -> ModelDocument | None:
     return document
 
 
+def with_graph(model: AnyPath | ModelDocument) -> ModelDocument:
+    """What the folder of a global model says, which has a graph.
+
+    Raises:
+        UsageError: it has none.
+        CheckpointError: there is no such model, or it is of another kind.
+    """
+    if isinstance(model, ModelDocument):
+        document: ModelDocument | None = model
+    else:
+        document = document_of(os.fspath(model), GLOBAL)
+    if document is None or not document.graph_digest:
+        raise UsageError(
+            "this takes a model with a graph: 'solar export MODEL --to FOLDER' makes one"
+        )
+    return document
+
+
 def require_device_name(device: str) -> None:
     """Refuse a word that names no kind of device.
 

@@ -20,8 +20,9 @@ from solar.typing import Descriptors
 PHOTOS, SCALE, PATCHES = "photos", "scale", "patches"
 """What a graph's inputs are called."""
 
-DESCRIPTORS, POOLED = "descriptors", "pooled"
-"""Its output, and what the network pools before its own whitening layer, if it has one."""
+DESCRIPTORS, POOLED, FEATURE_MAP = "descriptors", "pooled", "feature_map"
+"""Its output, what the network pools before its own whitening layer, if it has one, and, where it
+pools by GeM over the whole map, that map (B, C, h, w)."""
 
 
 _MANY = 4  # photos a core, for which it pays to open the graph once more

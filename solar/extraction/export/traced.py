@@ -15,12 +15,20 @@ import torch
 from torch import Tensor
 
 from solar.errors import SolarError
-from solar.extraction.engines.graph import DESCRIPTORS, PATCHES, PHOTOS, POOLED, SCALE, projection
+from solar.extraction.engines.graph import (
+    DESCRIPTORS,
+    FEATURE_MAP,
+    PATCHES,
+    PHOTOS,
+    POOLED,
+    SCALE,
+    projection,
+)
 from solar.extraction.export.regions import pool_regions
 from solar.models.checkpoints import AnyDescriptor
 from solar.models.document import WEIGHTS
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.models.pooling import Regional
+from solar.models.pooling import GeM, Regional
 
 _OPSET, _FUSED = 20, "com.microsoft"
 _IMAGES = "images"
@@ -47,6 +55,8 @@ def traced(network: AnyDescriptor, weights: bytes) -> Any:
                 _name_projection(graph, stage, part)
         if network.config.whitening is not None:
             _name_pooled(graph)
+        if isinstance(network.pool, GeM):
+            name_feature_map(graph)
     explain_attention(document)
     _tidy(document, network)
     return document
@@ -217,6 +227,16 @@ def _name_projection(graph: Any, stage: str, part: str) -> None:
 def _name_pooled(graph: Any) -> None:
     """Give what the whitening layer takes its name: from these, another whitening is learned."""
     _rename(graph, _reader(graph, "whiten.weight", "Gemm").input[0], POOLED)
+
+
+def name_feature_map(graph: Any) -> None:
+    """Give what GeM pools its name: from it, what each position adds to a cosine is told."""
+    power = "pool.p"
+    for kind in ("Unsqueeze", "Unsqueeze"):
+        (power,) = _reader(graph, power, kind).output
+    raised = _reader(graph, power, "Pow").input[0]
+    clip = next(node for node in graph.node if raised in node.output)
+    _rename(graph, clip.input[0], FEATURE_MAP)
 
 
 def _reader(graph: Any, tensor: str, kind: str) -> Any:
