@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from solar.client import Client
     from solar.datasets import open_dataset, open_folder
     from solar.errors import (
         CheckpointError,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CheckpointError": "solar.errors",
+    "Client": "solar.client",
     "Extraction": "solar.extraction",
     "Extractor": "solar.extraction",
     "Features": "solar.features",
@@ -84,6 +86,7 @@ _ROOMS = ("evaluation", "models", "training")
 
 __all__ = [
     "CheckpointError",
+    "Client",
     "Extraction",
     "Extractor",
     "Features",

@@ -20,6 +20,7 @@ FUNCTIONS = (
     "solar.training.losses.triplet_loss",
 )
 METHODS = {
+    "Client": None,
     "GlobalDescriptor": ("attention_map", "describe", "forward", "multi_scale"),
     "Index": None,  # all of them
     "Whitening": ("apply", "learned", "pca"),

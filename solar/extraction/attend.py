@@ -244,7 +244,8 @@ class AttentionMaps:
         Raises:
             SolarError: the weights are not finite.
         """
-        return self._weights(self.queries[:, row, column][None])[0]
+        (weights,) = self._weights(self.queries[:, row, column][None])
+        return np.asarray(weights, np.float32)
 
     def all(self) -> NDArray[np.float32]:
         """The maps of all positions, row by row: (h * w, h, w).
@@ -257,7 +258,7 @@ class AttentionMaps:
     def _weights(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         scores = np.einsum("nm,mhw->nhw", queries, self.keys, optimize=True)  # (N, h, w)
         scores *= np.float32(len(self.keys) ** -0.5)
-        weights = np.exp(scores - scores.max((1, 2), keepdims=True))
+        weights: NDArray[np.float32] = np.exp(scores - scores.max((1, 2), keepdims=True))
         weights /= weights.sum((1, 2), keepdims=True)
         return require_finite(weights, self.model, "attention weights")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,6 +17,17 @@ from pathlib import Path
 import httpx
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+NARROWER = """
+import json, sys
+from dataclasses import replace
+import solar.cli
+from solar.web.api import run
+limits, whole = json.loads(sys.argv.pop(1)), run.serve
+def serve(settings, *rest, **more):
+    whole(replace(settings, limits=replace(settings.limits, **limits)), *rest, **more)
+run.serve = serve
+solar.cli.main()
+"""
 TOKENS = ("SOLAR_TOKEN", "SOLAR_WRITE_TOKEN")
 
 
@@ -48,11 +60,24 @@ class Server:
 
 @contextmanager
 def serving(
-    index: Path, log: Path, *options: str, environment: Mapping[str, str] | None = None
+    index: Path,
+    log: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> Iterator[Server]:
-    """Start one, wait until it is ready, and stop it."""
+    """Start one, wait until it is ready, and stop it.
+
+    Args:
+        index: that it serves.
+        log: file for what it writes.
+        options: of the command.
+        environment: beside this process's.
+        limits: narrower ones than the command's, which tests reach sooner.
+    """
     clean = {name: value for name, value in os.environ.items() if name not in TOKENS}
-    command = [sys.executable, "-m", "solar", "serve", str(index), "--port", "0", *options]
+    start = ["-m", "solar"] if limits is None else ["-c", NARROWER, json.dumps(dict(limits))]
+    command = [sys.executable, *start, "serve", str(index), "--port", "0", *options]
     with log.open("wb") as file:
         process = subprocess.Popen(
             command, stderr=file, cwd=REPOSITORY, env={**clean, **(environment or {})}

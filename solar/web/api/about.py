@@ -80,7 +80,7 @@ def _about(service: Service) -> dict[str, Any]:
         "calibrated": index.calibration is not None,
         "roots": list(service.names.roots),
         "writable": service.settings.writable,
-        "attention": service.attention_stages,
+        "attention": service.tools.stages,
         "facts": service.remembered("facts", _facts),
     }
 

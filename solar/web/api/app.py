@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 import solar
-from solar.web.api import about, metrics, photos, search
+from solar.web.api import about, changes, jobs, map, metrics, photos, search, why
 from solar.web.api.errors import RESPONSES, add_handlers
 from solar.web.api.guard import Guard
 from solar.web.api.service import Service
@@ -36,7 +36,7 @@ def create_app(service: Service) -> FastAPI:
         warming = asyncio.create_task(asyncio.to_thread(service.warm))
         warming.add_done_callback(lambda done: done.exception())
         yield
-        service.close()
+        await asyncio.to_thread(service.close)
 
     app = FastAPI(
         title="Solar",
@@ -49,11 +49,13 @@ def create_app(service: Service) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
+    service.jobs = jobs.Jobs(service)
+    changes.prepare_uploads(service)
     app.state.metrics = metrics.Metrics(service)
     bearer = [Depends(HTTPBearer(auto_error=False, description="Where the service has a token."))]
     app.include_router(about.open_router)
     app.include_router(metrics.router, dependencies=bearer)
-    for room in (about, search, photos):
+    for room in (about, search, photos, why, map, changes, jobs):
         app.include_router(room.router, prefix=API, dependencies=bearer)
     _add_page(app)
     add_handlers(app)

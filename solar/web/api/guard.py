@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from solar.web.api.metrics import Metrics
@@ -33,6 +34,8 @@ HEADERS = {
 }
 """Of every answer."""
 
+_HOST = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
+_DRAINED_SECONDS = 2.0
 _OPEN = ("/health", "/ready")
 _READING_POSTS = frozenset(
     f"/api/v1/{name}" for name in ("search", "describe", "attention", "match", "explain")
@@ -80,6 +83,7 @@ class Guard:
             if refused is None:
                 await self._app(scope, self._limited(receive), guarded_send)
             else:
+                await _drain(receive)
                 await _refuse(guarded_send, refused)
         finally:
             self._metrics.answered(scope, status, size, time.perf_counter() - started, client)
@@ -106,6 +110,8 @@ class Guard:
 
         A page elsewhere can make its own name point here (DNS rebinding), but not an address.
         """
+        if not _HOST.fullmatch(host):
+            return False
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -125,7 +131,10 @@ class Guard:
     ) -> HTTPException | None:
         """What is wrong with the token of a request, or with its lack; None if nothing is."""
         s = self._settings
-        writing = method not in ("GET", "HEAD", "OPTIONS") and path not in _READING_POSTS
+        reading = method in ("GET", "HEAD", "OPTIONS") or (
+            method == "POST" and path in _READING_POSTS
+        )
+        writing = not reading
         if writing and not s.writable:
             return HTTPException(403, "this service only answers: start it with --write to change")
         private = path.startswith("/api/") or path == "/metrics"
@@ -159,6 +168,7 @@ class Guard:
             total += len(message.get("body", b""))
             more = bool(message.get("more_body", False))
             if total > limits.upload_bytes:
+                await _drain(receive)
                 raise _too_large(limits.upload_bytes)
             return message
 
@@ -199,6 +209,18 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def _drain(receive: Receive) -> None:
+    """Let a client that still sends go on for a little: closed at once, it would read no answer."""
+    end = time.monotonic() + _DRAINED_SECONDS
+    while (wait := end - time.monotonic()) > 0:
+        try:
+            message = await asyncio.wait_for(receive(), wait)
+        except asyncio.TimeoutError:
+            return
+        if not message.get("more_body", False):
+            return
 
 
 async def _refuse(send: Send, error: HTTPException) -> None:

@@ -82,13 +82,11 @@ class JsonLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Write the logs of the service, and of the server that runs it, as JSON."""
+    """Write the logs of the service, of the server that runs it and of all others, as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, level in (("solar.web", logging.INFO), ("uvicorn", logging.WARNING)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+    logging.getLogger().handlers = [handler]
+    logging.getLogger("solar.web").setLevel(logging.INFO)
 
 
 @router.get("/metrics", response_class=PlainTextResponse, summary="Counters, for Prometheus")

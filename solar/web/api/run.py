@@ -20,16 +20,21 @@ from solar.web.api.metrics import log_to_stderr
 from solar.web.api.service import Service
 from solar.web.api.settings import Settings
 
-_HEAD_SECONDS = 10.0  # in which the head of a request must have come
 _LEAVE_SECONDS = 15  # for answers that are under way when it is told to stop
 
 
 class _Impatient(H11Protocol):
-    """Lets go of connections over which no request comes, which would use up what there are."""
+    """Lets go of connections over which no request comes, which would use up what there are.
+
+    Attributes:
+        head_seconds: in which the head of the first request must have come.
+    """
+
+    head_seconds = 10.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._closing = self.loop.call_later(_HEAD_SECONDS, self._leave)
+        self._closing = self.loop.call_later(self.head_seconds, self._leave)
 
     def _leave(self) -> None:
         cycle: object = self.cycle  # which uvicorn types as if there always were one
@@ -71,7 +76,7 @@ def serve(settings: Settings, started: Callable[[str], Any], *, browse: bool = F
     address = f"http://{name}:{port}/"
     config = uvicorn.Config(
         create_app(service),
-        http=_Impatient,
+        http=type("Http", (_Impatient,), {"head_seconds": settings.limits.head_seconds}),
         ws="none",
         access_log=False,
         log_config=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel, Field
 
 from solar.errors import UsageError
@@ -31,6 +31,8 @@ class Found(BaseModel):
     inliers: int | None = Field(None, description="Keypoints that agree, where it was verified.")
     query: int | None = Field(None, description="With which of several photos these agree.")
     gone: bool | None = Field(None, description="Its file is no longer there.")
+    taken: str | None = Field(None, description="When, if the file says.")
+    camera: str | None = Field(None, description="With what, likewise.")
 
 
 class Answer(BaseModel):
@@ -68,7 +70,7 @@ async def search(
     id: Ids = [],  # noqa: B006
     box: Boxes = [],  # noqa: B006
     not_: Annotated[
-        list[UploadFile], Form(alias="not", description="Photos that show what is not sought.")
+        list[UploadFile], File(alias="not", description="Photos that show what is not sought.")
     ] = [],  # noqa: B006
     not_id: Annotated[list[int], Form(description="Likewise, of the index.")] = [],  # noqa: B006
     top: Annotated[int, Form(ge=1, le=1000, description="How many hits.")] = 10,
@@ -133,8 +135,12 @@ def _plain(answer: Search, service: Service, shown: Sequence[str]) -> dict[str, 
     """As `solar search --json`, with names instead of paths."""
     plain: dict[str, Any] = answer.to_json()
     plain["query"] = list(shown) if len(answer.queries) > 1 else shown[0]
+    numbers = [hit["id"] for hit in plain["hits"]]
+    known = {photo.id: photo for photo in service.index.photos_of(numbers)}
     for hit in plain["hits"]:
         hit["root"], hit["path"] = service.names.of(hit["path"])
+        if (photo := known.get(hit["id"])) is not None:
+            hit |= {"taken": photo.taken, "camera": photo.camera}
     return plain
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
@@ -21,6 +22,10 @@ from solar.web.api.copies import Copies
 from solar.web.api.names import Names
 from solar.web.api.settings import Settings
 from solar.web.api.sharing import SharedExtractor
+from solar.web.api.tools import Tools
+
+if TYPE_CHECKING:
+    from solar.web.api.jobs import Jobs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +53,9 @@ class Service:
         self._refreshing = threading.Lock()
         self._seen: object = None
         self.copies = Copies()
+        self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._remembered: dict[str, tuple[int, Any]] = {}
+        self.jobs: Jobs  # given by the app
         self._open()
 
     def _open(self) -> None:
@@ -64,6 +71,7 @@ class Service:
             decoding=made.decoding,
         )
         self.shared = SharedExtractor(extractor)
+        self.tools = Tools(extractor.extraction.model, s.engine)
         self._index = Index.open(s.index, self.shared)
         self.names = Names(self._index.roots)
 
@@ -83,7 +91,7 @@ class Service:
         Raises:
             IndexFolderError: it is gone, or damaged.
         """
-        seen = _signature(self.settings.index)
+        seen = signature(self.settings.index)
         if seen != self._seen:
             with self._refreshing:
                 if seen != self._seen:
@@ -96,11 +104,6 @@ class Service:
                     self._seen = seen
         return self._index
 
-    @property
-    def attention_stages(self) -> list[str]:
-        """Of the model, those of which attention can be shown."""
-        return []
-
     def remembered(self, what: str, make: Callable[[Index], R]) -> R:
         """What follows from the index alone, made once for each commit.
 
@@ -108,13 +111,14 @@ class Service:
             what: its name.
             make: makes it.
         """
-        index = self.index
-        kept = self._remembered.get(what)
-        if kept is None or kept[0] != index.generation:
-            kept = index.generation, make(index)
-            self._remembered[what] = kept
-        found: R = kept[1]
-        return found
+        with self._making[what]:
+            index = self.index
+            kept = self._remembered.get(what)
+            if kept is None or kept[0] != index.generation:
+                kept = index.generation, make(index)
+                self._remembered[what] = kept
+            found: R = kept[1]
+            return found
 
     async def work(self, task: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do something in a thread, when its turn comes.
@@ -153,6 +157,7 @@ class Service:
     def close(self) -> None:
         """Let go of threads and files."""
         self.stopping.set()
+        self.jobs.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.shared.close()
         self._index.close()
@@ -163,7 +168,7 @@ def busy(words: str) -> HTTPException:
     return HTTPException(503, words, {"Retry-After": "1"})
 
 
-def _signature(folder: Path) -> object:
+def signature(folder: Path) -> object:
     """What changes with every commit: names, sizes and times of the catalogue's files."""
     try:
         with os.scandir(folder) as files:

@@ -23,6 +23,7 @@ class Limits:
         pixels: of one photo that is uploaded.
         photos: in one request.
         top: hits that one search may ask for.
+        head_seconds: in which a new connection must have asked something.
         receive_seconds: in which a request must have arrived.
         seconds: after which an answer is given up.
         at_once: requests that are worked on; more wait for them.
@@ -36,6 +37,7 @@ class Limits:
     pixels: int = 150_000_000
     photos: int = 16
     top: int = 1000
+    head_seconds: float = 10.0
     receive_seconds: float = 30.0
     seconds: float = 60.0
     at_once: int = field(default_factory=lambda: max(8, 2 * cores()))
