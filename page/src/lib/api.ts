@@ -101,13 +101,11 @@ export const getMap = (): Promise<{ points: [number, number, number][] } | null>
 export const getPlaces = (): Promise<unknown> => ifThere("places");
 export const getDuplicates = (): Promise<unknown> => ifThere("duplicates");
 
-export const listJobs = async (): Promise<Job[]> => {
-  const answer = (await ifThere<{ jobs: Job[] } | Job[]>("jobs")) ?? [];
-  return Array.isArray(answer) ? answer : answer.jobs;
-};
+export const listJobs = async (): Promise<Job[]> =>
+  (await ifThere<{ jobs: Job[] }>("jobs"))?.jobs ?? [];
 
 /** A job as it goes on, until it ends. */
-export async function* follow(id: string, signal: AbortSignal): AsyncGenerator<Job> {
+export async function* follow(id: number, signal: AbortSignal): AsyncGenerator<Job> {
   const answer = await request(`jobs/${id}/events`, {
     signal,
     headers: { Accept: "text/event-stream" },
@@ -115,15 +113,15 @@ export async function* follow(id: string, signal: AbortSignal): AsyncGenerator<J
   if (answer.body) for await (const data of events(answer.body)) yield JSON.parse(data) as Job;
 }
 
-export const addPhotos = (files: File[]): Promise<{ job: string }> => {
+export const addPhotos = (files: File[]): Promise<{ job: number }> => {
   const body = new FormData();
   for (const file of files) body.append("photo", file, file.name);
   return json("photos", { method: "POST", body });
 };
 
-export const lookAgain = (folder: string): Promise<{ job: string }> =>
-  json("photos", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ folder }),
-  });
+/** Look for new photos in a folder of the index. */
+export const lookAgain = (folder: string): Promise<{ job: number }> => {
+  const body = new FormData();
+  body.append("folder", folder);
+  return json("photos", { method: "POST", body });
+};

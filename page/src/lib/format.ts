@@ -14,6 +14,13 @@ export const folderOf = (path: string): string =>
 /** The day of a time as files state it. */
 export const dayOf = (taken: string | null | undefined): string => taken?.slice(0, 10) ?? "";
 
+/** So many keypoints of unrelated photos agree too; as `solar.rerank.CHANCE`. */
+const CHANCE = 7;
+
+/** How many keypoints of a hit agree, null where that is no more than chance. */
+export const agreeing = (inliers: number | undefined): number | null =>
+  inliers !== undefined && inliers > CHANCE ? inliers : null;
+
 /** How long something still takes. */
 export function left(seconds: number): string {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s left`;

@@ -4,13 +4,11 @@ import * as api from "./api";
 import { session } from "./session.svelte";
 import type { Job } from "./types";
 
-const ENDED = ["done", "failed", "cancelled"];
-
-export const ended = (job: Job): boolean => ENDED.includes(job.state);
+export const ended = (job: Job): boolean => job.state === "done" || job.state === "failed";
 
 class Jobs {
   list = $state<Job[]>([]);
-  private following = new Set<string>();
+  private following = new Set<number>();
 
   get running(): Job[] {
     return this.list.filter((job) => !ended(job));
@@ -28,15 +26,15 @@ class Jobs {
   private put(job: Job): void {
     const at = this.list.findIndex((each) => each.id === job.id);
     if (at < 0) this.list.unshift(job);
-    else this.list[at] = { ...this.list[at], ...job };
+    else this.list[at] = job;
   }
 
-  private async follow(id: string): Promise<void> {
+  private async follow(id: number): Promise<void> {
     if (this.following.has(id)) return;
     this.following.add(id);
     try {
       for await (const job of api.follow(id, new AbortController().signal)) {
-        this.put({ ...job, id });
+        this.put(job);
         if (ended(job)) break;
       }
     } catch {

@@ -67,14 +67,17 @@ export interface Explanation {
 }
 
 export interface Job {
-  id: string;
-  state: string;
-  what?: string;
+  id: number;
+  state: "waiting" | "running" | "done" | "failed";
+  what: string;
   done: number;
   total: number | null;
-  seconds_left?: number | null;
-  failed?: number;
-  error?: string | null;
+  seconds_left: number | null;
+  /** Photos that could not be used. */
+  failed: number;
+  /** Photos that are new, or described anew. */
+  added: number;
+  error: string | null;
 }
 
 /** A photo of the query: a file that was given, or one of the index. */
