@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import UsageError
+from solar.index.vectors._address import Server
 from solar.index.vectors._ranking import OddRow
 from solar.index.vectors._rows import lengths_of
-from solar.index.vectors._server import Server
+from solar.index.vectors._server import prove
 from solar.index.vectors.exact import Exact
 from solar.index.vectors.float16 import Float16
 from solar.index.vectors.listed import Effort, Listed, ListedVectors
@@ -261,7 +262,7 @@ def server_for(name: str, given: Server | None) -> Server | None:
     kind = kind_named(name)
     if isinstance(kind, Milvus):
         given = given or Server.named()
-        given.prove()
+        prove(given)
     elif given is not None:
         raise UsageError(f"--milvus-uri is for kind milvus, and not for {name}: leave it out")
     return given

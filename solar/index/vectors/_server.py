@@ -1,25 +1,21 @@
-"""Milvus: where a server is, what an index keeps of that, and calls that outlast its absence.
+"""Calls to a Milvus server that outlast its absence, and say what is wrong in one line.
 
 Secrets are read from the environment each time, and nothing here writes or prints them.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from solar.errors import IndexDamaged, IndexFolderError, UsageError, naming_extras
-from solar.files.atomic import write_atomically
+from solar.errors import IndexFolderError, UsageError, naming_extras
+from solar.index.vectors._address import Address, Server
 
 T = TypeVar("T")
 
@@ -32,170 +28,14 @@ SHORT_PATIENCE = 60.0
 CALL = 60.0
 """Seconds for one call."""
 
-INDEXES = ("auto", "FLAT", "HNSW", "IVF_FLAT")
-
 _CONNECTING = 10.0  # Seconds, of which no server needs more unless it is away.
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
-_LARGEST_FILE = 1 << 14
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _NOT_FOUND, _NOT_LOADED = 100, 101  # Codes of Milvus.
-_REFUSED = re.compile(r"auth|permission|denied|privilege|unauthenticated", re.IGNORECASE)
-_WRONG = re.compile(r"invalid|illegal|not supported|unsupported|exceed|quota", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A Milvus server, and how collections are kept there.
-
-    Attributes:
-        uri: `http://host:19530`, `https://…` for TLS, or a file of Milvus Lite that ends in `.db`.
-        collection: what names of collections begin with.
-        database: of the server; empty for its default.
-        index: `FLAT`, `HNSW`, `IVF_FLAT`, or `auto`, by the number of photos.
-        shards: that writes are spread over.
-        replicas: of everything in memory, that searches are spread over.
-    """
-
-    uri: str
-    collection: str = "solar"
-    database: str = ""
-    index: str = "auto"
-    shards: int = 1
-    replicas: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse what no server can be.
-
-        Raises:
-            UsageError: instead.
-        """
-        if not self.lite:
-            parts = urlsplit(self.uri)
-            if parts.scheme not in ("http", "https", "tcp") or not parts.hostname:
-                raise UsageError(
-                    f"--milvus-uri {parts.hostname or 'without a host'}: use "
-                    "http://host:19530, https://host:19530, or a file that ends in .db"
-                )
-            if "@" in parts.netloc:
-                raise UsageError(
-                    "--milvus-uri: leave name and password out, and put them into "
-                    "SOLAR_MILVUS_TOKEN as name:password"
-                )
-        if not _NAME.fullmatch(self.collection):
-            raise UsageError(
-                f"--milvus-collection {self.collection:.60}: use letters, digits and underscores"
-            )
-        if self.index not in INDEXES:
-            raise UsageError(f"SOLAR_MILVUS_INDEX {self.index:.60}: use {', '.join(INDEXES)}")
-        if not (1 <= self.shards <= 64 and 1 <= self.replicas <= 64):
-            raise UsageError("SOLAR_MILVUS_SHARDS and SOLAR_MILVUS_REPLICAS: use 1 to 64")
-
-    @property
-    def lite(self) -> bool:
-        """Whether it is a file of Milvus Lite."""
-        return self.uri.endswith(".db")
-
-    def prove(self) -> None:
-        """See that it answers, and lets us in.
-
-        Raises:
-            IndexFolderError: it does not.
-            MissingPackage: pymilvus is not installed.
-        """
-        Collection(self, "").call(lambda client: client.list_collections(timeout=CALL), 0)
-
-    @classmethod
-    def named(cls, uri: str | None = None, collection: str | None = None) -> Server:
-        """What is given, and what the environment says of the rest.
-
-        Raises:
-            UsageError: neither says where a server is, or something is wrong with it.
-        """
-        environment = {
-            each.name: found
-            for each in fields(cls)
-            if (found := os.environ.get(f"SOLAR_MILVUS_{each.name.upper()}"))
-        }
-        given: dict[str, Any] = dict(environment)
-        given |= {"uri": uri} if uri else {}
-        given |= {"collection": collection} if collection else {}
-        if "uri" not in given:
-            raise UsageError(
-                "kind milvus needs a server: --milvus-uri http://host:19530, a file that ends in "
-                ".db for Milvus Lite, or the same in SOLAR_MILVUS_URI"
-            )
-        for name in ("shards", "replicas"):
-            if name in given:
-                if not given[name].isdecimal():
-                    raise UsageError(f"SOLAR_MILVUS_{name.upper()}: use 1 to 64")
-                given[name] = int(given[name])
-        if given["uri"].endswith(".db"):
-            given["uri"] = str(Path(given["uri"]).absolute())
-        return cls(**given)
-
-
-@dataclass(frozen=True)
-class Address:
-    """What lies in an index folder of a collection.
-
-    Attributes:
-        server: where it is.
-        name: of the collection, that no other has.
-        home: number that the file system gave the folder that made it; a copy has another.
-    """
-
-    server: Server
-    name: str
-    home: int
-
-    @classmethod
-    def new(cls, server: Server, folder: Path) -> Address:
-        """Of a collection that is not there yet."""
-        return cls(server, f"{server.collection}_{token_hex(6)}", folder.stat().st_ino)
-
-    @classmethod
-    def read(cls, file: Path) -> Address:
-        """What `write` wrote.
-
-        Raises:
-            FileNotFoundError: it is not there.
-            IndexDamaged: it cannot be used.
-        """
-        try:
-            if not file.is_file() and file.exists():
-                raise ValueError
-            with file.open("rb") as opened:
-                content = json.loads(opened.read(_LARGEST_FILE))
-            server = Server(**content["server"])
-            address = cls(server, str(content["name"]), int(content["home"]))
-            if not _NAME.fullmatch(address.name):
-                raise ValueError
-        except (ValueError, KeyError, TypeError, UsageError, RecursionError) as error:
-            raise IndexDamaged(
-                "does not say where descriptors are: restore it from a copy, or make the index "
-                "anew",
-                file,
-            ) from error
-        return address
-
-    def write(self, file: Path) -> None:
-        """Keep it.
-
-        Raises:
-            SolarError: the file cannot be written.
-        """
-        with write_atomically(file) as opened:
-            opened.write(json.dumps(asdict(self), indent=1).encode() + b"\n")
-
-    def owned_by(self, folder: Path) -> bool:
-        """Whether a folder made the collection; a copy of that folder did not."""
-        return self.home == folder.stat().st_ino
-
-    @property
-    def now(self) -> Server:
-        """Where the server is now: `SOLAR_MILVUS_URI` says so, if it is set."""
-        moved = os.environ.get("SOLAR_MILVUS_URI")
-        return replace(self.server, uri=moved) if moved else self.server
+_WRONG = range(1100, 1200)  # What was asked for, by the same.
+_REFUSED = re.compile(
+    r"auth check|authenticat|missing authorization|permission|denied|privilege", re.IGNORECASE
+)
+_UNTRUSTED = re.compile(r"certificate|handshake", re.IGNORECASE)
 
 
 class Collection:
@@ -265,7 +105,7 @@ class Collection:
 
     def _refuse(self, error: Exception, code: int | None) -> None:
         """Give up at once where waiting would not help."""
-        said = " ".join(str(getattr(error, "message", error)).split())[:200]
+        said = _said(error)
         if code == _NOT_FOUND or "can't find collection" in said:
             raise IndexFolderError(
                 f"collection {self.name} is not on {self.server.uri} (any more): if the index was "
@@ -279,17 +119,33 @@ class Collection:
                 "SOLAR_MILVUS_TOKEN",
                 self.folder,
             ) from error
-        if _WRONG.search(said) and "channel" not in said:
-            raise IndexFolderError(f"{self.server.uri} says: {said}", self.folder) from error
+        if _UNTRUSTED.search(said):
+            raise IndexFolderError(
+                f"{self.server.uri} shows a certificate that is not trusted, or asks for one: say "
+                "who signed it in SOLAR_MILVUS_CA, and what to show in SOLAR_MILVUS_CERTIFICATE",
+                self.folder,
+            ) from error
+        if code in _WRONG or type(error).__name__.startswith(("Param", "Data")):
+            raise IndexFolderError(f"{self.server.uri} says: {said:.200}", self.folder) from error
 
     def _away(self, error: Exception) -> IndexFolderError:
-        said = " ".join(str(getattr(error, "message", error)).split())
-        why = "" if "connect" in said or "UNAVAILABLE" in said else f" ({said:.160})"
+        said = _said(error)
+        why = "" if re.search("connect|UNAVAILABLE", said) else f" ({said:.160})"
         return IndexFolderError(
             f"no answer from the Milvus server at {self.server.uri}{why}: start it, or say where "
             "it is now in SOLAR_MILVUS_URI; what was committed is safe, so run the same again",
             self.folder,
         )
+
+
+def prove(server: Server) -> None:
+    """See that a server answers, and lets us in.
+
+    Raises:
+        IndexFolderError: it does not.
+        MissingPackage: pymilvus is not installed.
+    """
+    Collection(server, "").call(lambda client: client.list_collections(timeout=CALL), 0)
 
 
 _clients: dict[tuple[object, ...], Any] = {}
@@ -326,7 +182,7 @@ def _forget(server: Server) -> None:
         for key in [
             key for key in _clients if key[:3] == (os.getpid(), server.uri, server.database)
         ]:
-            _clients.pop(key).close()
+            del _clients[key]  # Not closed: another thread may be waiting for its answer.
 
 
 def _secrets() -> dict[str, str]:
@@ -349,6 +205,17 @@ def _secrets() -> dict[str, str]:
         if name in found and not Path(found[name]).is_file():
             raise UsageError(f"SOLAR_MILVUS_*: no such file {found[name]}")
     return found
+
+
+def _said(error: BaseException | None) -> str:
+    """What a server, or the way to it, says of a failure."""
+    parts = []
+    while error is not None:
+        details = getattr(error, "details", None)
+        parts.append(str(getattr(error, "message", "") or error))
+        parts += [str(details())] if callable(details) else []
+        error = error.__cause__ if error.__cause__ is not error else None
+    return " ".join(" ".join(parts).split())
 
 
 def _code(error: Exception) -> int | None:
