@@ -64,7 +64,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     print(f"{platform.processor() or platform.machine()}\n", flush=True)
     heads, measure = MEASURES[options.what]
-    print(f"| photos | {' | '.join(heads)} |\n| --- |{' ---: |' * len(heads)}")
+    print(f"| set | {' | '.join(heads)} |\n| --- |{' ---: |' * len(heads)}")
     for folder in options.sets:
         for row in measure(options.work, folder):
             print(f"| {' | '.join(row)} |", flush=True)

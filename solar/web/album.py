@@ -181,9 +181,13 @@ def _proofs(proofs: Sequence[Proof]) -> list[Picture]:
     for proof in proofs:
         probable = "" if proof.probability is None else f"{100 * proof.probability:.0f} % · "
         agree = "" if proof.inliers is None else f"; {proof.inliers} keypoints agree"
-        title = f"{probable}{proof.metres:,.0f} m away"
+        title = f"{probable}{_distance(proof.metres)} away"
         shown.append(_picture(proof.path, proof.path, title, position(*proof.gps) + agree))
     return shown
+
+
+def _distance(metres: float) -> str:
+    return f"{metres:,.0f} m" if metres < 10_000 else f"{metres / 1000:,.0f} km"
 
 
 def position(latitude: float, longitude: float) -> str:

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter, ImageOps
 from solar.collection import LADDER, Duplicates, duplicates
 from solar.collection._alignment import Alignment, aligned, as_wholes, mirrored
 from solar.collection._pictures import likeness
+from solar.collection._turned import may_be_turned
 from solar.collection.deduplicating import seconds_apart
 from solar.errors import UsageError
 from solar.features import open_feature_extractor
@@ -78,6 +79,16 @@ def test_copies_of_one_picture_are_one_group(index: Index, photos: Path, copies:
         assert same.rung == "picture" and same.likeness is not None and same.likeness >= 0.9
     assert json.loads(json.dumps(found.to_json()))["groups"][0]["keep"] == group.keep
     assert names(duplicates(index, "bytes")) == [("bytes", {"0", "bytes"})]
+
+
+def test_turned_copies_are_candidates_by_their_keypoints(
+    index: Index, photos: Path, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(photos)
+    pair = [index.id_of(photos / "tower" / "0.jpg"), index.id_of(copies / "turned.jpg")]
+    assert tuple(sorted(pair)) in may_be_turned(index, sorted(index))
+    monkeypatch.setattr("solar.collection._turned.MOST", 3)
+    assert may_be_turned(index, sorted(index)) == []
 
 
 def test_other_views_of_a_place_are_not_the_same_picture(index: Index) -> None:
