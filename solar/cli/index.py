@@ -13,6 +13,7 @@ from solar.cli.console import scales as parse_scales
 from solar.cli.options import AsJson, Device, Engine, Exclude, ImageSize, Precision, Scales
 from solar.errors import UsageError
 from solar.files import shown
+from solar.files.stores import is_address
 
 if TYPE_CHECKING:
     from solar.index import AddReport, Indexed
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    to: Annotated[Path, typer.Option(help="The index: a folder, made if it is not there.")],
+    to: Annotated[str, typer.Option(help="The index: a folder, made if it is not there.")],
     photos: Annotated[
         list[Path] | None,
         typer.Argument(help="Photos and folders of photos. [none, if an option changes the index]"),
@@ -123,7 +124,9 @@ def index(
         raise UsageError(f"--check {shown(check)}: use times or content")
     if no_local and local is not None:
         raise UsageError("--local and --no-local exclude each other: leave one out")
-    if model is not None or not (to.exists() or from_shards):
+    if is_address(to):
+        raise UsageError(f"{to}: an index is written in a folder, and then copied there")
+    if model is not None or not (Path(to).exists() or from_shards):
         ready(model or "solar-r18")
     what = f"{to} keeps what was described: the same command goes on with the rest"
     if from_shards is not None:

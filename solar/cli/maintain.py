@@ -12,10 +12,13 @@ from solar.cli.console import err, out, print_json, table
 from solar.cli.options import AsJson, Overwrite, Where
 from solar.errors import IndexDamaged
 from solar.files import claim_output, printable
+from solar.files.stores import is_address
 
 SHOWN = 20
 
-Folder = Annotated[Path, typer.Argument(help="An index made by `solar index`.")]
+Folder = Annotated[
+    str, typer.Argument(help="An index made by `solar index`: a folder, or an address of a copy.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Also say what only experts need.")]
 
 
@@ -36,7 +39,13 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
     found = Index.open(index).info()
     engine = _engine_here(found.extraction.model)
     if as_json:
-        print_json({**asdict(found), "folder": str(found.folder), "engine": engine})
+        print_json(
+            {
+                **asdict(found),
+                "folder": index if is_address(index) else str(found.folder),
+                "engine": engine,
+            }
+        )
         return
     made, size = found.extraction, f"{found.size / 1e6:.1f} MB"
     if found.reclaimable >= 1e5:

@@ -29,7 +29,13 @@ def register(app: typer.Typer) -> None:
 
 
 def search(
-    index: Annotated[Path, typer.Argument(help="An index made by `solar index`.")],
+    index: Annotated[
+        str,
+        typer.Argument(
+            help="An index made by `solar index`: a folder, or an address that it was copied to, "
+            "as https://host/my.index or s3://bucket/my.index."
+        ),
+    ],
     queries: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -151,7 +157,7 @@ def search(
         else:
             from solar.web import write_page
 
-            first = Path(photos[0]).name if isinstance(photos[0], Path) else index.name
+            first = Path(photos[0]).name if isinstance(photos[0], Path) else Path(index).name
             write_page(html, answered, title=f"Solar: {first}")
     if as_json:
         separate = len(photos) > 1 and not together
@@ -185,7 +191,7 @@ def _photos(given: Sequence[Path], known: Sequence[int]) -> list[Photo | int]:
     return photos
 
 
-def _warn(opened: Index, index: Path) -> None:
+def _warn(opened: Index, index: str) -> None:
     if not len(opened):
         err.print(f"{index} holds no photo yet: solar index PHOTOS --to {index}")
     for path in opened.unfinished:

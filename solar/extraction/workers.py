@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -88,8 +88,9 @@ def describe_together(
                 break
             if not leases.take(shards.name(shard)):
                 continue
-            told = progress and _within(progress, done, shards.photos)
-            said = _fill(work, shard, extractor, photos, leases, told)
+            with leases.holding(shards.name(shard)) as moved:
+                told = _within(progress, done, shards.photos, moved)
+                said = describe_shard(work, shard, extractor, photos, told)
             if said is not None:
                 failed += [failure.reason for failure in said.failed]
                 described += shards.size_of(shard) - len(said.failed)
@@ -98,39 +99,47 @@ def describe_together(
             time.sleep(min(patience / 4, 5))
 
 
-def _within(progress: Progress, before: int, total: int) -> Progress:
-    return lambda done, _: progress(min(before + done, total), total)
+def _within(
+    progress: Progress | None, before: int, total: int, moved: Callable[[], None]
+) -> Progress:
+    """Progress of a shard as progress of all, which keeps the shard's lease."""
+
+    def told(done: int, _: int) -> None:
+        moved()
+        if progress:
+            progress(min(before + done, total), total)
+
+    return told
 
 
-def _fill(
+def describe_shard(
     work: Work,
     shard: int,
     extractor: Extractor,
     roots: Sequence[AnyPath],
-    leases: Leases,
-    progress: Progress | None,
+    progress: Progress | None = None,
 ) -> Said | None:
-    """Describe a shard that this worker has taken; None if another has done so meanwhile.
+    """Describe the photos of a shard, and put it; None if somebody has put it meanwhile.
+
+    Args:
+        work: of which it is a share.
+        shard: its number.
+        extractor: what describes them.
+        roots: where the photos are, as this machine calls it.
+        progress: called with the shard's photos done and in all.
 
     Raises:
         SolarError: a store cannot be read: then others may try.
     """
     shards, read = work.shards, opened(work, shard, roots)
-    with leases.holding(shards.name(shard)) as moved:
-        if shards.store.stat(shards.name(shard)) is not None:
-            return None
-
-        def told(done: int, total: int) -> None:
-            moved()
-            if progress:
-                progress(done, total)
-
-        photos = cast("Sequence[Photo]", read)
-        found = collect(extractor, photos, progress=told)
-        for photo in read:
-            if photo.trouble is not None:
-                raise photo.trouble
-        files = [(photo.sha256, photo.size) for photo in read]
-        said = Said(failures_of(found, photos, shard * shards.shard_size), files)
-        write_shard(shards, shard, found.descriptors, said)
+    if shards.store.stat(shards.name(shard)) is not None:
+        return None
+    photos = cast("Sequence[Photo]", read)
+    found = collect(extractor, photos, progress=progress)
+    for photo in read:
+        if photo.trouble is not None:
+            raise photo.trouble
+    files = [(photo.sha256, photo.size) for photo in read]
+    said = Said(failures_of(found, photos, shard * shards.shard_size), files)
+    write_shard(shards, shard, found.descriptors, said)
     return said

@@ -58,6 +58,14 @@ class Store(Protocol):
         """
         ...
 
+    def part(self, stored: Stored, start: int, stop: int) -> bytes:
+        """Exactly these bytes of an object as it was when it was looked at.
+
+        Raises:
+            SolarError: it is gone or another now, as far as the store tells.
+        """
+        ...
+
     def write(self, name: str, data: bytes) -> None:
         """Put an object, in the place of one that is there."""
         ...
@@ -93,6 +101,10 @@ def open_store(place: AnyPath) -> Store:
         MissingPackage: what speaks to such addresses is not installed.
         UsageError: nothing does, or the address cannot be.
     """
+    if is_address(place) and os.fspath(place).startswith(("http://", "https://")):
+        from solar.files.http import HttpStore
+
+        return HttpStore(os.fspath(place).rstrip("/"))
     if is_address(place):
         return _FsspecStore(os.fspath(place).rstrip("/"))
     return FolderStore(local_path(place))
@@ -126,6 +138,10 @@ class FolderStore:
         with self._named(), (self.folder / name).open("rb") as file:
             file.seek(start)
             return file.read() if stop is None else file.read(stop - start)
+
+    def part(self, stored: Stored, start: int, stop: int) -> bytes:
+        """See `Store.part`."""
+        return _exactly(self, stored, start, stop)
 
     def write(self, name: str, data: bytes) -> None:
         """See `Store.write`."""
@@ -226,6 +242,10 @@ class _FsspecStore:
             found: bytes = self._fs.cat_file(self._path(name), start=start or None, end=stop)
         return found
 
+    def part(self, stored: Stored, start: int, stop: int) -> bytes:
+        """See `Store.part`."""
+        return _exactly(self, stored, start, stop)
+
     def write(self, name: str, data: bytes) -> None:
         """See `Store.write`."""
         with self._named():
@@ -269,3 +289,16 @@ def _described(name: str, about: dict[str, Any]) -> Stored:
     words = ("ETag", "etag", "content_md5", "LastModified", "mtime", "updated", "created")
     version = next((str(about[word]) for word in words if about.get(word)), "")
     return Stored(name, int(about.get("size") or 0), version)
+
+
+def _exactly(store: Store, stored: Stored, start: int, stop: int) -> bytes:
+    """See `Store.part`: the object is looked at before."""
+    found = store.stat(stored.name)
+    try:
+        data = store.read(stored.name, start, stop) if found == stored else b""
+    except FileNotFoundError:
+        data = b""
+    if len(data) != stop - start:
+        name = printable(f"{store.address}/{stored.name}")
+        raise SolarError(f"{name}: has changed since it was opened: open it again")
+    return data

@@ -150,6 +150,8 @@ def summary(snapshot: Snapshot) -> IndexInfo:
         ],
         copies=snapshot.copies(),
         unfinished=commit.unfinished,
-        size=remote + sum(file.stat().st_size for file in files if file.exists()),
+        size=remote + sum(file.stat().st_size for file in files if file.exists())
+        if snapshot.far is None
+        else snapshot.far.size,
         reclaimable=unused + commit.features_bytes - feature_bytes + dead * _VERSION_BYTES,
     )

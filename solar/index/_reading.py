@@ -52,14 +52,14 @@ class Reader:
             snapshot: the commit to read.
             models: what describes photos.
         """
-        self.folder = snapshot.folder
+        self.folder, self.place = snapshot.folder, snapshot.place
         self._opened: Snapshot | None = snapshot
         self._models = models
 
     @property
     def _snapshot(self) -> Snapshot:
         if self._opened is None:
-            raise UsageError("was closed: open it again", self.folder)
+            raise UsageError("was closed: open it again", self.place)
         return self._opened
 
     def close(self) -> None:
@@ -95,9 +95,9 @@ class Reader:
 
     def __repr__(self) -> str:
         if self._opened is None:
-            return f"<Index {self.folder}, closed>"
+            return f"<Index {self.place}, closed>"
         commit = self._opened.commit
-        return f"<Index {self.folder}: {commit.photos} photos, generation {commit.generation}>"
+        return f"<Index {self.place}: {commit.photos} photos, generation {commit.generation}>"
 
     @property
     def generation(self) -> int:
@@ -165,7 +165,7 @@ class Reader:
             IndexFolderError: the index is gone, or damaged.
         """
         before = self._snapshot
-        self._opened = Snapshot.open(self.folder, before)
+        self._opened = Snapshot.open(self.place, before)
         return self._opened.commit.generation != before.commit.generation
 
     def warm(self) -> None:
@@ -216,6 +216,10 @@ class Reader:
         Returns:
             One line for each damaged thing; empty if all is well.
         """
+        if self._snapshot.far is not None:
+            raise UsageError(
+                "is at an address: verify the folder that it was copied from", self.place
+            )
         return find_problems(self.folder)
 
     def begin(self, rerank: str = "default") -> None:
@@ -289,7 +293,7 @@ class Reader:
         if len(found) == 1:
             return found[0].id
         what = "several photos below" if found else "no photo"
-        raise UsageError(f"holds {what} {os.fspath(photo)}: name one that it holds", self.folder)
+        raise UsageError(f"holds {what} {os.fspath(photo)}: name one that it holds", self.place)
 
     def search_descriptors(
         self, descriptors: ArrayLike, extraction: Extraction, top: int = 10

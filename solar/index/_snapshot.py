@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from solar.calibration import Background, Level, index_level, sample_rows
 from solar.errors import IndexDamaged, IndexFolderError, UsageError
 from solar.features.extraction import from_bytes
 from solar.features.features import Features
+from solar.files.atomic import write_atomically
 from solar.index._datafile import map_file
 from solar.index._entries import (
     KEPT_TOLERANCE,
@@ -23,57 +27,85 @@ from solar.index._entries import (
     descriptor_sum,
     path_to_bytes,
 )
+from solar.index._far import FarBytes, FarFolder, far_bytes
 from solar.index._roots import Roots, absolute_photo
 from solar.index.catalogue import Catalogue, Home, features_file, newest
 from solar.index.vectors import Effort, ListedVectors, OddRow, Vectors, kind_named, lengths_of
+from solar.index.vectors.far import open_far
 from solar.index.where import Where
 from solar.ranking import Ranking
 from solar.typing import AnyPath, Descriptors
+
+_AT_ONCE = 1000
 
 
 class Snapshot:
     """One commit of an index, opened for reading; later commits leave it as it is.
 
     Attributes:
-        folder: of the index.
+        folder: of the index; of one at an address, what is kept of it here.
+        far: the index at an address; None of one in the folder.
+        place: where the index is, for messages.
         catalogue: what it knows of its photos.
         commit: as of which.
         vectors: its descriptors.
         roots: where its photos are.
     """
 
-    def __init__(self, folder: Path, catalogue: Catalogue, previous: Snapshot | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalogue: Catalogue,
+        previous: Snapshot | None,
+        far: FarFolder | None = None,
+    ) -> None:
         """Use `Snapshot.open`.
 
         Args:
             folder: of the index.
             catalogue: opened.
             previous: an earlier snapshot of the same files, to take over what still holds.
+            far: where the other files are, if not in the folder.
         """
-        self.folder = folder
+        self.folder, self.far = folder, far
+        self.place: Path | str = folder if far is None else far.address
         self.catalogue = catalogue
         self.commit: Commit = catalogue.commit()
         self.roots = Roots.found(catalogue.roots(), folder)
         kind, files = kind_named(self.commit.kind), self.commit.files
         dimensions, rows = self.commit.extraction.dimensions, self.commit.rows
-        self.vectors = kind.open(folder, files, dimensions, rows)
+        looked, features = True, features_file(folder, files)
+        self.vectors: Vectors
+        if far is None:
+            self.vectors = kind.open(folder, files, dimensions, rows)
+            self._features: FarBytes | mmap | bytes = map_file(features, self.commit.features_bytes)
+        else:
+            self.vectors, looked = open_far(kind, far, files, dimensions, rows, self._look)
+            self._features = far_bytes(far, features.name, self.commit.features_bytes)
         if isinstance(self.vectors, ListedVectors) and self.commit.probes:
             self.vectors.effort = Effort(self.commit.probes, self.commit.candidates)
-        self._features = map_file(features_file(folder, files), self.commit.features_bytes)
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
         self._owners: NDArray[np.int64] | None = None
         self._sample: tuple[Descriptors, Level] | None = None
         self._previous = previous
+        if not looked:
+            self._verify_fetched()
 
     @classmethod
-    def open(cls, folder: Path, previous: Snapshot | None = None) -> Snapshot:
+    def open(cls, folder: Path | str, previous: Snapshot | None = None) -> Snapshot:
         """Open the last commit.
 
         Compaction may replace the files in between: then the new ones are opened.
 
+        Args:
+            folder: of the index, or its address.
+            previous: an earlier snapshot of the same index, to take over what still holds.
+
         Raises:
             IndexFolderError: there is no index, or it is damaged.
         """
+        if isinstance(folder, str):
+            return cls._open_far(FarFolder(folder))
         gone = ""
         while True:
             number, file = newest(folder)
@@ -92,6 +124,40 @@ class Snapshot:
                 gone = f"{number} {error.filename}"
             except OSError as error:
                 raise IndexFolderError(f"cannot be read: {error}", folder) from error
+
+    @classmethod
+    def _open_far(cls, far: FarFolder) -> Snapshot:
+        try:
+            return cls(far.local, Catalogue(far.catalogue), None, far)
+        except FileNotFoundError as error:
+            raise IndexDamaged(f"{error.filename} is missing: copy the index anew") from error
+
+    def _look(self, rows: NDArray[np.int64], found: Descriptors) -> None:
+        """Refuse descriptors from an address that are not what the catalogue says of their rows.
+
+        Raises:
+            IndexDamaged: one is not.
+        """
+        ids = self.owners[rows]
+        entries = self.find(ids[ids >= 0].tolist())
+        for number, descriptor in zip(ids.tolist(), found, strict=True):
+            entry = entries.get(number)
+            if entry is not None and descriptor_sum(descriptor) != entry.descriptor_sum:
+                raise IndexDamaged(self.damage(entry), self.place)
+
+    def _verify_fetched(self) -> None:
+        """Refuse descriptors that were fetched whole and are not what the catalogue says."""
+        mark = self.folder / "verified"
+        if mark.exists():
+            return
+        entries = self.catalogue.all(self.commit.generation)
+        while part := list(islice(entries, _AT_ONCE)):
+            for _, _, wrong in self.checked(part):
+                if wrong:
+                    for file in kind_named(self.commit.kind).files(self.folder, self.commit.files):
+                        file.unlink(missing_ok=True)
+                    raise IndexDamaged(wrong, self.place)
+        mark.touch()
 
     @property
     def owners(self) -> NDArray[np.int64]:
@@ -118,7 +184,7 @@ class Snapshot:
         if odd.any():
             row = start + int(np.flatnonzero(odd)[0])
             entry = self.entry(int(owners[row]))
-            raise IndexDamaged(self.damage(entry, length=lengths[row - start]), self.folder)
+            raise IndexDamaged(self.damage(entry, length=lengths[row - start]), self.place)
 
     def find(self, ids: Iterable[int]) -> dict[int, Entry]:
         """Photos by id; those that are not there are left out."""
@@ -132,7 +198,7 @@ class Snapshot:
         """
         found = self.find([number])
         if number not in found:
-            raise UsageError(f"holds no photo of id {number}", self.folder)
+            raise UsageError(f"holds no photo of id {number}", self.place)
         return found[number]
 
     def named(self, homes: Iterable[Home]) -> dict[Home, Entry]:
@@ -185,11 +251,11 @@ class Snapshot:
         entries = [entry for n in ids if (entry := found.get(n)) and entry.row is not None]
         if len(entries) < len(ids):
             lost = next(n for n in ids if n not in found or found[n].row is None)
-            raise UsageError(f"has no descriptor of id {lost}", self.folder)
+            raise UsageError(f"has no descriptor of id {lost}", self.place)
         rows = np.empty((len(ids), self.commit.extraction.dimensions), np.float32)
         for position, (_, descriptor, wrong) in enumerate(self.checked(entries)):
             if wrong:
-                raise IndexDamaged(wrong, self.folder)
+                raise IndexDamaged(wrong, self.place)
             rows[position] = descriptor
         return rows
 
@@ -235,7 +301,7 @@ class Snapshot:
             scores, ids = self.vectors.search(queries, owners, top)
         except OddRow as odd:
             entry = self.entry(int(self.owners[odd.row]))
-            raise IndexDamaged(self.damage(entry, length=odd.length), self.folder) from odd
+            raise IndexDamaged(self.damage(entry, length=odd.length), self.place) from odd
         return [Ranking.of(*pair) for pair in zip(ids, scores, strict=True)]
 
     def background(self, query: Descriptor) -> Background:
@@ -243,14 +309,31 @@ class Snapshot:
         owned = np.flatnonzero(self.owners >= 0)
         with self._loading:
             if self._sample is None:
-                sample = self.vectors.read(owned[sample_rows(len(owned))])
+                sample = self._sampled(owned[sample_rows(len(owned))])
                 self._sample = sample, index_level(sample)
             sample, level = self._sample
         return Background.of(query, sample, level)
 
+    def _sampled(self, rows: NDArray[np.int64]) -> Descriptors:
+        """The descriptors of some rows; those from an address are kept here."""
+        file = self.folder / "sample.npy"
+        if self.far is not None and file.exists():
+            with suppress(OSError, ValueError):
+                kept: Descriptors = np.load(file, allow_pickle=False)
+                if kept.shape == (len(rows), self.commit.extraction.dimensions):
+                    return kept
+        sample = self.vectors.read(rows)
+        if self.far is not None:
+            with write_atomically(file) as to:
+                np.save(to, sample, allow_pickle=False)
+        return sample
+
     def features(self, ids: Sequence[int]) -> list[Features | None]:
         """The features that are kept of photos."""
         made, found = self.commit.features, self.find(ids)
+        if isinstance(self._features, FarBytes):
+            spans = [(e.features_at, e.features_length) for e in found.values()]
+            self._features.ahead([(at, at + size) for at, size in spans if at is not None and size])
         kept: list[Features | None] = []
         for number in ids:
             content = self.feature_bytes(found[number]) if number in found else None
@@ -294,7 +377,7 @@ class Snapshot:
             return None
         content = self._features[entry.features_at : entry.features_at + entry.features_length]
         if checksum(content) != entry.features_sum:
-            raise IndexDamaged(self.damage(entry, "keypoint data"), self.folder)
+            raise IndexDamaged(self.damage(entry, "keypoint data"), self.place)
         return content
 
     def damage(self, entry: Entry, what: str = "descriptor", length: float | None = None) -> str:

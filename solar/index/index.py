@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from solar.errors import IndexFolderError, UsageError
 from solar.extraction import Extraction
 from solar.features import DEFAULT, FeatureExtractor
+from solar.files.stores import is_address, local_path
 from solar.index._adding import Addition, add_rows
 from solar.index._entries import Commit, path_to_text
 from solar.index._folder import make_folder, refuse_occupied, remove_leftovers
@@ -83,7 +84,9 @@ class Index(Reader):
             UsageError: the settings are out of range, or there is no such kind.
             CheckpointError: the model cannot be loaded.
         """
-        path = Path(folder).absolute()
+        if is_address(folder):
+            raise UsageError("an index is made in a folder, and then copied there", folder)
+        path = local_path(folder).absolute()
         refuse_occupied(path)
         server = server_for(kind, server)
         models = Models(path, absolute_model(model), None, device, precision, engine)
@@ -109,7 +112,8 @@ class Index(Reader):
         """Open the last commit of an index. The model is loaded once a photo must be described.
 
         Args:
-            folder: of the index.
+            folder: of the index; or an address that it was copied to, as https://host/my.index or
+                s3://bucket/my.index: then it is read there, by ranges of bytes, and not written.
             model: what `solar.load` takes, a loaded network, or an extractor; None for the one
                 that the index names.
             image_size: None, or what the index was made with.
@@ -123,14 +127,16 @@ class Index(Reader):
             UsageError: it was made with another model or other settings.
             CheckpointError: the model given cannot be loaded.
         """
-        snapshot = Snapshot.open(Path(folder).absolute())
+        snapshot = Snapshot.open(
+            os.fspath(folder) if is_address(folder) else local_path(folder).absolute()
+        )
         made = snapshot.commit.extraction
         asked = replace(
             made,
             image_size=made.image_size if image_size is None else image_size,
             scales=made.scales if scales is None else tuple(map(float, scales)),
         )
-        made.require_same(asked, snapshot.folder, "leave the options out, or make another index")
+        made.require_same(asked, snapshot.place, "leave the options out, or make another index")
         named = None if model is None else absolute_model(model)
         models = Models(snapshot.folder, named, None, device, precision, engine)
         if named is not None and named != made.model:
@@ -149,7 +155,7 @@ class Index(Reader):
         """Pickled by its folder: unpickled, it is opened again, at the commit of that moment."""
         m = self._models
         opening = partial(type(self).open, engine=m.engine, device=m.device, precision=m.precision)
-        return opening, (self.folder, m.model)
+        return opening, (self.place, m.model)
 
     @property
     def engine(self) -> str | None:
@@ -506,7 +512,11 @@ class Index(Reader):
     @contextmanager
     def _writing(self, timeout: float) -> Iterator[tuple[Snapshot, WriterLock]]:
         """Be the only writer, on top of the last commit; afterwards, read what was committed."""
-        _ = self._snapshot
+        if self._snapshot.far is not None:
+            raise UsageError(
+                "is at an address, where it is only read: change the folder it was copied from",
+                self.place,
+            )
         if not self.folder.is_dir():
             raise IndexFolderError("no such index: it was moved or deleted", self.folder)
         with writer_lock(self.folder, timeout) as lock:

@@ -6,22 +6,26 @@ in parts, by whoever reads these. No file makes NumPy or FAISS read beyond what 
 
 from __future__ import annotations
 
+import io
 import json
 import mmap
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged
 from solar.files.atomic import write_atomically
+from solar.index._far import FarFile, FarRows
 
 MAGIC = b"solar lists 1\n"
 _MOST = 1 << 16  # Bytes of what is said of the arrays.
+_SHORT = 1 << 12
 _ALIGNED = 64
 
 Array = NDArray[Any]
@@ -53,12 +57,13 @@ def save_arrays(
 
 
 def map_arrays(
-    file: Path, forms: Mapping[str, tuple[str, int]], checked: Sequence[str]
+    file: Path | FarFile, forms: Mapping[str, tuple[str, int]], checked: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """What `save_arrays` wrote: the facts, and the arrays, memory-mapped.
 
     Args:
-        file: to map.
+        file: to map; of one at an address, the checked arrays are read, and others once rows of
+            them are asked for.
         forms: the type and number of dimensions of each array.
         checked: those with a checksum.
 
@@ -66,27 +71,18 @@ def map_arrays(
         FileNotFoundError: it is not there.
         IndexDamaged: it is not what was written.
     """
-    if not stat.S_ISREG(file.lstat().st_mode):
-        raise IndexDamaged("is not a regular file, as all in an index are", file)
     try:
-        with file.open("rb") as opened:
-            start, line = opened.read(len(MAGIC)), opened.readline(_MOST)
-            known = opened.readline(64)
-            if start != MAGIC or known != checksum(line).encode() + b"\n":
-                raise ValueError
-            offset = opened.tell()
-            content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        said = json.loads(line)
-        arrays: dict[str, Array] = {}
-        for name, kind, shape in said["arrays"]:
-            if (kind, len(shape)) != forms[name] or min(shape) < 0:
-                raise ValueError
-            offset += -offset % _ALIGNED
-            count = int(np.prod(shape, dtype=object))
-            arrays[name] = np.frombuffer(content, kind, count, offset).reshape(shape)
-            offset += arrays[name].nbytes
-        if arrays.keys() != forms.keys() or offset != len(content):
-            raise ValueError
+        if isinstance(file, FarFile):
+            said, offset = _said(io.BytesIO(_head(file)))
+            arrays = dict(_placed(said, offset, forms, file.size, partial(FarRows, file)))
+            arrays |= {name: np.asarray(arrays[name]) for name in checked}
+        else:
+            if not stat.S_ISREG(file.lstat().st_mode):
+                raise IndexDamaged("is not a regular file, as all in an index are", file)
+            with file.open("rb") as opened:
+                said, offset = _said(opened)
+                content = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+            arrays = dict(_placed(said, offset, forms, len(content), partial(_within, content)))
         if any(checksum(arrays[name]) != said["sums"][name] for name in checked):
             raise ValueError
         return dict(said["facts"]), arrays
@@ -94,8 +90,60 @@ def map_arrays(
         raise damaged_lists(file) from error
 
 
-def damaged_lists(file: Path) -> IndexDamaged:
+def _said(opened: BinaryIO) -> tuple[dict[str, Any], int]:
+    """What a file says of its arrays, and where these begin.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    start, line = opened.read(len(MAGIC)), opened.readline(_MOST)
+    if start != MAGIC or opened.readline(64) != checksum(line).encode() + b"\n":
+        raise ValueError
+    said: dict[str, Any] = json.loads(line)
+    return said, opened.tell()
+
+
+def _placed(
+    said: dict[str, Any],
+    offset: int,
+    forms: Mapping[str, tuple[str, int]],
+    size: int,
+    make: Callable[[int, str, tuple[int, ...]], Any],
+) -> Iterator[tuple[str, Any]]:
+    """Each array by its name, made of where it begins, its type and its shape.
+
+    Raises:
+        ValueError: they are not those that were written, or do not end where the file does.
+    """
+    left = set(forms)
+    for name, kind, shape in said["arrays"]:
+        if (kind, len(shape)) != forms[name] or min(shape) < 0:
+            raise ValueError
+        offset += -offset % _ALIGNED
+        array = make(offset, kind, tuple(shape))
+        offset += array.nbytes
+        left.discard(name)
+        yield name, array
+    if left or offset != size:
+        raise ValueError
+
+
+def _within(content: mmap.mmap, offset: int, kind: str, shape: tuple[int, ...]) -> Array:
+    return np.frombuffer(content, kind, int(np.prod(shape, dtype=object)), offset).reshape(shape)
+
+
+def _head(file: FarFile) -> bytes:
+    """The beginning of a file, with all that is said of its arrays."""
+    head = file.read(0, min(file.size, _SHORT))
+    if head.count(b"\n") < MAGIC.count(b"\n") + 2:
+        head = file.read(0, min(file.size, _MOST + _SHORT))
+    return head
+
+
+def damaged_lists(file: Path | FarFile) -> IndexDamaged:
     """What to say of a file of lists that is not as it was written."""
+    if isinstance(file, FarFile):
+        return IndexDamaged("is not what was written: open the index again, or copy it", file.name)
     return IndexDamaged(
         "is damaged, or was made by another version: no descriptor is in it, so delete it and run "
         "`solar compact`",

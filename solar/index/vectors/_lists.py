@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.index._far import FarFile, FarRows
 from solar.index.vectors._arrays import damaged_lists, map_arrays, raw_sum, save_arrays
 from solar.index.vectors._coders import IN_A_BLOCK, Coded, Trained
 
@@ -69,7 +70,7 @@ class Part:
         end: after the last of them.
     """
 
-    def __init__(self, file: Path, trained: Trained, first: int) -> None:
+    def __init__(self, file: Path | FarFile, trained: Trained, first: int) -> None:
         """Map it.
 
         Raises:
@@ -106,7 +107,15 @@ class Part:
         with self._making:
             if self._coded is None:
                 self._coded = Coded(self._trained)
-        for number in lists[~self._filled[lists]].tolist():
+        new = lists[~self._filled[lists]].tolist()
+        parts: list[tuple[Any, NDArray[np.int64]]] = [
+            (self._rows, self._row_ends),
+            (self._blocks, self._block_ends),
+        ]
+        for array, ends in parts:
+            if isinstance(array, FarRows):
+                array.ahead([_span(ends, number) for number in new])
+        for number in new:
             rows, blocks = self.list(number)
             if not self.sound(number):
                 raise damaged_lists(self._file)
@@ -117,9 +126,7 @@ class Part:
     def list(self, number: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
         """Rows and blocks of a list, as they lie on disk."""
         sides = (self._row_ends, self._rows), (self._block_ends, self._blocks)
-        rows, blocks = (
-            array[(ends[number - 1] if number else 0) : ends[number]] for ends, array in sides
-        )
+        rows, blocks = (array[slice(*_span(ends, number))] for ends, array in sides)
         return rows, blocks
 
     def sound(self, number: int) -> bool:
@@ -137,6 +144,11 @@ class Part:
             if self.sound(number):
                 held[self.list(number)[0].astype(np.int64) - self.first] = True
         return np.flatnonzero(~held) + self.first
+
+
+def _span(ends: NDArray[np.int64], number: int) -> tuple[int, int]:
+    """Where a list begins and ends, by the ends of all."""
+    return int(ends[number - 1]) if number else 0, int(ends[number])
 
 
 def save_part(

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from solar.index.vectors._best import Floats, Rows
 from solar.index.vectors._rows import lengths_of
-from solar.index.vectors._scan import Searched, above, best
+from solar.index.vectors._scan import Searched, above, best, in_memory
 
 LENGTH = 1.01
 """Which no descriptor's length exceeds, and below whose inverse none is."""
@@ -103,6 +103,7 @@ def ranked(
     if _SELECTED * count < len(owners):
         chosen = np.flatnonzero(alive)
         halves, alive = halves[chosen], np.ones(count, np.bool_)
+    halves = in_memory(halves)
     reach = min(top + top // 2 + 32, count)
     candidates, unsure = [], []
     for position, (rows, rough) in enumerate(best(queries, halves, alive, reach)):

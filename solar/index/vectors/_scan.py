@@ -57,6 +57,13 @@ def above(queries: Floats, halves: Searched, alive: Alive, least: Floats) -> lis
     return [rows for rows, _ in _by_products(queries, halves, alive, found, None)]
 
 
+def in_memory(rows: Searched) -> Searched:
+    """Rows that can be multiplied; those at an address are read."""
+    if isinstance(rows, Bytes):
+        return rows if isinstance(rows.numbers, np.ndarray) else rows[:]
+    return rows if isinstance(rows, np.ndarray) else rows[:]
+
+
 def _by_products(
     queries: Floats, halves: Searched, alive: Alive, found: Best, reach: int | None
 ) -> list[tuple[Rows, Floats]]:
