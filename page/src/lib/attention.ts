@@ -44,10 +44,12 @@ export function mapAt(maps: Maps, x: number, y: number, out: Float32Array): void
   }
 }
 
-/** A light on what is attended to: the rest of the photo lies in the dark. */
+/** A light on what is attended to most; what is least attended to lies in the dark. */
 export function light(values: Float32Array, pixels: Uint8ClampedArray): void {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const range = most - least || 1;
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? 0;
+    const value = ((values[i] ?? 0) - least) / range;
     const warm = Math.max(0, value - 0.35) / 0.65;
     pixels[4 * i] = 255 * warm;
     pixels[4 * i + 1] = 170 * warm;

@@ -1,0 +1,343 @@
+"""The page as people use it: a real Chromium on a real service."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from solar.index import index_photos
+from tests.scenes import scene
+from tests.web.server import REPOSITORY, Server, serving
+
+pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SCREENSHOTS = Path(os.environ.get("SOLAR_SCREENSHOTS", REPOSITORY / "page" / "screenshots"))
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium"),
+]
+
+PATIENCE = 30_000  # milliseconds, on a machine that does other things too
+expect.set_options(timeout=PATIENCE)
+SCENES = 6
+DAYS = ("2019-07-12", "2020-02-03", "2020-12-31", "2021-05-05", "2022-08-09", "2023-01-02")
+# As a browser that is used by a test alone: nothing of its own goes over the network.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]  # fmt: skip
+
+
+def _seen_again(photo: Image.Image) -> Image.Image:
+    """The same flat scene from another side."""
+    w, h = photo.size
+    corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    moved = np.array([[14, 22], [w - 40, 4], [w - 12, h - 30], [30, h - 8]], np.float32)
+    plane = cv2.getPerspectiveTransform(corners, moved)
+    pixels = cv2.warpPerspective(np.asarray(photo), plane, (w, h), borderMode=cv2.BORDER_REFLECT)
+    return Image.fromarray(np.asarray(pixels, np.uint8))
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six scenes in `first`, each seen again in `second`, with dates and one with a position."""
+    folder = tmp_path_factory.mktemp("browser") / "album"
+    for name in ("first", "second"):
+        (folder / name).mkdir(parents=True)
+    for number in range(SCENES):
+        photo = scene(300 + number, (480, 360))
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[36867] = f"{DAYS[number].replace('-', ':')} 10:00:00"
+        if number == 0:
+            exif.get_ifd(0x8825).update(
+                {1: "N", 2: (48.0, 51.0, 30.0), 3: "E", 4: (2.0, 17.0, 40.0)}
+            )
+        photo.save(folder / "first" / f"{number}.jpg", quality=92, exif=exif)
+        _seen_again(photo).save(folder / "second" / f"{number}.jpg", quality=92)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(album: Path) -> Iterator[Server]:
+    index = album.parent / "my.index"
+    index_photos(index, [album])
+    with serving(index, album.parent / "server.log") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+def _watched(context: BrowserContext, service: Server, faults: list[str]) -> Page:
+    """A page of which every error and every request to elsewhere is kept."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+
+    def asked(request: Request) -> None:
+        if not request.url.startswith((service.address, "blob:", "data:")):
+            faults.append(f"asked {request.url}")
+
+    page.on("request", asked)
+    page.on("pageerror", lambda error: faults.append(f"error {error}"))
+    page.on(
+        "console",
+        lambda said: faults.append(f"console {said.text}") if said.type == "error" else None,
+    )
+    page.goto(service.address)
+    return page
+
+
+@pytest.fixture
+def page(browser: Browser, service: Server) -> Iterator[Page]:
+    """A fresh page; the test fails if anything went wrong in it that no one saw."""
+    faults: list[str] = []
+    with browser.new_context(viewport={"width": 1200, "height": 800}) as context:
+        yield _watched(context, service, faults)
+    assert not faults
+
+
+def _keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def _hand_over(page: Page, photo: Path, event: str) -> None:
+    """Drop or paste a file, as the system does."""
+    given = page.evaluate_handle(
+        """([bytes, name]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
+            return data;
+        }""",
+        [list(photo.read_bytes()), photo.name],
+    )
+    if event == "paste":
+        page.evaluate(
+            "data => document.body.dispatchEvent(new ClipboardEvent('paste',"
+            " {clipboardData: data, bubbles: true}))",
+            given,
+        )
+        return
+    for step in ("dragenter", "dragover", "drop"):
+        page.dispatch_event("main", step, {"dataTransfer": given})
+
+
+def _hits(page: Page) -> Locator:
+    expect(page.locator(".results[aria-busy=false]")).to_be_visible()
+    hits = page.get_by_role("list", name="Hits, best first").get_by_role("listitem")
+    expect(hits.first).to_be_visible()
+    return hits
+
+
+def _start(page: Page, name: str = "0.jpg") -> Locator:
+    """Search with an indexed photo by a click."""
+    page.get_by_role("button", name=f"Search with {name}", exact=True).first.click()
+    return _hits(page)
+
+
+def _open(page: Page, number: int) -> Locator:
+    _hits(page).nth(number).locator(".hit").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("[data-inliers]")).to_be_visible()
+    return dialog
+
+
+def _painted(canvas: Locator) -> int:
+    """The sum of a canvas's alpha."""
+    return int(
+        canvas.evaluate(
+            "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
+            ".reduce((sum, value, n) => n % 4 === 3 ? sum + value : sum, 0)"
+        )
+    )
+
+
+def test_an_empty_page_says_what_to_do(page: Page) -> None:
+    expect(page.get_by_role("button", name=re.compile("Drop a photo here"))).to_be_visible()
+    expect(page.get_by_text("among 12 photos")).to_be_visible()
+    expect(page.locator(".empty li img")).to_have_count(12)
+    _keep(page, "empty-light")
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_photo_that_is_handed_over_is_found_again(page: Page, album: Path, event: str) -> None:
+    _hand_over(page, album / "second" / "2.jpg", event)
+    hits = _hits(page)
+    expect(hits).to_have_count(2 * SCENES)
+    assert {hits.nth(n).locator(".name").inner_text() for n in (0, 1)} == {"2.jpg"}
+    assert re.search(r"\d+ %\s+0\.\d{3}|\d+ %\s+1\.000", hits.first.inner_text())
+    expect(page.get_by_role("status").filter(has_text="12 photos in")).to_be_visible()
+    if event == "drop":
+        _keep(page, "hits-light")
+
+
+def test_a_box_is_searched_for_and_taken_away_again(page: Page) -> None:
+    _start(page)
+    layer = page.get_by_role("application", name=re.compile("Part of 0.jpg"))
+    area = layer.bounding_box()
+    assert area
+    with page.expect_request("**/api/v1/search") as asked:
+        page.mouse.move(area["x"] + 0.1 * area["width"], area["y"] + 0.2 * area["height"])
+        page.mouse.down()
+        page.mouse.move(area["x"] + 0.6 * area["width"], area["y"] + 0.7 * area["height"], steps=5)
+        page.mouse.up()
+    sent = asked.value.post_data_buffer or b""
+    box = re.search(rb'name="box"\s+([\d.%,]+)', sent)
+    assert box
+    edges = [float(edge.rstrip(b"%")) for edge in box[1].split(b",")]
+    assert edges == pytest.approx([10, 20, 60, 70], abs=1)
+    _hits(page)
+    expect(page.get_by_text("Only this part is searched for.")).to_be_visible()
+    _keep(page, "box")
+    page.get_by_role("button", name="Whole photo").click()
+    expect(page.get_by_text("Only this part")).to_be_hidden()
+
+
+def test_several_photos_and_not_like_this(page: Page, album: Path) -> None:
+    _start(page)
+    with page.expect_file_chooser() as chooser, page.expect_request("**/api/v1/search"):
+        page.get_by_role("button", name="+ Another photo").click()
+        chooser.value.set_files(album / "second" / "0.jpg")
+    expect(page.get_by_text("2 photos of one place, searched for together.")).to_be_visible()
+    hits = _hits(page)
+    other = hits.nth(3).locator(".name").inner_text()
+    hits.nth(3).hover()
+    with page.expect_request("**/api/v1/search"):
+        hits.nth(3).get_by_role("button", name=f"Not like {other}").click()
+    _hits(page)
+    expect(page.get_by_role("list", name="Photos of the query").locator("li")).to_have_count(3)
+    _keep(page, "several")
+    page.get_by_role("button", name=f"Remove Not like {other}").click()
+    page.go_back()
+    expect(page.get_by_role("list", name="Photos of the query").locator("li")).to_have_count(3)
+
+
+def test_attention_follows_the_pointer_with_one_request(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    _start(page)
+    page.get_by_role("radio", name="Attention").click()
+    layer = page.locator(".query .layer[data-state=shown]")
+    expect(layer).to_be_visible()
+    area = layer.bounding_box()
+    assert area
+    seen = set()
+    for part in (0.1, 0.5, 0.9):
+        page.mouse.move(area["x"] + part * area["width"], area["y"] + part * area["height"])
+        page.wait_for_timeout(500)
+        seen.add(_painted(layer.locator("canvas")))
+    assert len(seen) == 3 and min(seen) > 0
+    assert asked.count("attention") == 1
+    _keep(page, "attention")
+    layer.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(500)
+    assert _painted(layer.locator("canvas")) not in seen
+
+
+def test_a_hit_shows_what_agrees(page: Page) -> None:
+    _start(page)
+    dialog = _open(page, 1)
+    count = int(dialog.locator("[data-inliers]").get_attribute("data-inliers") or 0)
+    assert count > 10
+    expect(dialog.locator("svg line:not(.shade)").first).to_be_attached()
+    _keep(page, "matches-light")
+    page.keyboard.press("ArrowRight")
+    expect(dialog.get_by_text("3 of 12")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    dialog.get_by_role("radio", name="Then and now").click()
+    slider = dialog.get_by_role("slider")
+    expect(dialog.locator(".laid")).to_have_css("transform", re.compile("matrix3d"))
+    slider.fill("20")
+    expect(dialog.locator(".over")).to_have_css("clip-path", re.compile("20%"))
+    _keep(page, "then-and-now")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_hit_says_why(page: Page) -> None:
+    _start(page)
+    dialog = _open(page, 1)
+    dialog.get_by_role("radio", name="Why").click()
+    expect(dialog.locator("canvas.why")).to_have_count(2)
+    expect(
+        dialog.get_by_text(re.compile(r"Half of the similarity comes from \d+ %"))
+    ).to_be_visible()
+    assert all(_painted(canvas) > 0 for canvas in dialog.locator("canvas.why").all())
+    _keep(page, "why")
+
+
+def test_filters_leave_photos_out(page: Page) -> None:
+    _start(page)
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("Folder contains").fill("second")
+    expect(page.get_by_text("""--where "folder ~ 'second'\"""")).to_be_visible()
+    expect(_hits(page)).to_have_count(SCENES)
+    page.get_by_label("Folder contains").fill("")
+    page.get_by_label("Taken from").fill("2020-01-01")
+    page.get_by_label("to", exact=True).fill("2020-12-31")
+    expect(_hits(page)).to_have_count(2)
+    _keep(page, "filters")
+    page.get_by_role("button", name="Clear filters").click()
+    page.get_by_role("button", name="Near where the query was taken").click()
+    expect(_hits(page)).to_have_count(1)
+
+
+def test_the_map_is_looked_through_and_clicked(page: Page) -> None:
+    page.get_by_role("button", name="Map").click()
+    plane = page.get_by_role("application", name=re.compile("Photos as a map"))
+    expect(plane).to_have_attribute("data-photos", str(2 * SCENES))
+    plane.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".map .told")).to_have_text(re.compile(r"\.jpg$"))
+    _keep(page, "map-light")
+    page.keyboard.press("Enter")
+    assert _hits(page)
+    page.go_back()
+    expect(plane).to_be_visible()
+
+
+def test_it_fits_a_phone(browser: Browser, service: Server) -> None:
+    faults: list[str] = []
+    with browser.new_context(
+        viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True, color_scheme="dark"
+    ) as context:
+        page = _watched(context, service, faults)
+        expect(page.locator(".empty li img").first).to_be_visible()
+        _keep(page, "phone-empty-dark")
+
+        def fits() -> None:
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+        fits()
+        _start(page)
+        fits()
+        _keep(page, "phone-hits-dark")
+        _open(page, 1)
+        fits()
+        _keep(page, "phone-matches-dark")
+    assert not faults
