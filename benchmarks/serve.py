@@ -10,7 +10,6 @@ thumbnails, one after the other without a pause. Prints latencies, errors and th
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import secrets
 import signal
@@ -26,7 +25,7 @@ import httpx
 import numpy as np
 
 from solar.index import Index
-from tests.scenes import album, scene
+from tests.scenes import album
 from tests.web.server import Server, serving
 
 SCENES = 60
@@ -36,7 +35,7 @@ import numpy as np
 from solar.index import Index
 index = Index.open(sys.argv[1])
 chance, turn = np.random.default_rng(1), 0
-base = index.descriptors(range(20))
+base = index.descriptors(list(index)[:20])
 while True:
     rows = base + chance.normal(0, 0.02, base.shape).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -51,14 +50,13 @@ while True:
 def prepare(folder: Path, photos: int) -> Path:
     """An index of so many photos."""
     path = folder / "load.index"
-    if path.exists():
-        return path
-    album(folder / "scenes", SCENES, (480, 360))
-    index = Index.create(path)
+    if not path.exists():
+        album(folder / "scenes", SCENES, (480, 360))
+    index = Index.open(path) if path.exists() else Index.create(path)
     index.add(folder / "scenes")
     chance = np.random.default_rng(0)
-    own = index.descriptors(range(SCENES))
-    for start in range(SCENES, photos, 2000):
+    own = index.descriptors(list(index)[:SCENES])
+    for start in range(len(index), photos, 2000):
         count = min(2000, photos - start)
         rows = own[chance.integers(0, SCENES, count)]
         rows = rows + chance.normal(0, 0.05, rows.shape).astype(np.float32)
@@ -71,11 +69,16 @@ def prepare(folder: Path, photos: int) -> Path:
 class Load:
     """Clients of one server, and what they saw."""
 
-    def __init__(self, server: Server, headers: dict[str, str], seconds: float) -> None:
+    def __init__(
+        self, server: Server, index: Path, headers: dict[str, str], seconds: float
+    ) -> None:
         self.server, self.headers = server, headers
         self.end = time.monotonic() + seconds
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.errors: list[str] = []
+        self.ids = list(Index.open(index))[:SCENES]  # as `album` named them
+        files = sorted((index.parent / "scenes").iterdir())
+        self.contents = [file.read_bytes() for file in files]
 
     def client(self, number: int) -> None:
         """One that asks again and again."""
@@ -98,12 +101,10 @@ class Load:
     def ask(self, client: httpx.Client, kind: str, photo: int) -> httpx.Response:
         """One request of a kind, about one of the scenes."""
         if kind == "thumbnail":
-            return client.get(f"/api/v1/photos/{photo}/thumbnail")
+            return client.get(f"/api/v1/photos/{self.ids[photo]}/thumbnail")
         if kind == "id":
-            return client.post("/api/v1/search", data={"id": photo, "rerank": "none"})
-        buffer = io.BytesIO()
-        scene(photo, (480, 360)).save(buffer, "PNG")
-        return client.post("/api/v1/search", files={"photo": ("q.png", buffer.getvalue())})
+            return client.post("/api/v1/search", data={"id": self.ids[photo], "rerank": "none"})
+        return client.post("/api/v1/search", files={"photo": ("q.png", self.contents[photo])})
 
     def hostile(self, number: int) -> None:
         """Half requests, noise, slow heads, photos that are none, wrong tokens."""
@@ -140,7 +141,7 @@ def measure(arguments: argparse.Namespace, index: Path) -> bool:
     with serving(index, index.parent / "serve.log", environment=environment) as server:
         command = [sys.executable, "-c", WRITER, str(index)]
         writer = subprocess.Popen(command)  # noqa: S603
-        load = Load(server, headers, arguments.seconds)
+        load = Load(server, index, headers, arguments.seconds)
         threads = [threading.Thread(target=load.client, args=[n]) for n in range(arguments.clients)]
         threads += [
             threading.Thread(target=load.hostile, args=[n]) for n in range(arguments.hostile)

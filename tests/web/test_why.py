@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import time
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ from PIL import Image
 
 from solar.index import Index
 from tests.web.conftest import COUNT
-from tests.web.server import Server
+from tests.web.server import Server, serving
 
 
 def test_the_maps_of_all_positions_come_at_once(server: Server) -> None:
@@ -90,3 +92,31 @@ def test_the_map_holds_every_photo_and_is_kept(server: Server, scenes_index: Pat
     assert kept.stat().st_mtime_ns == before
     kept.write_bytes(b"damaged")
     assert [list(p) for p in _points(index)["points"]] == points
+
+
+def test_places_and_copies_are_found_by_a_job(scenes_index: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    photo = Image.open(scenes_index.parent / "album" / "02.png").convert("RGB")
+    photo.save(folder / "a.png")
+    photo.resize((300, 225), Image.Resampling.LANCZOS).save(folder / "b.png")
+    shutil.copytree(scenes_index, tmp_path / "my.index")
+    with Index.open(tmp_path / "my.index") as index:
+        index.add(folder)
+    with serving(tmp_path / "my.index", tmp_path / "log") as server, server.client() as client:
+        for path, key in (("duplicates", "groups"), ("places", "places")):
+            end = time.monotonic() + 120
+            answer = client.get(f"/api/v1/{path}")
+            assert answer.status_code == 503 and "Retry-After" in answer.headers
+            while answer.status_code == 503 and time.monotonic() < end:
+                time.sleep(0.3)
+                answer = client.get(f"/api/v1/{path}")
+            assert answer.status_code == 200, answer.text
+            assert str(tmp_path) not in answer.text
+            if path == "duplicates":
+                groups = [
+                    {(photo["root"], photo["path"]) for photo in group["photos"]}
+                    for group in answer.json()[key]
+                ]
+                assert any({("album", "02.png"), ("copies", "a.png")} <= each for each in groups)
+        assert client.get("/api/v1/duplicates?same=magic").status_code == 422

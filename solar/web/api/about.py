@@ -63,7 +63,7 @@ async def ready(service: Served) -> dict[str, str]:
 @router.get("/index", response_model=About, summary="What the index holds")
 async def about(service: Served) -> dict[str, Any]:
     """As of its last commit."""
-    return await service.work(_about, service)
+    return await service.quick(_about, service)
 
 
 def _about(service: Service) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 import solar
-from solar.web.api import about, changes, jobs, map, metrics, photos, search, why
+from solar.web.api import about, changes, groups, jobs, map, metrics, photos, search, why
 from solar.web.api.errors import RESPONSES, add_handlers
 from solar.web.api.guard import Guard
 from solar.web.api.service import Service
@@ -55,7 +55,7 @@ def create_app(service: Service) -> FastAPI:
     bearer = [Depends(HTTPBearer(auto_error=False, description="Where the service has a token."))]
     app.include_router(about.open_router)
     app.include_router(metrics.router, dependencies=bearer)
-    for room in (about, search, photos, why, map, changes, jobs):
+    for room in (about, search, photos, why, map, groups, changes, jobs):
         app.include_router(room.router, prefix=API, dependencies=bearer)
     _add_page(app)
     add_handlers(app)

@@ -93,5 +93,5 @@ def log_to_stderr() -> None:
 async def metrics(request: Request, service: Served) -> PlainTextResponse:
     """Requests by route and status, their seconds, photos, memory."""
     registry = request.app.state.metrics.registry
-    text = await service.work(generate_latest, registry)
+    text = await service.quick(generate_latest, registry)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

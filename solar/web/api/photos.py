@@ -66,7 +66,7 @@ async def photos(
         part = ids[offset : offset + limit].tolist()
         return {"total": len(ids), "photos": [_facts(p, service) for p in index.photos_of(part)]}
 
-    return await service.work(work)
+    return await service.quick(work)
 
 
 @router.get("/photos/{number}", response_model=PhotoFacts, summary="One photo")
@@ -79,7 +79,7 @@ async def photo(service: Served, number: Number) -> dict[str, Any]:
         except KeyError as error:
             raise HTTPException(404, f"the index holds no photo {number}") from error
 
-    return await service.work(work)
+    return await service.quick(work)
 
 
 def _facts(photo: IndexedPhoto, service: Service) -> dict[str, Any]:
@@ -113,7 +113,7 @@ async def thumbnail(
     size: Annotated[int, Query(ge=32, le=512, description="Longest side in pixels.")] = 256,
 ) -> Response:
     """Upright, and without what the file says of place and time."""
-    return await service.work(_copy, service, number, size, request.headers.get("if-none-match"))
+    return await service.quick(_copy, service, number, size, request.headers.get("if-none-match"))
 
 
 @router.get(
@@ -129,7 +129,7 @@ async def image(
     size: Annotated[int, Query(ge=64, le=2560, description="Longest side in pixels.")] = 1280,
 ) -> Response:
     """Likewise, larger."""
-    return await service.work(_copy, service, number, size, request.headers.get("if-none-match"))
+    return await service.quick(_copy, service, number, size, request.headers.get("if-none-match"))
 
 
 def _copy(service: Service, number: int, size: int, known: str | None) -> Response:

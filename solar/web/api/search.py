@@ -91,7 +91,9 @@ async def search(
         "distinct": distinct,
         "together": together,
     }
-    return await service.work(_search, service, photo, id, box, not_, not_id, options)
+    described = photo or not_ or any(box)
+    do = service.work if described else service.quick
+    return await do(_search, service, photo, id, box, not_, not_id, options)
 
 
 def _search(

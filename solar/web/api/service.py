@@ -27,6 +27,8 @@ from solar.web.api.tools import Tools
 if TYPE_CHECKING:
     from solar.web.api.jobs import Jobs
 
+_QUICK = 4  # threads for what takes milliseconds
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -37,6 +39,7 @@ class Service:
     Attributes:
         settings: that it was told.
         stopping: set once it ends.
+        groups: what jobs made of the collection: the commit, and the answer.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,6 +52,7 @@ class Service:
         self.stopping = threading.Event()
         self.ready = False
         self._pool = ThreadPoolExecutor(settings.limits.at_once, thread_name_prefix="solar-web")
+        self._quick = ThreadPoolExecutor(_QUICK, thread_name_prefix="solar-quick")
         self._pending = 0
         self._refreshing = threading.Lock()
         self._seen: object = None
@@ -56,6 +60,7 @@ class Service:
         self._making: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._remembered: dict[str, tuple[int, Any]] = {}
         self.jobs: Jobs  # given by the app
+        self.groups: dict[str, tuple[int, dict[str, Any]]] = {}
         self._open()
 
     def _open(self) -> None:
@@ -126,11 +131,22 @@ class Service:
         Raises:
             HTTPException: 503 where too many wait, or it takes too long.
         """
+        return await self._in(self._pool, partial(task, *args, **kwargs))
+
+    async def quick(self, task: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `work`, of what takes milliseconds: it does not wait behind photos.
+
+        Raises:
+            HTTPException: 503 where too many wait, or it takes too long.
+        """
+        return await self._in(self._quick, partial(task, *args, **kwargs))
+
+    async def _in(self, pool: ThreadPoolExecutor, task: Callable[[], R]) -> R:
         limits = self.settings.limits
         if self._pending >= limits.waiting:
             raise busy("too many requests at once: try again")
         loop = asyncio.get_running_loop()
-        future = self._pool.submit(partial(task, *args, **kwargs))
+        future = pool.submit(task)
         self._pending += 1
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
         try:
@@ -158,7 +174,8 @@ class Service:
         """Let go of threads and files."""
         self.stopping.set()
         self.jobs.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._quick):
+            pool.shutdown(wait=False, cancel_futures=True)
         self.shared.close()
         self._index.close()
 
