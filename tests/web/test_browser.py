@@ -29,6 +29,7 @@ from playwright.sync_api import (
 )
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = REPOSITORY / "page" / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = Path(os.environ.get("SOLAR_SCREENSHOTS", REPOSITORY / "page" / "screenshots"))
 
 pytestmark = [
@@ -321,6 +322,32 @@ def test_the_map_is_looked_through_and_clicked(page: Page) -> None:
     expect(plane).to_be_visible()
 
 
+def test_the_keyboard_is_enough(page: Page, album: Path) -> None:
+    page.on("filechooser", lambda chooser: chooser.set_files(album / "first" / "1.jpg"))
+    expect(page.locator(".empty li img").first).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.locator("#pick")).to_be_focused()
+    page.keyboard.press("Enter")
+    hits = _hits(page)
+    hits.first.locator(".hit").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(hits.nth(2).locator(".hit")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("3 of 12")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(hits.nth(2).locator(".hit")).to_be_focused()
+    with page.expect_request("**/api/v1/search"):
+        page.keyboard.press("+")
+    layer = page.get_by_role("application", name=re.compile("Part of"))
+    layer.focus()
+    with page.expect_request("**/api/v1/search"):
+        page.keyboard.press("ArrowRight")
+    expect(layer).to_have_accessible_name(re.compile("from 25 to 75 percent across"))
+
+
 def test_it_fits_a_phone(browser: Browser, service: Server) -> None:
     faults: list[str] = []
     with browser.new_context(
@@ -340,4 +367,45 @@ def test_it_fits_a_phone(browser: Browser, service: Server) -> None:
         _open(page, 1)
         fits()
         _keep(page, "phone-matches-dark")
+    assert not faults
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_nothing_serious_to_say(browser: Browser, service: Server, scheme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("needs axe-core: make page")
+    faults: list[str] = []
+    with browser.new_context(
+        viewport={"width": 1200, "height": 800},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    ) as context:
+        page = _watched(context, service, faults)
+        page.evaluate(AXE.read_text())
+
+        def look(what: str) -> None:
+            found = page.evaluate(
+                "async () => (await axe.run()).violations.filter("
+                "v => ['serious', 'critical'].includes(v.impact)).map("
+                "v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | '))"
+            )
+            assert found == [], what
+
+        expect(page.locator(".empty li img").first).to_be_visible()
+        look("the empty page")
+        _start(page)
+        look("hits")
+        if scheme == "dark":
+            _keep(page, "hits-dark")
+        _open(page, 1)
+        look("a hit")
+        if scheme == "dark":
+            _keep(page, "matches-dark")
+        page.keyboard.press("Escape")
+        for view in ("Map", "Index"):
+            page.get_by_role("button", name=view, exact=True).click()
+            page.wait_for_load_state("networkidle")
+            look(view)
+            if scheme == "dark":
+                _keep(page, f"{view.lower()}-dark")
     assert not faults
