@@ -25,7 +25,7 @@ class Status(BaseModel):
 class Facts(BaseModel):
     """What photos say of themselves, over all."""
 
-    taken: tuple[str, str] | None = Field(description="The first and the last day.")
+    taken: list[str] | None = Field(description="The first and the last day.")
     gps: int = Field(description="Photos that say where they were taken.")
 
 

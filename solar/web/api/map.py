@@ -28,7 +28,7 @@ _OUTSIDE = 1.0  # percent on each side that may lie on the edge
 class Map(BaseModel):
     """Where photos lie."""
 
-    points: list[tuple[int, float, float]] = Field(description="id, x and y, 0 to 1.")
+    points: list[list[int | float]] = Field(description="id, x and y, 0 to 1.")
 
 
 @router.get("/map", response_model=Map, summary="Photos laid out by likeness")

@@ -37,7 +37,7 @@ class PhotoFacts(BaseModel):
     width: int | None
     height: int | None
     taken: str | None = Field(examples=["2019-07-12T18:30:00+02:00"])
-    gps: tuple[float, float] | None = Field(description="Degrees north, degrees east.")
+    gps: list[float] | None = Field(description="Degrees north, degrees east.")
     camera: str | None
     size: int = Field(description="Of the file in bytes; -1 if that is not known.")
     has_features: bool

@@ -34,7 +34,7 @@ class Matched(BaseModel):
     """What two photos have in common."""
 
     inliers: int
-    lines: list[tuple[float, float, float, float]] = Field(
+    lines: list[list[float]] = Field(
         description="x1, y1 in the query, x2, y2 in the hit, as parts of widths and heights."
     )
     homography: list[list[float]] | None = Field(
@@ -42,8 +42,8 @@ class Matched(BaseModel):
     )
     same_place: bool
     summary: str
-    query_size: tuple[int, int]
-    hit_size: tuple[int, int]
+    query_size: list[int]
+    hit_size: list[int]
 
 
 class Contributions(BaseModel):
