@@ -47,9 +47,8 @@ def _group(photos: Sequence[IndexedPhoto], joined: dict[int, list[Sameness]]) ->
     reached = {keep.id}
     border = list(joined[keep.id])
     while left:
-        same = min(
-            (each for each in border if (each.one in left) != (each.two in left)), key=_strictness
-        )
+        joining = [each for each in border if (each.one in left) != (each.two in left)]
+        same = min(joining, key=lambda each: _strictness(each, keep.id))
         new = same.one if same.one in left else same.two
         members.append(_grouped(left.pop(new), same))
         reached.add(new)
@@ -58,8 +57,10 @@ def _group(photos: Sequence[IndexedPhoto], joined: dict[int, list[Sameness]]) ->
     return Group(LADDER[max(rungs)], keep.id, why, tuple(members))
 
 
-def _strictness(same: Sameness) -> tuple[int, float, float]:
-    return LADDER.index(same.rung), -(same.likeness or 0), -(same.probability or 0)
+def _strictness(same: Sameness, keep: int) -> tuple[int, bool, float, float]:
+    """The strictest rung first, and of one rung what joins a photo to the one to keep itself."""
+    apart = keep not in (same.one, same.two)
+    return LADDER.index(same.rung), apart, -(same.likeness or 0), -(same.probability or 0)
 
 
 def _grouped(photo: IndexedPhoto, same: Sameness | None) -> GroupedPhoto:
