@@ -43,7 +43,9 @@ def open_graph(
         CheckpointError: the graph cannot be read.
     """
     ov, core = _quiet_openvino(), one_core()
-    settings: dict[str, Any] = {"NUM_STREAMS": str(at_once)}
+    # What is made ready for a shape is forgotten with it: kept for each of many shapes it takes
+    # gigabytes, and making it again takes no time that could be measured.
+    settings: dict[str, Any] = {"NUM_STREAMS": str(at_once), "CPU_RUNTIME_CACHE_CAPACITY": "0"}
     if precision != "auto":
         if precision not in _HINTS:
             raise UsageError(f"--precision {precision:.60}: use auto, {', '.join(_HINTS)}")

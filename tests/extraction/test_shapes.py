@@ -1,0 +1,30 @@
+"""Photos of many shapes: what an engine makes ready for one must not stay for ever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+from PIL import Image
+import solar
+extractor = solar.open_extractor("solar-r18", engine=sys.argv[1], scales=(1.0, 1.4))
+def peak(heights):
+    solar.collect(extractor, [Image.new("RGB", (448, height)) for height in heights])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+first = peak(range(416, 448, 2))
+print((peak(range(320, 416, 2)) - first) >> 10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_memory_does_not_grow_with_shapes(engine: str) -> None:
+    pytest.importorskip("openvino" if engine == "openvino" else "onnxruntime")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, engine], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 200, "megabytes more for 48 shapes"
