@@ -3,7 +3,7 @@
 A calibration is learned from some labelled photos, without one of them in turn and from all; that
 from all is measured on those, and on others that chose nothing. Each query is asked once with its
 place in the database and once without; its first ten hits count. Orders of the first hundred hits
-are compared by mAP: by cosine, by inliers, by probability.
+are compared by mAP: by cosine, by inliers, by probability without and with support.
 
     python -m benchmarks.calibration --learn PLACES... [--measure PLACES...] [--choose PLACES...]
         [--model solar-r18] [--local rootsift] [--to reliability.svg]
@@ -35,7 +35,9 @@ from solar.evaluation.retrieval.described import describe_set
 from solar.evaluation.retrieval.metrics import score_rankings
 from solar.extraction import Extractor, open_extractor
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
+from solar.rerank import Reranker
 from solar.rerank.geometric import Geometric
+from solar.rerank.support import Support
 
 TENTHS = [n / 10 for n in range(11)]
 
@@ -56,7 +58,9 @@ def main() -> None:
         path.name: cases_to_learn(extractor, open_labelled(path), maker) for path in options.learn
     }
     everything = made(list(learned.values()), extractor)
-    print(f"{everything.descriptors}\n{everything.verified}\n{everything.usual}\n")
+    print(
+        f"{everything.descriptors}\n{everything.verified}\n{everything.supported}\n{everything.usual}\n"
+    )
     print("| learned from | measured on | verified | error | Brier gain | AUROC of the first |")
     print("| --- | --- | --- | ---: | ---: | ---: |", flush=True)
     found: dict[str, list[Case]] = {}
@@ -71,7 +75,8 @@ def main() -> None:
         if len(paths) > 1:
             both = [case for path in paths for case in found[path.name]]
             show("all", f"all {names}", everything, both)
-    print("\n| mAP | cosine | inliers first | probability |\n| --- | ---: | ---: | ---: |")
+    print("\n| mAP | cosine | inliers first | probability | with support |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for path in [*options.learn, *options.choose, *options.measure]:
         print(orders(path, extractor, maker, everything), flush=True)
     if options.to is not None and options.measure:
@@ -101,7 +106,13 @@ def orders(
     described = describe_set(extractor, open_labelled(path), skip=True)
     features = features_of_set(maker, described.photos)
     figures = []
-    for known, chain in ((None, []), (None, [Geometric()]), (calibration, [Geometric()])):
+    ways: list[tuple[Calibration | None, list[Reranker]]] = [
+        (None, []),
+        (None, [Geometric()]),
+        (calibration, [Geometric()]),
+        (calibration, [Geometric(), Support()]),
+    ]
+    for known, chain in ways:
         rankings = Ranked(described, None, features, known).rankings(chain)
         scores = score_rankings(rankings, described.ground_truth.queries)
         figures.append(" / ".join(percent(score.map) for score in scores.values()))

@@ -42,6 +42,7 @@ from solar.rerank import WAYS, Reranker, augmented, parse_rerank, reach, rerank
 from solar.typing import Descriptor, Descriptors, Ids
 
 CHAINS = ("none", *(way for way in WAYS if way != "expansion"), "geometric,expansion",
+          "geometric,support",
           "diffusion,geometric", "superglobal,geometric", "k-reciprocal,geometric")  # fmt: skip
 TIMED = 40
 """Queries of which the median time is taken."""

@@ -3,7 +3,8 @@
 A cosine alone says little: what unrelated photos reach differs from network to network, from
 collection to collection, and from query to query. So its margin is taken over the cosines of the
 query and a sample of the index, counted in their spread, and a logistic regression makes a
-probability of the margin and, where keypoints were compared, of the inliers.
+probability of the margin and, where keypoints were compared, of the inliers. What probable hits
+lend to their neighbours is added to that, see `solar.rerank.support`.
 """
 
 from __future__ import annotations
@@ -109,9 +110,7 @@ class Weights:
     inliers: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not abs(value) <= _MOST or (name != "constant" and value < 0):  # NaN as well.
-                raise UsageError(f"calibration: {name} is {value:g}: use 0 to {_MOST:g}")
+        _require_weights(self)
 
     def logits(self, columns: Floats) -> Floats:
         """Of `Calibration.columns` (K, 2): (K,)."""
@@ -125,6 +124,48 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Supported:
+    """Of a logistic regression on one number: a hit's own logit and its support, in one.
+
+    Attributes:
+        constant: added to all.
+        slope: of that number, 0 or more.
+    """
+
+    constant: float = 0.0
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_weights(self)
+
+    def logits(self, own: Floats, support: Floats) -> Floats:
+        """Of hits (K,) with logits of their own and support (K,), 0 or more."""
+        found: Floats = self.constant + self.slope * with_support(own, support)
+        return found
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Supported:
+        """Read what `asdict` gave; raises as `Calibration.from_json`."""
+        return cls(float(values["constant"]), float(values["slope"]))
+
+
+def with_support(own: Floats, support: Floats) -> Floats:
+    """Logits (K,) of what is so with probability p, or by one of `support` events on average.
+
+    1 - (1 - p) exp(-support), without rounding to 1.
+    """
+    mean = np.maximum(np.logaddexp(0, own) + support, np.finfo(np.float64).tiny)
+    found: Floats = mean + np.log(-np.expm1(-mean))
+    return found
+
+
+def _require_weights(weights: Weights | Supported) -> None:
+    for name, value in asdict(weights).items():
+        if not abs(value) <= _MOST or (name != "constant" and value < 0):  # NaN as well.
+            raise UsageError(f"calibration: {name} is {value:g}: use 0 to {_MOST:g}")
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What makes probabilities of the cosines of one network.
 
@@ -132,6 +173,7 @@ class Calibration:
         fingerprint: of the network; see `solar.extraction.Extraction`.
         descriptors: where nothing but descriptors is known of a hit.
         verified: where keypoints were compared as well.
+        supported: of either, where the hits around it were asked too.
         usual: what indexes are like that it was learned from; one of few photos is taken to be.
         learned_from: photos, cases and features, in words.
     """
@@ -139,6 +181,7 @@ class Calibration:
     fingerprint: str
     descriptors: Weights
     verified: Weights
+    supported: Supported
     usual: Level
     learned_from: str = ""
 
@@ -181,6 +224,7 @@ class Calibration:
             str(values["fingerprint"]),
             Weights.from_json(values["descriptors"]),
             Weights.from_json(values["verified"]),
+            Supported.from_json(values["supported"]),
             level,
             str(values["learned_from"]),
         )

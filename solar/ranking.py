@@ -24,12 +24,14 @@ class Evidence:
         inliers: how many of its keypoints agree with the query's; None if they were not compared.
         lines: of each inlier x1, y1 in the query and x2, y2 in the hit, as parts of their sides.
         query: which photo of the query the lines are in, where it has several.
+        support: what other hits lend it, 0 or more; None if they were not asked.
         probability: that it shows the query's place, 0 to 1; None if the model is not calibrated.
     """
 
     inliers: int | None = None
     lines: tuple[Line, ...] = ()
     query: int = 0
+    support: float | None = None
     probability: float | None = None
 
     @property

@@ -16,16 +16,23 @@ from solar.calibration import (
     Background,
     Calibration,
     Level,
+    Supported,
     Weights,
     index_level,
     probabilities,
     sample_rows,
+    with_support,
 )
 from solar.errors import UsageError
 from tests.evaluation.fakes import unit_rows
 
 CALIBRATION = Calibration(
-    "0" * 64, Weights(-6, 1.5), Weights(-7, 1.5, 2), Level(0.1, 0.08, 2), "photos"
+    "0" * 64,
+    Weights(-6, 1.5),
+    Weights(-7, 1.5, 2),
+    Supported(-1, 0.8),
+    Level(0.1, 0.08, 2),
+    "photos",
 )
 
 
@@ -94,6 +101,8 @@ def test_json_gives_it_back() -> None:
         (("usual", "count"), "many"),
         (("usual",), None),
         (("verified",), [1, 2, 3]),
+        (("supported", "slope"), -1),
+        (("supported", "constant"), math.nan),
     ],
 )
 def test_numbers_that_no_calibration_has_are_refused(where: tuple[str, ...], value: Any) -> None:
@@ -107,3 +116,23 @@ def test_numbers_that_no_calibration_has_are_refused(where: tuple[str, ...], val
     del inner[where[-1]]
     with pytest.raises(KeyError):
         Calibration.from_json(values)
+
+
+@given(st.floats(-300, 300), st.floats(0, 50), st.floats(0, 50))
+def test_support_never_speaks_against_a_hit_and_none_changes_nothing(
+    own: float, less: float, more: float
+) -> None:
+    less, more = sorted((less, more))
+    low, high = with_support(np.array([own, own]), np.array([less, more]))
+    assert own - 1e-9 * abs(own) - 1e-12 <= low <= high and np.isfinite(high)
+    (same,) = with_support(np.array([own]), np.zeros(1))
+    assert same == pytest.approx(own, rel=1e-9, abs=1e-9)
+
+
+def test_support_is_of_what_is_so_either_way() -> None:
+    p, support = probabilities(np.array([0.4])), np.array([0.3])
+    (found,) = probabilities(with_support(np.array([0.4]), support))
+    assert found == pytest.approx(1 - (1 - p[0]) * np.exp(-0.3))
+    assert CALIBRATION.supported.logits(np.array([0.4]), np.zeros(1)) == pytest.approx(
+        -1 + 0.8 * 0.4
+    )

@@ -94,10 +94,11 @@ def search(
         str,
         typer.Option(
             help="How the first hits are put in order again, one way after the other with commas "
-            "between. geometric: by score and by keypoints that agree with the query's; "
-            "expansion: search again, with the verified hits too; diffusion, superglobal, "
-            "k-reciprocal: by what the first hits have in common with one another; none: by "
-            "score; default: geometric, unless the index was made with --no-local."
+            "between. geometric: by score and by keypoints that agree with the query's; support: "
+            "probable hits vouch for those that look like them; expansion: search again, with the "
+            "verified hits too; diffusion, superglobal, k-reciprocal: by what the first hits have "
+            "in common with one another; none: by score; default: geometric, unless the index was "
+            "made with --no-local, then support."
         ),
     ] = "default",
     where: Where = None,

@@ -116,7 +116,8 @@ def where(index: Index, photo: Photo | int, box: Box | None = None) -> Located:
         CheckpointError: the index's model cannot be loaded.
         IndexDamaged: a descriptor is damaged.
     """
-    hits = index.search(photo, LOOKED_AT + 1, box)
+    own = "geometric" if index.keeps_features else "none"  # a proof stands by itself
+    hits = index.search(photo, LOOKED_AT + 1, box, rerank=own)
     hits = [hit for hit in hits if hit.id != photo and _vote(hit) >= SUPPORT]
     name = index[photo].path if isinstance(photo, int) else name_of(photo)
     if not any(_vote(hit) >= SURE for hit in hits):

@@ -252,7 +252,7 @@ class Reader:
             box: x1, y1, x2, y2 in pixels of the photo: the part of it to search for. Of a list of
                 photos, one for each, None for all of one.
             rerank: `none`; ways to look again at what was found, with commas between; or
-                `default`: geometric where the index keeps features, else none.
+                `default`: geometric where the index keeps features, then support.
             distinct: of photos that are the same byte for byte find one, and none that is the
                 query itself.
             where: find only photos that this filter lets through, such as `taken >= 2020-06`; see
@@ -262,7 +262,7 @@ class Reader:
 
         Returns:
             The best first; fewer than `top` if the index holds fewer. Hits say how probable they
-            are if the model is calibrated; verified ones stand in the order of that.
+            are if the model is calibrated, and stand in the order of that.
 
         Raises:
             PhotoError: the photo cannot be used.

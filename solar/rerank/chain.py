@@ -13,9 +13,11 @@ from solar.rerank.kreciprocal import KReciprocal
 from solar.rerank.probability import judged
 from solar.rerank.protocol import Reranker, View
 from solar.rerank.superglobal import SuperGlobal
+from solar.rerank.support import Support
 
 WAYS: dict[str, Callable[[], Reranker]] = {
     "geometric": Geometric,
+    "support": Support,
     "expansion": Expansion,
     "diffusion": Diffusion,
     "superglobal": SuperGlobal,
@@ -28,14 +30,14 @@ def parse_rerank(text: str | None, *, features: bool) -> tuple[Reranker, ...]:
 
     Args:
         text: names with commas between them, applied from the left; `none`; `default` or None is
-            `geometric` where features are kept, and nothing elsewhere.
+            `geometric,support` where features are kept, and `support` elsewhere.
         features: whether there are features to compare.
 
     Raises:
         UsageError: an unknown way, or one twice.
     """
     if text is None or text.strip() == "default":
-        text = "geometric" if features else "none"
+        text = "geometric,support" if features else "support"
     names = [] if text.strip() == "none" else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in WAYS:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from solar.errors import UsageError, naming_extras
 from solar.ranking import Ranking
-from solar.rerank._graph import Floats, best_first, nearest
+from solar.rerank._graph import Floats, best_first, mutual, nearest
 from solar.rerank.protocol import View
 
 if TYPE_CHECKING:
@@ -73,26 +73,16 @@ class Diffusion:
         if len(ids) < 2:
             return ranking
         rows = view.descriptors(ids)
-        seeds = self._affine(rows @ view.descriptor)
+        seeds = np.maximum(rows @ view.descriptor, 0) ** np.float32(self.gamma)
         seeds *= nearest(seeds[None], self.seeds)[0]
         return ranking.reordered(best_first(self._spread(self._graph(rows), seeds)))
-
-    def _affine(self, similar: Floats) -> Floats:
-        affinities: Floats = np.maximum(similar, 0) ** np.float32(self.gamma)
-        return affinities
 
     def _graph(self, rows: Floats) -> csr_array:
         """S of hits (N, D)."""
         with naming_extras():
             from scipy.sparse import csr_array
-        similar = rows @ rows.T
-        np.fill_diagonal(similar, -np.inf)
-        near = nearest(similar, self.neighbours)
-        one, other = np.nonzero(near & near.T)
-        weights = self._affine(similar[one, other]).astype(np.float64)
-        sums = np.bincount(one, weights, len(rows))
-        scale = np.divide(1, np.sqrt(sums), out=np.zeros(len(rows)), where=sums > 0)
-        return csr_array((weights * scale[one] * scale[other], (one, other)), (len(rows),) * 2)
+        one, other, weights = mutual(rows, self.neighbours, self.gamma)
+        return csr_array((weights, (one, other)), (len(rows),) * 2)
 
     def _spread(self, graph: csr_array, seeds: Floats) -> NDArray[np.float64]:
         """F (N,) of a graph (N, N) and its seeds."""

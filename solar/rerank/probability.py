@@ -27,8 +27,11 @@ def logits(
     """
     if view.calibration is None:
         return None
-    apart = [evidence.get(number, _NOTHING).apart for number in ranking.ids.tolist()]
-    return view.calibration.logits(ranking.scores, apart, view.background)
+    known = [evidence.get(number, _NOTHING) for number in ranking.ids.tolist()]
+    own = view.calibration.logits(ranking.scores, [each.apart for each in known], view.background)
+    asked = np.array([each.support is not None for each in known], bool)
+    support = np.array([each.support or 0.0 for each in known])
+    return np.where(asked, view.calibration.supported.logits(own, support), own)
 
 
 def judged(ranking: Ranking, view: View) -> Ranking:

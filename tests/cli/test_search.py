@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from solar.calibration import Calibration, Level, Weights
+from solar.calibration import Calibration, Level, Supported, Weights
 from solar.extraction import Described, Failed
 from solar.index import Index, Search, search_each
 from solar.index.searching import alike
@@ -191,9 +191,10 @@ def calibrated(home: Path, model_folder: Path) -> Path:
     succeed("index", "photos", *to, folder=home)
     model = read_document(home / "model")
     made = Index.open(home / "calibrated").extraction.fingerprint
-    rough = Calibration(made, Weights(0, 1), Weights(0, 1), Level(0.0, 0.4, 2))
+    rough = Calibration(made, Weights(0, 1), Weights(0, 1), Supported(), Level(0.0, 0.4, 2))
     write_calibration(model, rough, None)
-    hits = Index.open(home / "calibrated").search(home / "photos" / "00.png", top=8)
+    index = Index.open(home / "calibrated")
+    hits = index.search(home / "photos" / "00.png", top=8, rerank="none")
     margins = [math.log(p / (1 - p)) for hit in hits if (p := hit.probability)]
     between = Weights(-100 * (margins[3] + margins[4]), 200)
     write_calibration(model, replace(rough, descriptors=between), None)
@@ -202,7 +203,8 @@ def calibrated(home: Path, model_folder: Path) -> Path:
 
 def test_probable_hits_alone_are_shown(calibrated: Path) -> None:
     def ask(*more: object) -> Done:
-        return solar("search", "calibrated", "photos/00.png", *more, folder=calibrated)
+        query = ("search", "calibrated", "photos/00.png", "--rerank", "none")
+        return solar(*query, *more, folder=calibrated)
 
     everything = json.loads(ask("--json").stdout)["hits"]
     probabilities = [hit["probability"] for hit in everything]
@@ -212,7 +214,8 @@ def test_probable_hits_alone_are_shown(calibrated: Path) -> None:
     assert probable == [hit for hit in everything if hit["probability"] >= 0.5] != everything
     shown = ask("--min-probability", 0.5)
     assert "probability" in shown.stdout and f"{probabilities[0]:.0%}" in shown.stdout
-    hits = Index.open(calibrated / "calibrated").search(calibrated / "photos" / "00.png", top=8)
+    index = Index.open(calibrated / "calibrated")
+    hits = index.search(calibrated / "photos" / "00.png", top=8, rerank="none")
     assert [hit.probability for hit in hits] == probabilities
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from solar.calibration import Calibration, Level, Weights
+from solar.calibration import Calibration, Level, Supported, Weights
 from solar.errors import PhotoError
 from solar.extraction import Described, Extraction, Failed
 from solar.photos import Box, Photo, decode, name_of
@@ -20,7 +20,7 @@ from solar.typing import Descriptor
 BINS = 6
 MADE = Extraction("colours", hashlib.sha256(b"colours").hexdigest(), BINS**3, 64, (1.0,))
 CALIBRATION = Calibration(
-    MADE.fingerprint, Weights(-4, 1), Weights(-6, 1, 2.5), Level(0.3, 0.2, 100)
+    MADE.fingerprint, Weights(-4, 1), Weights(-6, 1, 2.5), Supported(), Level(0.3, 0.2, 100)
 )
 """A photo with as many inliers as chance gives is improbable, one with 30 very probable."""
 

@@ -16,10 +16,10 @@ from tests.rerank.arrays import ArrayView
 @pytest.mark.parametrize(
     ("text", "features", "names"),
     [
-        (None, False, []),
-        (None, True, ["geometric"]),
-        ("default", False, []),
-        ("default", True, ["geometric"]),
+        (None, False, ["support"]),
+        (None, True, ["geometric", "support"]),
+        ("default", False, ["support"]),
+        ("default", True, ["geometric", "support"]),
         ("none", True, []),
         ("geometric,expansion", True, ["geometric", "expansion"]),
         (" expansion , geometric ", False, ["expansion", "geometric"]),
@@ -31,7 +31,9 @@ def test_ways_are_asked_for_by_name(text: str | None, features: bool, names: lis
 
 @pytest.mark.parametrize("text", ["magic", "", "geometric,", "none,geometric", "default,none"])
 def test_unknown_ways_are_refused_with_the_known_ones(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--rerank '.*default, or some of geometric, exp"):
+    with pytest.raises(
+        UsageError, match=r"--rerank '.*default, or some of geometric, support, exp"
+    ):
         parse_rerank(text, features=True)
 
 

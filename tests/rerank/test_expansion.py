@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solar.calibration import Calibration, Level, Weights
+from solar.calibration import Calibration, Level, Supported, Weights
 from solar.errors import UsageError
 from solar.ranking import Evidence, Ranking
 from solar.rerank import judged
@@ -73,7 +73,7 @@ def test_only_verified_hits_join() -> None:
 def test_where_probability_is_known_it_decides() -> None:
     rows = unit_rows(np.random.default_rng(3), 30, 8)
     weights = Weights(-2.0, 4.0)
-    made = Calibration("0" * 64, weights, weights, Level(0.0, 0.3, 100))
+    made = Calibration("0" * 64, weights, weights, Supported(), Level(0.0, 0.3, 100))
     view = ArrayView(rows[0], rows[1:], calibration=made)
     plain = view.search(view.descriptor, 30)
     likely = [

@@ -1,8 +1,9 @@
-"""Diffusion, SuperGlobal and k-reciprocal: each against its formula, written with loops."""
+"""The ways that look at a graph of hits: each against its formula, written with loops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from solar.calibration import Calibration, Level, Supported, Weights
 from solar.errors import UsageError
 from solar.ranking import Evidence, Ranking
-from solar.rerank import Reranker
+from solar.rerank import Reranker, judged, rerank
 from solar.rerank.diffusion import Diffusion
 from solar.rerank.kreciprocal import KReciprocal
 from solar.rerank.superglobal import SuperGlobal
+from solar.rerank.support import Support
 from solar.typing import Descriptors
 from tests.evaluation.fakes import unit_rows
 from tests.rerank.arrays import ArrayView
@@ -39,21 +42,26 @@ def nearest(similar: Sequence[float], count: int, without: int = -1) -> list[int
     return sorted(others, key=lambda position: (-similar[position], position))[:count]
 
 
-def diffused(way: Diffusion, query: Scores, rows: Scores) -> Scores:
-    """(I - alpha S) f = (1 - alpha) y, solved densely."""
+def spreading(rows: Scores, neighbours: int, gamma: float) -> Scores:
+    """S of rows (N, D), by loops."""
     count = len(rows)
-    near = [nearest((rows @ row).tolist(), way.neighbours, i) for i, row in enumerate(rows)]
+    near = [nearest((rows @ row).tolist(), neighbours, i) for i, row in enumerate(rows)]
     affinity = np.zeros((count, count))
     for i in range(count):
         for j in near[i]:
             if i in near[j]:
-                affinity[i, j] = max(float(rows[i] @ rows[j]), 0) ** way.gamma
+                affinity[i, j] = max(float(rows[i] @ rows[j]), 0) ** gamma
     sums = affinity.sum(axis=1)
     scale = np.diag([1 / np.sqrt(each) if each else 0 for each in sums])
-    seeds = np.zeros(count)
+    return np.asarray(scale @ affinity @ scale)
+
+
+def diffused(way: Diffusion, query: Scores, rows: Scores) -> Scores:
+    """(I - alpha S) f = (1 - alpha) y, solved densely."""
+    seeds = np.zeros(len(rows))
     for i in nearest((rows @ query).tolist(), way.seeds):
         seeds[i] = max(float(rows[i] @ query), 0) ** way.gamma
-    system = np.eye(count) - way.alpha * scale @ affinity @ scale
+    system = np.eye(len(rows)) - way.alpha * spreading(rows, way.neighbours, way.gamma)
     return np.asarray(np.linalg.solve(system, (1 - way.alpha) * seeds), np.float64)
 
 
@@ -122,6 +130,38 @@ def test_diffusion_solves_its_system(
     assert sorted(found.ids.tolist()) == list(range(count))
 
 
+@given(COUNTS, SEEDS, st.integers(1, 8), st.floats(0, 0.99), st.integers(1, 4))
+def test_support_is_a_walk_from_what_is_known(
+    count: int, seed: int, neighbours: int, alpha: float, gamma: int
+) -> None:
+    rows = clustered(seed, count).rows
+    known = np.random.default_rng(seed).random(count)
+    found = Support(neighbours=neighbours, alpha=alpha, gamma=gamma).lent(rows, known)
+    step, total, moved = spreading(rows.astype(float), neighbours, gamma), known**2, known**2
+    for _ in range(3000):  # The series of (I - alpha S)^-1.
+        moved = alpha * step @ moved
+        total = total + moved
+    np.testing.assert_allclose(found, total, rtol=1e-4, atol=1e-5)
+
+
+CALIBRATION = Calibration(
+    "f", Weights(-6, 8.0), Weights(-6, 8.0, 1.0), Supported(-0.5, 0.9), Level(0.0, 0.3, 100)
+)
+
+
+def test_order_and_probability_follow_support_and_nothing_moves_without_calibration() -> None:
+    view = clustered(3, 30)
+    first = view.search(view.descriptor, 30)
+    assert Support()(first, view) is first
+    found = rerank(first, replace(view, calibration=CALIBRATION), [Support(first=20)])
+    said = [found.evidence[number].probability or 0.0 for number in found.ids.tolist()]
+    assert said[:20] == sorted(said[:20], reverse=True)
+    alone = judged(first, replace(view, calibration=CALIBRATION))
+    assert {n: e.support for n, e in alone.evidence.items()} == dict.fromkeys(range(30))
+    assert found.ids[:20].tolist() != first.ids[:20].tolist()
+    assert found.ids[20:].tolist() == first.ids[20:].tolist()
+
+
 @given(COUNTS, SEEDS, st.integers(0, 8), st.floats(0, 2))
 def test_superglobal_refines_as_its_formula(
     count: int, seed: int, neighbours: int, beta: float
@@ -183,6 +223,7 @@ def test_few_photos_and_equal_ones_are_ranked(way: Reranker, count: int) -> None
     [
         (lambda: Diffusion(alpha=1), "diffusion: 400 hits.*alpha 1"),
         (lambda: Diffusion(first=0), "diffusion: 0 hits"),
+        (lambda: Support(neighbours=0), "support: 400 hits, 0 neighbours"),
         (lambda: SuperGlobal(first=0), "superglobal: 0 hits"),
         (lambda: SuperGlobal(beta=-1), "beta -1"),
         (lambda: KReciprocal(k1=0), "k1 0"),

@@ -6,8 +6,8 @@ in a database that has its place, or has not, and of the whole database or of pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,13 @@ from solar.calibration import (
     Calibration,
     Floats,
     Level,
+    Supported,
     Weights,
     columns,
     index_level,
     probabilities,
     sample_rows,
+    with_support,
 )
 from solar.datasets.photos import LabelledSet
 from solar.errors import SolarError
@@ -31,7 +33,8 @@ from solar.evaluation.retrieval.described import DescribedSet, describe_set
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.rerank.geometric import verify
-from solar.typing import Ids, Progress
+from solar.rerank.support import Support
+from solar.typing import Descriptors, Ids, Progress
 
 SHOWN = 10
 """First hits of a case that count."""
@@ -54,12 +57,30 @@ class Case:
         inliers: of these photos, those that lie apart; None where keypoints were not compared.
         right: (K,) which of them show the query's place.
         background: of the query and the database.
+        hits: (K,) rows of the database.
+        database: (N, D) descriptors.
     """
 
     cosines: NDArray[np.float32]
     inliers: Sequence[int | None]
     right: Bools
     background: Background
+    hits: Ids
+    database: Descriptors
+
+    @property
+    def compared(self) -> int:
+        """Of how many first photos keypoints were compared."""
+        return sum(count is not None for count in self.inliers)
+
+    def known(self, verified: bool) -> Sequence[int | None]:
+        """The inliers, or as if no keypoints had been compared."""
+        return self.inliers if verified else [None] * len(self.cosines)
+
+    def logits(self, calibration: Calibration, *, verified: bool) -> tuple[Floats, Floats]:
+        """Each hit's own logit and its support, (K,) both."""
+        own = calibration.logits(self.cosines, self.known(verified), self.background)
+        return own, Support().lent(self.database[self.hits], probabilities(own))
 
 
 def cases_to_learn(
@@ -131,7 +152,8 @@ def learn(sets: Sequence[Sequence[Case]], fingerprint: str, learned_from: str) -
     verified = Weights(alone.constant, alone.margin, 1.0)
     for _ in range(_ROUNDS):
         verified = _fitted(sets, usual, verified, compared=True)
-    return Calibration(fingerprint, alone, verified, usual, learned_from)
+    own = Calibration(fingerprint, alone, verified, Supported(), usual, learned_from)
+    return replace(own, supported=_supported(sets, own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,8 +183,7 @@ class Reliability:
         """
         found, right, leading = [], [], []
         for case in cases:
-            inliers = case.inliers if verified else [None] * len(case.cosines)
-            logits = calibration.logits(case.cosines, inliers, case.background)
+            logits = calibration.supported.logits(*case.logits(calibration, verified=verified))
             order = np.argsort(-logits, kind="stable")[:SHOWN]
             found.append(probabilities(logits[order]))
             right.append(case.right[order])
@@ -259,26 +280,47 @@ def _newton(design: Floats, right: Bools, weights: Floats) -> Floats:
 def _fitted(
     sets: Sequence[Sequence[Case]], usual: Level, start: Weights, *, compared: bool
 ) -> Weights:
-    """Learn from the first hits by the logits of a start."""
+    """Learn from the first hits by the logits of a start; of those compared, if any were."""
+
+    def shown(case: Case) -> tuple[Floats, Bools]:
+        count = (compared and case.compared) or len(case.cosines)
+        known = columns(case.cosines, case.known(compared), case.background, usual)[:count]
+        order = np.argsort(-start.logits(known), kind="stable")[:SHOWN]
+        return known[order, : 1 + compared], case.right[order]
+
+    return Weights(*_learned(sets, shown))
+
+
+def _supported(sets: Sequence[Sequence[Case]], own: Calibration) -> Supported:
+    """Learn from the first hits of the order by support."""
+
+    def shown(case: Case) -> tuple[Floats, Bools]:
+        known = with_support(*case.logits(own, verified=True))
+        order = np.argsort(-known, kind="stable")[:SHOWN]
+        return known[order, None], case.right[order]
+
+    return Supported(*_learned(sets, shown))
+
+
+def _learned(
+    sets: Sequence[Sequence[Case]], shown: Callable[[Case], tuple[Floats, Bools]]
+) -> list[float]:
+    """Weights of a logistic regression on the first hits of cases, all sets alike."""
     rows: list[Floats] = []
     right: list[Bools] = []
     counts: list[Floats] = []
     for cases in sets:
-        before = len(rows)
-        for case in cases:
-            inliers = case.inliers if compared else [None] * len(case.cosines)
-            known = columns(case.cosines, inliers, case.background, usual)
-            order = np.argsort(-start.logits(known), kind="stable")[:SHOWN]
-            rows.append(known[order])
-            right.append(case.right[order])
-        size = sum(map(len, rows[before:]))
+        first = [shown(case) for case in cases]
+        rows += [known for known, _ in first]
+        right += [truth for _, truth in first]
+        size = sum(len(truth) for _, truth in first)
         counts.append(np.full(size, 1 / max(size, 1)))
     truth = np.concatenate(right)
     if truth.all() or not truth.any():
         what = "right" if truth.any() else "wrong"
         raise SolarError(f"all first hits are {what}: give more photos, of more places")
-    found = logistic(np.concatenate(rows)[:, : 1 + compared], truth, np.concatenate(counts))
-    return Weights(*(round(float(value), 4) for value in found))
+    found = logistic(np.concatenate(rows), truth, np.concatenate(counts))
+    return [round(float(value), 4) for value in found]
 
 
 class _Verifier:
@@ -323,8 +365,10 @@ def _case(
     left = kept[~np.isin(kept, out)]
     sample = described.database[left[sample_rows(len(left))]]
     cosines = described.database[left] @ described.queries[query]
-    best = np.argsort(-cosines, kind="stable")[:verified]
+    best = np.argsort(-cosines, kind="stable")[: Support.first]
     background = Background.of(described.queries[query], sample, index_level(sample))
     rows = left[best]
-    inliers = known.inliers(query, rows)
-    return Case(cosines[best], inliers, np.isin(rows, place), background)
+    inliers: list[int | None] = [*known.inliers(query, rows[:verified])]
+    inliers += [None] * (len(rows) - len(inliers))
+    right = np.isin(rows, place)
+    return Case(cosines[best], inliers, right, background, rows, described.database)

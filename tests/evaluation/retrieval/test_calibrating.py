@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solar.calibration import Background, Calibration, Level, Weights, columns, probabilities
+from solar.calibration import (
+    Background,
+    Calibration,
+    Level,
+    Supported,
+    Weights,
+    columns,
+    probabilities,
+)
 from solar.errors import SolarError
 from solar.evaluation.retrieval.calibrating import Case, Reliability, learn, logistic
 
 LEVEL = Level(0.1, 0.1, 10**9)
-TRUE = Calibration("f", Weights(-4, 1.0), Weights(-5, 1.0, 1.5), Level(0.1, 0.1, 2))
+TRUE = Calibration("f", Weights(-4, 1.0), Weights(-5, 1.0, 1.5), Supported(), Level(0.1, 0.1, 2))
+STRANGERS = np.eye(10, dtype=np.float32)  # that lend each other nothing
 
 
 def made_cases(count: int, seed: int, *, verified: bool = True) -> list[Case]:
@@ -23,7 +34,8 @@ def made_cases(count: int, seed: int, *, verified: bool = True) -> list[Case]:
         cosines = np.sort(rng.uniform(0.0, 1.0, 10))[::-1].astype(np.float32)
         inliers = [int(n) if verified else None for n in rng.geometric(0.2, 10)]
         logits = TRUE.logits(cosines, inliers, background)
-        cases.append(Case(cosines, inliers, rng.random(10) < probabilities(logits), background))
+        right = rng.random(10) < probabilities(logits)
+        cases.append(Case(cosines, inliers, right, background, np.arange(10), STRANGERS))
     return cases
 
 
@@ -59,7 +71,7 @@ def test_no_weight_is_negative_or_infinite(seed: int, apart: float) -> None:
 def test_one_kind_of_hits_teaches_nothing() -> None:
     cases = made_cases(20, 0)
     for kind in (True, False):
-        alike = [Case(c.cosines, c.inliers, np.full(10, kind), c.background) for c in cases]
+        alike = [replace(case, right=np.full(10, kind)) for case in cases]
         with pytest.raises(SolarError, match="right" if kind else "wrong"):
             learn([alike], "f", "")
 
