@@ -34,6 +34,7 @@ def s3() -> Iterator[str]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         import s3fs
 
+        s3fs.S3FileSystem.clear_instance_cache()  # One of an earlier server, in the same process.
         s3fs.S3FileSystem().mkdir("photos-of-tests")
         yield "s3://photos-of-tests"
     server.stop()

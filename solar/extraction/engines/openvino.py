@@ -44,8 +44,9 @@ def open_graph(
     """
     ov, core = _quiet_openvino(), one_core()
     # What is made ready for a shape is forgotten with it: kept for each of many shapes it takes
-    # gigabytes, and making it again takes no time that could be measured.
-    settings: dict[str, Any] = {"NUM_STREAMS": str(at_once), "CPU_RUNTIME_CACHE_CAPACITY": "0"}
+    # gigabytes, and making it again takes no time that could be measured. Not 0: without any of it
+    # attention is not fused.
+    settings: dict[str, Any] = {"NUM_STREAMS": str(at_once), "CPU_RUNTIME_CACHE_CAPACITY": "1"}
     if precision != "auto":
         if precision not in _HINTS:
             raise UsageError(f"--precision {precision:.60}: use auto, {', '.join(_HINTS)}")
