@@ -35,7 +35,7 @@ def s3() -> Iterator[str]:
         import s3fs
 
         s3fs.S3FileSystem.clear_instance_cache()  # One of an earlier server, in the same process.
-        s3fs.S3FileSystem().mkdir("photos-of-tests")
+        s3fs.S3FileSystem().makedirs("photos-of-tests", exist_ok=True)
         yield "s3://photos-of-tests"
     server.stop()
 
