@@ -82,7 +82,8 @@ def test_another_process_may_write_to_the_cache_meanwhile(
         return compile_model(core, model, device, settings)
 
     monkeypatch.setattr(openvino.Core, "compile_model", fails)
-    assert np.array_equal(describe("solar-local"), expected)
+    # What is compiled anew may add in another order than what the cache gave back.
+    np.testing.assert_allclose(describe("solar-local"), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing that was compiled" * 100, None])
