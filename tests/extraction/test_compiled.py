@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def test_other_weights_are_compiled_anew(compiled: list[Any], tmp_path: Path) ->
 def test_another_process_may_write_to_the_cache_meanwhile(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("SOLAR_CACHE", str(tmp_path / "cache"))
     expected, compile_model = describe("solar-local"), openvino.Core.compile_model
 
     def fails(core: Any, model: Any, device: str, settings: dict[str, str]) -> Any:
@@ -82,8 +84,22 @@ def test_another_process_may_write_to_the_cache_meanwhile(
         return compile_model(core, model, device, settings)
 
     monkeypatch.setattr(openvino.Core, "compile_model", fails)
-    # What is compiled anew may add in another order than what the cache gave back.
-    np.testing.assert_allclose(describe("solar-local"), expected, atol=1e-6)
+    assert np.array_equal(describe("solar-local"), expected)
+
+
+def test_only_the_networks_opened_last_are_kept(compiled: list[Any], tmp_path: Path) -> None:
+    base = tmp_path / "cache" / "compiled"
+    for number in range(9):
+        old = base / f"{number:032x}"
+        old.mkdir(parents=True)
+        (old / "1.blob").write_bytes(b"compiled")
+        os.utime(old, (number, number))
+    describe("solar-local")
+    kept = sorted(path.name for path in base.iterdir())
+    assert kept[:7] == [f"{number:032x}" for number in range(2, 9)] and len(kept) == 8
+    assert len(blobs(tmp_path)) == 8
+    describe("solar-local")
+    assert compiled[-1].get_property("LOADED_FROM_CACHE")
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing that was compiled" * 100, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from solar.files.cache import cache_folder
 from solar.models.document import INT8, ModelDocument
 
 _making = threading.Lock()
+_KEPT = 8  # networks, of which what was compiled is kept
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -130,9 +132,19 @@ def _quiet_openvino() -> Any:
 def _compiled_folder(document: ModelDocument) -> Path | None:
     """Where what was compiled of exactly these files is kept, if it can be."""
     digest = hashlib.sha256(document.graph_digest.encode() + document.weights_digest.encode())
-    folder = cache_folder() / "compiled" / digest.hexdigest()[:32]
+    base = cache_folder() / "compiled"
+    folder = base / digest.hexdigest()[:32]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
     except OSError:
         return None
+    _forget_old(base)
     return folder if os.access(folder, os.W_OK) else None
+
+
+def _forget_old(base: Path) -> None:
+    """Leave the networks opened last: whoever trains opens hundreds, of 50 to 300 MB each."""
+    with suppress(OSError):  # another process may be doing the same
+        for folder in sorted(base.iterdir(), key=lambda each: each.stat().st_mtime)[:-_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
