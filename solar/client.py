@@ -108,6 +108,9 @@ class Client:
     ) -> list[Hit]:
         """Find photos of the same place; see `Index.search`.
 
+        A photo may also be an http or https address, which a service that was started with
+        `--fetch` asks itself.
+
         Raises:
             PhotoError: a photo of this machine cannot be used.
             UsageError: the service refuses the call, or the token.
@@ -118,9 +121,10 @@ class Client:
         if len(boxes) != len(asked):
             raise UsageError(f"{len(boxes)} boxes for {len(asked)} photos: give one for each")
         pairs = list(zip(asked, boxes, strict=True))
-        pairs.sort(key=lambda pair: isinstance(pair[0], int))  # as the service counts them
-        data: dict[str, Any] = {
-            "id": [each for each in asked if isinstance(each, int)],
+        order = ("photo", "url", "id")  # as the service counts them
+        pairs.sort(key=lambda pair: order.index(_kind(pair[0])))
+        data, files = _form(asked)
+        data |= {
             "box": [_text(part) for _, part in pairs] if any(boxes) else [],
             "not_id": [each for each in not_ if isinstance(each, int)],
             "top": top,
@@ -129,7 +133,6 @@ class Client:
             "together": True,
         }
         data |= {} if where is None else {"where": where}
-        files = [_file("photo", each) for each in asked if not isinstance(each, int)]
         files += [_file("not", each) for each in not_ if not isinstance(each, int)]
         found = self._ask("POST", "/search", data=data, files=files)
         return [_hit(each) for each in found["hits"]]
@@ -141,9 +144,8 @@ class Client:
             UsageError: the service refuses the call.
             SolarError: it cannot be reached, or fails.
         """
-        data = {"box": _text(box), **({"id": photo} if isinstance(photo, int) else {})}
-        files = [] if isinstance(photo, int) else [_file("photo", photo)]
-        found = self._ask("POST", "/describe", data=data, files=files)
+        data, files = _form([photo])
+        found = self._ask("POST", "/describe", data=data | {"box": _text(box)}, files=files)
         return np.array(found["descriptor"], np.float32)
 
     def photos(self, where: str | None = None) -> Iterator[IndexedPhoto]:
@@ -254,6 +256,21 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.status_code in (429, 503):
         raise IndexLocked(words)
     raise (UsageError if answer.status_code < 500 else SolarError)(words)
+
+
+def _kind(photo: Photo | int) -> str:
+    """As what a photo is sent: its content, its number, or its address."""
+    if isinstance(photo, int):
+        return "id"
+    web = isinstance(photo, str) and photo.startswith(("http://", "https://"))
+    return "url" if web else "photo"
+
+
+def _form(asked: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
+    """The fields and the files of some photos."""
+    kinds = [(_kind(each), each) for each in asked]
+    data = {kind: [each for k, each in kinds if k == kind] for kind in ("url", "id")}
+    return data, [_file("photo", each) for kind, each in kinds if kind == "photo"]
 
 
 def _listed(photos: Any) -> list[Any]:

@@ -47,6 +47,14 @@ def serve(
             metavar="FOLDER", help="Keep photos that are sent to be added here. [take none]"
         ),
     ] = None,
+    fetch: Annotated[
+        bool,
+        typer.Option(
+            "--fetch",
+            help="Also take photos by their address, http or https, which this machine then asks; "
+            "never of private networks.",
+        ),
+    ] = False,
     names: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,6 +89,7 @@ def serve(
         write_token=token_from(write_token_file, WRITE_TOKEN),
         write=write,
         uploads=uploads,
+        fetch=fetch,
         names=tuple(names or ()),
         model=model,
         engine=engine,

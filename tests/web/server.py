@@ -65,6 +65,7 @@ def serving(
     *options: str,
     environment: Mapping[str, str] | None = None,
     limits: Mapping[str, float] | None = None,
+    before: str = "",
 ) -> Iterator[Server]:
     """Start one, wait until it is ready, and stop it.
 
@@ -74,9 +75,11 @@ def serving(
         options: of the command.
         environment: beside this process's.
         limits: narrower ones than the command's, which tests reach sooner.
+        before: Python that the process runs first.
     """
     clean = {name: value for name, value in os.environ.items() if name not in TOKENS}
-    start = ["-m", "solar"] if limits is None else ["-c", NARROWER, json.dumps(dict(limits))]
+    start = ["-c", before + NARROWER, json.dumps(dict(limits or {}))]
+    start = start if before or limits else ["-m", "solar"]
     command = [sys.executable, *start, "serve", str(index), "--port", "0", *options]
     with log.open("wb") as file:
         process = subprocess.Popen(

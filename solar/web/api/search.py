@@ -12,8 +12,8 @@ from solar.errors import UsageError
 from solar.extraction import Failed
 from solar.index import Search, search_each
 from solar.photos import Photo, parse_box
-from solar.web.api.service import Served, Service
-from solar.web.api.uploads import Boxes, Files, Ids, one_photo, path_of, read_uploads
+from solar.web.api.service import Service
+from solar.web.api.uploads import Asked, Boxes, Sent, path_of, read_uploads
 
 router = APIRouter(tags=["search"])
 
@@ -65,10 +65,8 @@ class Descriptor(BaseModel):
     summary="Find photos of the place that a photo shows",
 )
 async def search(
-    service: Served,
-    photo: Files = [],  # noqa: B006 - FastAPI's way to say that none is fine
-    id: Ids = [],  # noqa: B006
-    box: Boxes = [],  # noqa: B006
+    asked: Asked,
+    box: Boxes = [],  # noqa: B006 - FastAPI's way to say that none is fine
     not_: Annotated[
         list[UploadFile], File(alias="not", description="Photos that show what is not sought.")
     ] = [],  # noqa: B006
@@ -91,30 +89,30 @@ async def search(
         "distinct": distinct,
         "together": together,
     }
-    described = photo or not_ or any(box)
+    service = asked.service
+    described = asked.files or not_ or any(box)
     do = service.work if described else service.quick
-    return await do(_search, service, photo, id, box, not_, not_id, options)
+    return await do(_search, asked, box, not_, not_id, options)
 
 
 def _search(
-    service: Service,
-    files: Sequence[UploadFile],
-    ids: Sequence[int],
+    asked: Sent,
     boxes: Sequence[str],
     unlike: Sequence[UploadFile],
     unlike_ids: Sequence[int],
     options: dict[str, Any],
 ) -> dict[str, Any]:
+    service = asked.service
     limits, index = service.settings.limits, service.index
-    if not 1 <= len(files) + len(ids) <= limits.photos:
+    if not 1 <= len(asked.files) + len(asked.ids) <= limits.photos:
         raise UsageError(f"send 1 to {limits.photos} photos, or ids of some")
-    uploads, others = read_uploads(files, limits), read_uploads(unlike, limits)
+    uploads, others = asked.uploads(), read_uploads(unlike, limits)
     shown = [each.name for each in uploads]
-    shown += [service.names.of(path_of(service, number))[1] for number in ids]
+    shown += [service.names.of(path_of(service, number))[1] for number in asked.ids]
     for number in unlike_ids:
         path_of(service, number)
     photos: list[Photo | int] = [each.content for each in uploads]
-    photos += ids
+    photos += asked.ids
     if boxes and len(boxes) != len(photos):
         raise UsageError(f"{len(boxes)} boxes for {len(photos)} photos: send one for each")
     options["not_"] = [*(each.content for each in others), *unlike_ids]
@@ -147,18 +145,13 @@ def _plain(answer: Search, service: Service, shown: Sequence[str]) -> dict[str, 
 
 
 @router.post("/describe", response_model=Descriptor, summary="The descriptor of a photo")
-async def describe(
-    service: Served,
-    photo: Files = [],  # noqa: B006
-    id: Ids = [],  # noqa: B006
-    box: Annotated[str, Form(max_length=200)] = "",
-) -> dict[str, Any]:
+async def describe(asked: Asked, box: Annotated[str, Form(max_length=200)] = "") -> dict[str, Any]:
     """As the index's photos were described: unit length."""
 
     def work() -> dict[str, Any]:
-        decoded = one_photo(service, photo, id)
+        decoded = asked.one()
         part = parse_box(box, decoded.size) if box.strip() else None
-        row = service.index.describe(decoded, part)
+        row = asked.service.index.describe(decoded, part)
         return {"descriptor": row.tolist(), "dimensions": len(row)}
 
-    return await service.work(work)
+    return await asked.service.work(work)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from solar.web.api.jobs import Jobs
 
 _QUICK = 4  # threads for what takes milliseconds
+_FETCHING = 8  # for what waits for other machines
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,6 +54,7 @@ class Service:
         self.ready = False
         self._pool = ThreadPoolExecutor(settings.limits.at_once, thread_name_prefix="solar-web")
         self._quick = ThreadPoolExecutor(_QUICK, thread_name_prefix="solar-quick")
+        self._fetching = ThreadPoolExecutor(_FETCHING, thread_name_prefix="solar-fetch")
         self._pending = 0
         self._refreshing = threading.Lock()
         self._seen: object = None
@@ -141,6 +143,14 @@ class Service:
         """
         return await self._in(self._quick, partial(task, *args, **kwargs))
 
+    async def fetch(self, task: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `work`, of what waits for another machine: nothing else waits behind it.
+
+        Raises:
+            HTTPException: 503 where too many wait, or it takes too long.
+        """
+        return await self._in(self._fetching, partial(task, *args, **kwargs))
+
     async def _in(self, pool: ThreadPoolExecutor, task: Callable[[], R]) -> R:
         limits = self.settings.limits
         if self._pending >= limits.waiting:
@@ -174,7 +184,7 @@ class Service:
         """Let go of threads and files."""
         self.stopping.set()
         self.jobs.close()
-        for pool in (self._pool, self._quick):
+        for pool in (self._pool, self._quick, self._fetching):
             pool.shutdown(wait=False, cancel_futures=True)
         self.shared.close()
         self._index.close()

@@ -25,6 +25,7 @@ class Limits:
         top: hits that one search may ask for.
         head_seconds: in which a new connection must have asked something.
         receive_seconds: in which a request must have arrived.
+        fetch_seconds: in which a photo that is sent by its address must have arrived here.
         seconds: after which an answer is given up.
         at_once: requests that are worked on; more wait for them.
         waiting: requests that wait or are worked on; more are turned away.
@@ -39,6 +40,7 @@ class Limits:
     top: int = 1000
     head_seconds: float = 10.0
     receive_seconds: float = 30.0
+    fetch_seconds: float = 10.0
     seconds: float = 60.0
     at_once: int = field(default_factory=lambda: max(8, 2 * cores()))
     waiting: int = 128
@@ -60,6 +62,7 @@ class Settings:
         write: whether, at this machine and without tokens, anyone may change the index.
         names: host names by which the service may be called, beside its own.
         uploads: folder for photos that are sent to be added; None to take none.
+        fetch: whether photos may be sent by their address, which this machine then asks.
         model: where the index's model lies now; None for where it was.
         engine: see `solar.open_extractor`.
         device: likewise.
@@ -75,6 +78,7 @@ class Settings:
     write: bool = False
     names: tuple[str, ...] = ()
     uploads: Path | None = None
+    fetch: bool = False
     model: str | None = None
     engine: str = "auto"
     device: str = "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from pydantic import BaseModel, Field
 
 from solar.matching import match as match_photos
 from solar.photos import Box, DecodedPhoto, parse_box
-from solar.web.api.service import Served, Service
-from solar.web.api.uploads import Files, Ids, indexed_photo, one_photo
+from solar.web.api.service import Service
+from solar.web.api.uploads import Asked, Sent, indexed_photo
 
 router = APIRouter(tags=["why"])
 
@@ -69,39 +70,38 @@ class Explained(BaseModel):
     summary="To which positions each position of a photo attends",
 )
 async def attention(
-    service: Served,
-    photo: Files = [],  # noqa: B006
-    id: Ids = [],  # noqa: B006
+    asked: Asked,
     stage: Annotated[str, Form(max_length=40, description="A stage's name or number.")] = "5",
 ) -> Response:
     """The maps of all positions at once."""
 
     def work() -> bytes:
+        service = asked.service
         attends = service.tools.attention
         name = attends.stage(int(stage) if stage.isdecimal() and len(stage) < 4 else stage)
         size = min(service.index.extraction.image_size, _MOST_SIDE)
-        maps = attends.maps(one_photo(service, photo, id), name, size).all()  # (h * w, h, w)
+        maps = attends.maps(asked.one(), name, size).all()  # (h * w, h, w)
         maps *= 255 / maps.max((1, 2), keepdims=True)
         return struct.pack("<HH", *maps.shape[1:]) + np.rint(maps).astype(np.uint8).tobytes()
 
-    return Response(await service.work(work), media_type="application/octet-stream")
+    return Response(await asked.service.work(work), media_type="application/octet-stream")
 
 
 @router.post("/match", response_model=Matched, summary="What a photo and a hit have in common")
-async def match(
-    service: Served,
-    hit: HitId,
-    photo: Files = [],  # noqa: B006
-    id: Ids = [],  # noqa: B006
-    part: Part = "",
-) -> dict[str, Any]:
+async def match(asked: Asked, hit: HitId, part: Part = "") -> dict[str, Any]:
     """Keypoints that agree with one homography."""
+    return await asked.service.work(_with_hit, _matched, asked, hit, part)
 
-    def work() -> dict[str, Any]:
-        query, other = one_photo(service, photo, id), indexed_photo(service, hit)
-        return _matched(service, query, _box(part, query), other)
 
-    return await service.work(work)
+def _with_hit(
+    compare: Callable[[Service, DecodedPhoto, Box | None, DecodedPhoto], dict[str, Any]],
+    asked: Sent,
+    hit: int,
+    part: str,
+) -> dict[str, Any]:
+    query, other = asked.one(), indexed_photo(asked.service, hit)
+    box = parse_box(part, query.size) if part.strip() else None
+    return compare(asked.service, query, box, other)
 
 
 def _matched(
@@ -141,30 +141,17 @@ def _in_parts(
 
 
 @router.post("/explain", response_model=Explained, summary="Which parts a score comes from")
-async def explain(
-    service: Served,
-    hit: HitId,
-    photo: Files = [],  # noqa: B006
-    id: Ids = [],  # noqa: B006
-    part: Part = "",
-) -> dict[str, Any]:
+async def explain(asked: Asked, hit: HitId, part: Part = "") -> dict[str, Any]:
     """What each cell adds to the cosine of both photos at one scale; docs/explain.md says how."""
+    return await asked.service.work(_with_hit, _explained, asked, hit, part)
 
-    def work() -> dict[str, Any]:
-        query, other = one_photo(service, photo, id), indexed_photo(service, hit)
-        found = service.tools.explainer.explain(query, other, _box(part, query))
-        return {
-            "score": found.score,
-            "query": _plain(found.query),
-            "hit": _plain(found.hit),
-        }
 
-    return await service.work(work)
+def _explained(
+    service: Service, query: DecodedPhoto, box: Box | None, hit: DecodedPhoto
+) -> dict[str, Any]:
+    found = service.tools.explainer.explain(query, hit, box)
+    return {"score": found.score, "query": _plain(found.query), "hit": _plain(found.hit)}
 
 
 def _plain(cells: NDArray[np.float32]) -> dict[str, Any]:
     return {"h": cells.shape[0], "w": cells.shape[1], "values": cells.ravel().tolist()}
-
-
-def _box(text: str, photo: DecodedPhoto) -> Box | None:
-    return parse_box(text, photo.size) if text.strip() else None
