@@ -1,6 +1,7 @@
 # make demo   places found again, on a fresh machine; PHOTOS=~/Pictures for one's own photos
 # make test   the quick test suite
 # make page   the page that `solar serve` shows, from page/ into solar/web/static/; needs Node.js
+# make docs   the site, into site/: open site/index.html
 # make check  linters, types, contracts, the core in an environment of its own, all tests: for CI
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ PHOTOS ?=
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 
-.PHONY: demo test page check clean
+.PHONY: demo test page docs check clean
 
 demo: .venv-demo/installed
 	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -18,6 +19,9 @@ test: .venv/installed
 
 page: page/node_modules/installed
 	cd page && npm run --silent check && npm run --silent test && npm run --silent build
+
+docs: .venv/installed
+	$(BIN)/mkdocs build --quiet
 
 check: .venv/installed page
 	git diff --exit-code --stat -- solar/web/static
@@ -29,7 +33,7 @@ check: .venv/installed page
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not exhaustive"
 
 clean:
-	rm -rf .venv .venv-core .venv-demo demo page/node_modules
+	rm -rf .venv .venv-core .venv-demo demo site page/node_modules
 
 # What the lock file names, no script of a package run.
 page/node_modules/installed: page/package-lock.json

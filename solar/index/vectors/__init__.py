@@ -6,7 +6,6 @@ catalogue knows which photo owns which row, and which rows nobody owns any more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -174,7 +173,7 @@ class Kind(Protocol):
         ...
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: dict[str, Kind] = {
     "exact": Exact(),
     "float16": Float16(),
     "sq8": Sq8(),
@@ -201,7 +200,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "milvus": Milvus(),
 }
-"""By the name that an index remembers."""
+"""By the name that an index remembers; one of your own may be put in."""
 
 
 def arrange(
