@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from solar.cli.console import out, print_json, ready, table
+from solar.errors import UsageError
 from solar.files import claim_output
+
+if TYPE_CHECKING:
+    from solar.models.checkpoints import AnyDescriptor
+    from solar.models.global_descriptor import GlobalDescriptor
 
 
 def register(app: typer.Typer) -> None:
@@ -51,24 +56,53 @@ def convert(
     single_scale: Annotated[
         bool, typer.Option("--single-scale", help="The whitening for descriptors of one scale.")
     ] = False,
+    pooling: Annotated[
+        str | None,
+        typer.Option(
+            help="Pool in another way, without the whitening layer: gem, gem-channel, mac, spoc, "
+            "rmac, crow, netvlad-64 (or another number of clusters). [the model's own]"
+        ),
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Photos that give NetVLAD its clusters. [random ones]")
+    ] = None,
 ) -> None:
     """Turn a published .pth file into a folder of safetensors and JSON, or back.
 
     To a .pth file that SOLAR's code opens, or Radenović's if the network has no attention. To an
-    .npz file: the whitening that a published file comes with, for `--whiten`.
+    .npz file: the whitening that a published file comes with, for `--whiten`. With --pooling, a
+    model to compare with or to train: learn its whitening with `solar whiten fit`.
     """
     from solar.models.checkpoints import load_any, load_whitening, save
 
+    if photos is not None and pooling is None:
+        raise UsageError("--photos goes with --pooling")
+
     if target.suffix == ".npz":
+        if pooling is not None:
+            raise UsageError(f"{target}: a whitening has no --pooling: name a folder")
         claim_output(target, inputs=[Path(source)], suffixes=(".npz",))
         whitening = load_whitening(Path(source), multi_scale=not single_scale)
         whitening.save(target)
         kept, width = whitening.projection.shape
         out.print(f"{target}: whitening, {width}-D to {kept}-D")
         return
-    model = load_any(ready(source))
+    model: AnyDescriptor
+    if pooling is not None:
+        model = _repooled(ready(source), pooling, photos, target.stem)
+    else:
+        model = load_any(ready(source))
     save(model, target)
     out.print(f"{target}: {model.summary}")
+
+
+def _repooled(source: str, pooling: str, photos: Path | None, name: str) -> GlobalDescriptor:
+    from solar.models.checkpoints import load
+    from solar.models.repool import with_pooling
+    from solar.photos import find_photos
+
+    found = [] if photos is None else find_photos(photos)
+    return with_pooling(load(source), pooling, found, name=name)
 
 
 def export(

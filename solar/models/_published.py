@@ -215,6 +215,8 @@ def _require_published(
         reason = f"{code} code knows attention after conv4_x and conv5_x alone"
     elif solar and not config.pooling.startswith("gem"):
         reason = f"{code} code opens networks with attention and GeM alone, not {config.pooling}"
+    elif config.pooling not in _POOLINGS.values():
+        reason = f"{code} code has no pooling {config.pooling}"
     elif config.whitening and (full := state["whiten.weight"].shape[1]) != dimensions:
         reason = f"{code} code opens whitening to all {full} dimensions alone, not {dimensions}"
     if reason:

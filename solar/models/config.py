@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ from solar.photos import require_sizes
 
 RGB = tuple[float, float, float]
 
-POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac")
+POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac", "crow", "netvlad-64")
+"""Names of poolings; netvlad takes any number of clusters, as netvlad-16."""
+MOST_CLUSTERS = 256
 CONTRASTS = ("variance", "deviation")
 # Channels inside the patch network's attention after a layer (Ng et al., section 4.2).
 LOCAL_MIDS = {3: 16, 4: 16, 5: 64, 6: 64}
@@ -24,7 +27,7 @@ class GlobalConfig:
     Attributes:
         backbone: a name in `solar.models.backbones.named.BACKBONES`.
         attention: names of the backbone's stages that second-order attention follows.
-        pooling: one of `POOLINGS`.
+        pooling: one of `POOLINGS`, or netvlad with another number of clusters, as netvlad-16.
         regional: pool by regions, each of them whitened by a layer.
         whitening: output dimensions of the whitening layer; None for no such layer.
         mean: per channel, of RGB in 0-1; None for what the backbone wants.
@@ -48,8 +51,7 @@ class GlobalConfig:
     scales: tuple[float, ...] = (1.0, 2**0.5, 2**-0.5)
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise UsageError(f"unknown pooling '{self.pooling}': use one of {', '.join(POOLINGS)}")
+        require_pooling(self.pooling, self.regional)
         if len(set(self.attention)) < len(self.attention):
             raise UsageError(f"attention {', '.join(self.attention)}: name each stage once")
         if not all(0 <= value <= 1 for value in self.mean or ()):  # also false for no number
@@ -137,6 +139,33 @@ class Provenance:
     recipe: str = ""
     commit: str = ""
     licence: str = ""
+
+
+def clusters_of(pooling: str) -> int | None:
+    """How many clusters a pooling by NetVLAD has; None of any other."""
+    found = re.fullmatch(r"netvlad-([1-9]\d{0,5})", pooling)
+    return None if found is None else int(found[1])
+
+
+def pooled_dimensions(pooling: str, channels: int) -> int:
+    """Of what a pooling gives for a map of so many channels."""
+    return channels * (clusters_of(pooling) or 1)
+
+
+def require_pooling(pooling: str, regional: bool = False) -> None:
+    """Refuse a pooling that there is not.
+
+    Raises:
+        UsageError: an unknown name, a number of clusters out of range, or regions of a pooling
+            that has none.
+    """
+    clusters = clusters_of(pooling)
+    if pooling not in POOLINGS and clusters is None:
+        raise UsageError(f"unknown pooling '{pooling:.60}': use one of {', '.join(POOLINGS)}")
+    if clusters is not None and not 2 <= clusters <= MOST_CLUSTERS:
+        raise UsageError(f"pooling {pooling}: use 2 to {MOST_CLUSTERS} clusters")
+    if regional and (clusters is not None or pooling == "crow"):
+        raise UsageError(f"pooling {pooling}: is not done by regions")
 
 
 def stage_index(names: Sequence[str], stage: str | int, where: str) -> int:

@@ -15,7 +15,7 @@ from solar.errors import UsageError
 from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
 from solar.models.backbones.named import build_backbone
-from solar.models.config import RGB, GlobalConfig, Provenance
+from solar.models.config import RGB, GlobalConfig, Provenance, pooled_dimensions
 from solar.models.device import autocast, choose_precision, evaluating
 from solar.models.document import architecture, require_finite
 from solar.models.pooling import at_least_float32, build_pooling, linear
@@ -36,7 +36,12 @@ class GlobalDescriptor(nn.Module):
 
     Raises:
         UsageError: an unknown backbone, attention after a stage that it does not have, or whitening
-            to more dimensions than it has.
+            to more dimensions than it pools.
+
+    Attributes:
+        channels: of the last stage's map.
+        pooled: dimensions of what the pooling gives, before whitening.
+        dimensions: of the descriptors.
     """
 
     def __init__(
@@ -55,12 +60,13 @@ class GlobalDescriptor(nn.Module):
         )
         self.channels = self.stages.stages[-1].channels
         whitening = config.whitening
-        self.dimensions = self.channels if whitening is None else whitening
-        if not 1 <= self.dimensions <= self.channels:
-            raise UsageError(f"whitening to {self.dimensions} dimensions: use 1 to {self.channels}")
+        self.pooled = pooled_dimensions(config.pooling, self.channels)
+        self.dimensions = self.pooled if whitening is None else whitening
+        if not 1 <= self.dimensions <= self.pooled:
+            raise UsageError(f"whitening to {self.dimensions} dimensions: use 1 to {self.pooled}")
         self.pool = build_pooling(config.pooling, self.channels, config.regional)
         self.whiten = (
-            nn.Identity() if whitening is None else nn.Linear(self.channels, self.dimensions)
+            nn.Identity() if whitening is None else nn.Linear(self.pooled, self.dimensions)
         )
         self.mean: RGB = config.mean or self.stages.mean
         self.std: RGB = config.std or self.stages.std
@@ -91,7 +97,7 @@ class GlobalDescriptor(nn.Module):
             (B, D) float32, unit rows; float64 of float64.
         """
         maps = self.features(images)  # (B, C, h, w)
-        pooled = F.normalize(self.pool(maps), dim=1, eps=1e-6)  # (B, C)
+        pooled = F.normalize(self.pool(maps), dim=1, eps=1e-6)  # (B, P)
         pooled = at_least_float32(pooled)
         if isinstance(self.whiten, nn.Linear):
             pooled = linear(self.whiten, pooled)  # (B, D)

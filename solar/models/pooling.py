@@ -1,7 +1,7 @@
-"""Global pooling of feature maps: GeM, MAC, SPoC, R-MAC, each over the whole map or regionally.
+"""Global pooling of feature maps: GeM, MAC, SPoC, R-MAC, whole or regionally; CroW; NetVLAD.
 
-Every pooling maps (B, C, H, W) to (B, C), in float32 or float64 whatever the autocast type:
-powers and sums over thousands of positions lose too much in half precision.
+Every pooling maps (B, C, H, W) to (B, C), NetVLAD to (B, K * C), in float32 or float64 whatever the
+autocast type: powers and sums over thousands of positions lose too much in half precision.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from solar.models.config import clusters_of, require_pooling
 
 EPSILON = 1e-6
 
@@ -56,6 +58,57 @@ class SPoC(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
         return at_least_float32(x).mean((-2, -1))
+
+
+class CroW(nn.Module):
+    """Cross-dimensional weighting (Kalantidis, Mellina, Osindero, ECCV Workshops 2016).
+
+    A position counts by the square root of its summed activations, these divided by their length
+    over the map; a channel by the logarithm of how much rarer it is active than all together.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        x = at_least_float32(x)
+        activity = x.clamp(min=0).sum(1, keepdim=True)  # (B, 1, H, W)
+        length = activity.square().sum((-2, -1), keepdim=True).sqrt()
+        positions = (activity / length.clamp(min=EPSILON)).clamp(min=EPSILON).sqrt()
+        active = (x > 0).to(x.dtype).mean((-2, -1))  # (B, C) share of positions
+        rarity = active.sum(1, keepdim=True).clamp(min=EPSILON) / active.clamp(min=EPSILON)
+        channels = torch.where(active > 0, rarity.log(), 0)  # (B, C)
+        return (x * positions).sum((-2, -1)) * channels
+
+
+class NetVLAD(nn.Module):
+    """Differences of positions to clusters, softly assigned (Arandjelović et al., CVPR 2016).
+
+    Args:
+        channels: C of the map, whose positions are brought to unit length.
+        clusters: K; at random until `start` or a training places them.
+    """
+
+    def __init__(self, channels: int, clusters: int = 64) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(clusters, channels))
+        self.bias = nn.Parameter(torch.empty(clusters))
+        self.centres = nn.Parameter(torch.empty(clusters, channels))
+        self.start(F.normalize(torch.randn(clusters, channels), dim=1), 10.0)
+
+    @torch.no_grad()
+    def start(self, centres: Tensor, sharpness: float) -> None:
+        """Assign by exp(-sharpness · d²) to these centres (K, C): VLAD's way where it is large."""
+        self.centres.copy_(centres)
+        self.weight.copy_(2 * sharpness * centres)
+        self.bias.copy_(-sharpness * centres.square().sum(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K * C), the differences of each cluster of unit length."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.normalize(at_least_float32(x).flatten(2), dim=1, eps=EPSILON)  # (B, C, N)
+            weight, bias, centres = (p.to(x.dtype) for p in (self.weight, self.bias, self.centres))
+            assigned = (weight @ x + bias[:, None]).softmax(1)  # (B, K, N)
+            sums = assigned @ x.transpose(1, 2) - assigned.sum(2, keepdim=True) * centres
+            return F.normalize(sums, dim=2, eps=EPSILON).flatten(1)
 
 
 class Regional(nn.Module):
@@ -146,17 +199,25 @@ def build_pooling(name: str, channels: int, regional: bool) -> nn.Module:
     """A pooling by name.
 
     Args:
-        name: one of `solar.models.config.POOLINGS`.
+        name: as `solar.models.config.require_pooling` takes it.
         channels: of the feature map.
         regional: pool each of R-MAC's regions, whiten by a layer, normalise, sum; "rmac" is
             regional MAC without that layer.
+
+    Raises:
+        UsageError: there is no such pooling.
     """
+    require_pooling(name, regional)
+    clusters = clusters_of(name)
+    if clusters is not None:
+        return NetVLAD(channels, clusters)
     kinds: dict[str, Callable[[], nn.Module]] = {
         "gem": GeM,
         "gem-channel": lambda: GeM(channels),
         "mac": MAC,
         "rmac": lambda: Regional(MAC()),
         "spoc": SPoC,
+        "crow": CroW,
     }
     pool = kinds[name]()
     return Regional(pool, whiten=channels) if regional else pool

@@ -50,7 +50,7 @@ class Whitening:
         mean = x.mean(0)
         centred = x - mean
         # Half the covariance, as the published code has it; a scale that normalisation removes.
-        variances, axes = _eigen(centred.T @ centred / (2 * len(x)))
+        variances, axes = _principal(centred)
         keep = variances > variances[0] * x.shape[1] * np.finfo(np.float64).eps
         if variances[0] <= 0:
             raise UsageError("PCA whitening needs descriptors that differ")
@@ -182,6 +182,20 @@ def _eigen(symmetric: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     falling: NDArray[np.float64] = values[::-1]
     columns: NDArray[np.float64] = vectors[:, ::-1]
     return falling, columns
+
+
+def _principal(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`_eigen` of half the covariance of (N, D) rows of mean 0, its first N axes where N < D.
+
+    Those of the rows' products with one another are the same, and fewer.
+    """
+    count, wide = centred.shape
+    if count >= wide:
+        return _eigen(centred.T @ centred / (2 * count))
+    variances, among = _eigen(centred @ centred.T / (2 * count))
+    axes = centred.T @ among
+    lengths = np.linalg.norm(axes, axis=0)
+    return variances, axes / np.maximum(lengths, np.finfo(np.float64).tiny)
 
 
 def _shrunk(covariance: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,14 +34,14 @@ def with_whitening(model: GlobalDescriptor, whitening: Whitening | None) -> Glob
     Raises:
         UsageError: the whitening is of descriptors of other dimensions.
     """
-    if whitening is not None and len(whitening.mean) != model.channels:
+    if whitening is not None and len(whitening.mean) != model.pooled:
         raise UsageError(
             f"a whitening of {len(whitening.mean)}-D descriptors does not fit model {model.name}, "
-            f"which pools {model.channels}-D ones: learn one with 'solar whiten fit'"
+            f"which pools {model.pooled}-D ones: learn one with 'solar whiten fit'"
         )
     made = copy.deepcopy(model)
     dimensions = None if whitening is None else len(whitening.projection)
     made.config = replace(model.config, whitening=dimensions)
     made.whiten = nn.Identity() if whitening is None else whitening_layer(whitening)
-    made.dimensions = dimensions or model.channels
+    made.dimensions = dimensions or model.pooled
     return made.to(next(model.parameters())).eval()

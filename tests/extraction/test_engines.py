@@ -96,6 +96,8 @@ GRAPHS = [
     GlobalConfig("resnet50", ("conv5_x",), "spoc"),
     GlobalConfig("vgg16", (), "gem", whitening=32),
     GlobalConfig("alexnet", (), "mac"),
+    GlobalConfig("alexnet", (), "crow", whitening=64),
+    GlobalConfig("resnet18", ("conv4_x",), "netvlad-4", whitening=700),
     GlobalConfig("resnet18", (), "rmac"),
     GlobalConfig("resnet18", (), "gem-channel", regional=True, whitening=64),
     GlobalConfig("alexnet", (), "spoc", regional=True),

@@ -16,6 +16,10 @@ from solar.models.pooling import build_pooling
     ("changed", "message"),
     [
         ({"pooling": "max"}, "unknown pooling 'max': use one of gem, "),
+        ({"pooling": "netvlad-0"}, "unknown pooling 'netvlad-0'"),
+        ({"pooling": "netvlad-1"}, "pooling netvlad-1: use 2 to 256 clusters"),
+        ({"pooling": "crow", "regional": True}, "pooling crow: is not done by regions"),
+        ({"pooling": "netvlad-2", "whitening": 1025}, "to 1025 dimensions: use 1 to 1024"),
         ({"attention": ("conv4_x", "conv4_x")}, "attention conv4_x, conv4_x: name each stage once"),
         ({"image_size": 0}, "image size 0: use 1 to"),
         ({"scales": (1.0, 0.0)}, "scale 0: use"),

@@ -2,14 +2,16 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from solar.errors import UsageError
 from solar.models.config import POOLINGS
-from solar.models.pooling import MAC, GeM, Regional, SPoC, build_pooling, grid
+from solar.models.pooling import MAC, CroW, GeM, NetVLAD, Regional, SPoC, build_pooling, grid
 
 
 def test_gem_lies_between_the_mean_and_the_maximum() -> None:
@@ -57,9 +59,50 @@ def test_regional_sums_unit_vectors() -> None:
     torch.testing.assert_close(build_pooling("rmac", 8, False)(x), expected)
 
 
+def test_crow_by_hand() -> None:
+    """As its authors' NumPy code: a map that rectified layers made."""
+    x = torch.randn(2, 6, 4, 5).clamp(min=0)
+    x[0, 2], x[1] = 0, x[1] * 40
+    for one, found in zip(x.double().numpy(), CroW()(x), strict=True):
+        spatial = one.sum(0)
+        spatial = np.sqrt(spatial / np.sqrt((spatial**2).sum()))
+        share = np.array([np.count_nonzero(channel) / channel.size for channel in one])
+        rarity = np.array([np.log(share.sum() / s) if s > 0 else 0 for s in share])
+        expected = (one * spatial).sum((1, 2)) * rarity
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
+
+
+def test_netvlad_is_vlad_where_assignment_is_sharp() -> None:
+    torch.manual_seed(0)
+    x, pool = torch.randn(2, 6, 4, 5), NetVLAD(6, 3)
+    centres = F.normalize(torch.randn(3, 6), dim=1) * 0.8
+    for sharpness in (1e4, 2.0):
+        pool.start(centres, sharpness)
+        for one, found in zip(x, pool(x), strict=True):
+            sums = torch.zeros(3, 6)
+            for position in F.normalize(one.flatten(1), dim=0).T:
+                squares = (position - centres).square().sum(1)
+                for k, weight in enumerate((-sharpness * squares).softmax(0)):
+                    sums[k] += weight * (position - centres[k])
+            expected = F.normalize(sums, dim=1).flatten()
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [*POOLINGS, "netvlad-3"])
+def test_gradients_are_those_of_the_values(name: str) -> None:
+    torch.manual_seed(0)
+    pool = build_pooling(name.replace("64", "4"), 5, False).double()
+    x = torch.rand(2, 5, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(pool, x)
+
+
 @pytest.mark.parametrize("regional", [False, True])
 @pytest.mark.parametrize("name", POOLINGS)
 def test_pools_in_float32_under_autocast(name: str, regional: bool) -> None:
+    if regional and name in ("crow", "netvlad-64"):
+        with pytest.raises(UsageError, match=f"pooling {name}: is not done by regions"):
+            build_pooling(name, 8, regional)
+        return
     pool = build_pooling(name, 8, regional)
     x = (torch.rand(1, 8, 20, 20) * 50).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):

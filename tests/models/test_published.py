@@ -115,6 +115,7 @@ def test_networks_with_attention_become_files_that_solars_code_opens(
         (GlobalConfig("resnet18", (), whitening=128), "Radenović's code opens whitening to all"),
         (GlobalConfig("resnet18", ("conv3_x",)), "SOLAR's code knows attention after conv4_x an"),
         (GlobalConfig("resnet18", pooling="mac"), "attention and GeM alone, not mac"),
+        (GlobalConfig("alexnet", (), "crow"), "Radenović's code has no pooling crow"),
         (GlobalConfig("alexnet", ("conv5",)), "SOLAR's code has no backbone alexnet"),
         (LocalConfig((), "deviation"), "SOLAR's code has no network with HardNet's contrast"),
     ],

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from solar.errors import UsageError
-from solar.training.losses import contrastive_loss, sos_loss, triplet_loss
+from solar.training.losses import ap_loss, contrastive_loss, sos_loss, triplet_loss
 from tests.shared import shared
 
 
@@ -114,3 +114,72 @@ def test_class_ids_make_tuples_of_every_two_of_a_class(loss: Callable[..., Tenso
 def test_class_ids_without_pairs_or_others_are_refused(classes: list[int]) -> None:
     with pytest.raises(UsageError, match="class ids"):
         triplet_loss(torch.randn(len(classes), 4), torch.tensor(classes))
+
+
+def slow_ap(cosines: list[float], positive: list[bool], levels: int) -> float:
+    """Eq. 6 to 11, cosine by cosine."""
+    step, found, among, total = 2 / (levels - 1), 0.0, 0.0, 0.0
+    for m in range(levels):
+        near = [max(0.0, 1 - abs(c - (1 - m * step)) / step) for c in cosines]
+        here = sum(n for n, p in zip(near, positive, strict=True) if p)
+        found, among = found + here, among + sum(near)
+        if among:
+            total += found / among * here / sum(positive)
+    return total
+
+
+@pytest.mark.parametrize("levels", [3, 20])
+def test_ap_of_classes_equals_the_slow_one(levels: int) -> None:
+    x = normalize(torch.randn(8, 4, generator=torch.Generator().manual_seed(1)).double(), dim=1)
+    classes = torch.tensor([7, 3, 7, 3, 0, 7, 3, 3])
+    found = []
+    for i in (0, 1, 2, 3, 5, 6, 7):  # the one that is alone asks for nothing
+        others = [j for j in range(8) if j != i]
+        cosines = [float(x[i] @ x[j]) for j in others]
+        found.append(slow_ap(cosines, [bool(classes[j] == classes[i]) for j in others], levels))
+    assert ap_loss(x, classes, levels).item() == pytest.approx(1 - np.mean(found), rel=1e-9)
+
+
+def test_ap_of_tuples_ranks_each_query_s_own() -> None:
+    x, labels = batch(3, 4)
+    tuples = x.reshape(3, 6, 8)
+    found = [
+        slow_ap((one[1:] @ one[0]).tolist(), [True] + [False] * 4, 20) for one in tuples.double()
+    ]
+    assert ap_loss(x, labels).item() == pytest.approx(1 - np.mean(found), rel=1e-5)
+
+
+def test_ap_of_cosines_far_apart_is_the_true_one() -> None:
+    """Cosines at levels of their own are not smoothed."""
+    angles = torch.arccos(torch.tensor([1.0, 0.8, 0.4, 0.0, -0.4, -0.8], dtype=torch.float64))
+    ranked = torch.stack([angles.cos(), angles.sin()], 1)
+    query, positive = ranked[:1], ranked[[3]]
+    negatives = ranked[[1, 2, 4, 5]][None]
+    assert ap_loss((query, positive, negatives), levels=11).item() == pytest.approx(1 - 1 / 3)
+    assert ap_loss((query, ranked[[1]], ranked[2:][None]), levels=11).item() == pytest.approx(0)
+
+
+@pytest.mark.parametrize("labels", [[-1, 1, 0, 0, -1, 1, 0, 0], [4, 4, 4, 2, 2, 1, 0, 0]])
+def test_gradients_of_ap_are_those_of_its_values(labels: list[int]) -> None:
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(8, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.tensor(labels)
+    assert torch.autograd.gradcheck(lambda rows: ap_loss(normalize(rows, dim=1), target), x)
+
+
+def test_ap_falls_as_rows_are_trained() -> None:
+    x = torch.randn(12, 6, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    classes, optimiser = torch.arange(12) // 3, torch.optim.Adam([x], 0.05)
+    first = ap_loss(normalize(x, dim=1), classes).item()
+    for _ in range(60):
+        optimiser.zero_grad()
+        torch.autograd.backward(ap_loss(normalize(x, dim=1), classes))
+        optimiser.step()
+    assert first > 0.3 and ap_loss(normalize(x, dim=1), classes).item() < 0.05
+
+
+def test_ap_refuses_what_has_no_lists() -> None:
+    with pytest.raises(UsageError, match="2 levels: use 3 or more"):
+        ap_loss(*batch(1, 1), levels=2)
+    with pytest.raises(UsageError, match="class ids"):
+        ap_loss(torch.randn(3, 4), torch.tensor([0, 1, 2]))

@@ -24,6 +24,7 @@ class Targets(nn.Module):
         student: channels of its last feature map.
         teacher: channels of the teacher's.
         whitened: dimensions of the teacher's descriptor.
+        pooled: dimensions of what the student pools; None for its channels.
     """
 
     mean: Tensor
@@ -31,11 +32,14 @@ class Targets(nn.Module):
     centre: Tensor
     projection: Tensor
 
-    def __init__(self, student: int, teacher: int, whitened: int) -> None:
+    def __init__(
+        self, student: int, teacher: int, whitened: int, pooled: int | None = None
+    ) -> None:
         super().__init__()
+        pooled = pooled or student
         self.to_map = nn.Conv2d(student, teacher, 1)
         self.to_descriptor = nn.Sequential(
-            nn.BatchNorm1d(student, affine=False), nn.Linear(student, whitened)
+            nn.BatchNorm1d(pooled, affine=False), nn.Linear(pooled, whitened)
         )
         self.teacher_pool = GeM().requires_grad_(False)
         self.register_buffer("mean", torch.zeros(teacher, 1, 1))
@@ -66,7 +70,7 @@ class Targets(nn.Module):
 
         Args:
             features: (share, C, h, w), the student's last map of this process's crops.
-            pooled: (share, C), the student's unit pooled descriptor.
+            pooled: (share, P), the student's unit pooled descriptor.
             teacher: (share, C', h', w'), the teacher's map of the same crops.
             processes: that share the step.
             crops: of the step, over all processes.

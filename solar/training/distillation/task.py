@@ -62,7 +62,8 @@ class DistillationTask(Task):
         channels = self.teacher(torch.stack([self.crops[0][0]])).shape[1]
         torch.manual_seed(self.settings.seed)
         self.student = GlobalDescriptor(recipe.model)
-        self.targets = Targets(self.student.channels, channels, self.settings.whitened)
+        student = self.student
+        self.targets = Targets(student.channels, channels, self.settings.whitened, student.pooled)
         modules = nn.ModuleDict({"student": self.student, "targets": self.targets})
         self.modules = modules.to(processes.device)
         self.student.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Losses over pairs of patches: hardest-in-batch triplets and second-order similarity.
+"""Losses over pairs of patches: SOSNet's, HardNet's and L2-Net's.
 
 A batch is two views of N points: rows i of `first` and `second` describe the same point, and no
 other rows do.
@@ -42,6 +42,67 @@ def hardest_triplet_loss(first: Tensor, second: Tensor, margin: float = 1.0) -> 
     )
     excess = margin + across.diagonal() - negatives.amin(0)
     return excess.clamp(min=0).square().mean()
+
+
+def hardnet_loss(first: Tensor, second: Tensor, margin: float = 1.0) -> Tensor:
+    """Mean of max(0, margin + d(i, i') − n), n the distance to the hardest negative.
+
+    That is the nearest row of another point across the views, to either of a point's own two
+    (Mishchuk et al., HardNet, NeurIPS 2017, eq. 1-3); rows nearer than 0.008 are no negatives.
+
+    Args:
+        first: (N, D), unit rows.
+        second: (N, D), unit rows.
+        margin: in distances.
+
+    Raises:
+        UsageError: as `hardest_triplet_loss`.
+    """
+    _check(first, second)
+    across = distances(first, second)
+    others = _others(across)
+    hardest = torch.minimum(others.amin(1), others.amin(0))
+    return (margin + across.diagonal() - hardest).clamp(min=0).mean()
+
+
+def relative_distance_loss(first: Tensor, second: Tensor) -> Tensor:
+    """L2-Net's first error: each point the most similar to itself, among rows and columns.
+
+    −½ Σ_i (log s(i, i') over i's row + over the column of i'), s the softmax of 2 − d (Tian, Fan,
+    Wu, L2-Net, CVPR 2017, eq. 2-4).
+
+    Args:
+        first: (N, D), unit rows.
+        second: (N, D), unit rows.
+
+    Raises:
+        UsageError: as `hardest_triplet_loss`.
+    """
+    _check(first, second)
+    similar = 2 - distances(first, second)
+    rows, columns = (similar.log_softmax(side).diagonal().sum() for side in (1, 0))
+    return -0.5 * (rows + columns)
+
+
+def correlation_loss(first: Tensor, second: Tensor) -> Tensor:
+    """L2-Net's second error: ½ Σ of squared correlations of two different dimensions, each view.
+
+    Args:
+        first: (N, D), unit rows.
+        second: (N, D), unit rows.
+
+    Raises:
+        UsageError: as `hardest_triplet_loss`.
+    """
+    _check(first, second)
+    total = first.new_zeros(())
+    for rows in (first, second):
+        centred = rows - rows.mean(0)
+        columns = centred / centred.norm(dim=0).clamp(min=_TINY)
+        correlation = columns.T @ columns  # (D, D)
+        apart = correlation - torch.diag(correlation.diagonal())
+        total = total + 0.5 * apart.square().sum()
+    return total
 
 
 def neighbour_sos_loss(

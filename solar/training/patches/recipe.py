@@ -60,8 +60,11 @@ class PatchTraining(Ranged):
         points: of a batch over all processes, two patches of each.
         learning_rate: Adam's, at its peak.
         warmup: steps over which the rate rises from 0; then it falls in a straight line to 0.
+        loss: "sosnet", hardest triplets and second-order similarity; "hardnet", hardest triplets
+            across the views; or "l2net", relative distances and correlations, without that paper's
+            third error, of maps inside the network.
         margin: of the triplets, in distances.
-        sos: weight of the second-order similarity.
+        sos: weight of SOSNet's second-order similarity.
         neighbours: of a point in the second-order similarity.
         graph: which neighbours: the "paper"'s or its author's "release"'s, see
             `neighbour_sos_loss`.
@@ -76,6 +79,7 @@ class PatchTraining(Ranged):
     points: int = number(512)
     learning_rate: float = number(1e-2, 0)
     warmup: int = number(0, 0)
+    loss: Literal["sosnet", "hardnet", "l2net"] = "sosnet"
     margin: float = number(1.0, 0)
     sos: float = number(1.0, 0)
     neighbours: int = number(8)

@@ -1,6 +1,6 @@
-"""Patches: SOSNet's losses on two patches of each point of a batch.
+"""Patches: losses on two patches of each point of a batch.
 
-Tian et al., SOSNet, CVPR 2019; with attention, Ng et al., ECCV 2020, section 4.2.
+SOSNet's, or its rivals'; with attention, Ng et al., ECCV 2020, section 4.2.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from solar.matching.nearest import mutual_nearest
 from solar.models.device import autocast, choose_precision
 from solar.models.local_descriptor import LocalDescriptor
 from solar.training.patches.batches import PointBatches, turned
-from solar.training.patches.losses import hardest_triplet_loss, neighbour_sos_loss
+from solar.training.patches.criterion import point_losses, weighted
 from solar.training.patches.recipe import PatchRecipe
 from solar.training.patches.stores import PatchSource, open_stores
 from solar.training.run.processes import Processes
@@ -90,7 +90,7 @@ class PatchTask(Task):
         return self.settings.rate(epoch * self.settings.validate_every + step)
 
     def backward(self, batch: Batch) -> dict[str, float]:
-        """Hardest triplets and second-order similarity among the points of all processes."""
+        """The recipe's loss among the points of all processes."""
         step, patches = batch
         settings, device = self.settings, self.processes.device
         images = patches.flatten(0, 1).to(device).float()
@@ -100,13 +100,8 @@ class PatchTask(Task):
         with autocast(device, choose_precision(settings.precision, device)):
             described = self.model(images)
         pairs = self.processes.gather(described.unflatten(0, (-1, 2)), settings.points)
-        losses = {
-            "triplet": hardest_triplet_loss(pairs[:, 0], pairs[:, 1], settings.margin),
-            "sos": neighbour_sos_loss(
-                pairs[:, 0], pairs[:, 1], settings.neighbours, settings.graph
-            ),
-        }
-        torch.autograd.backward(losses["triplet"] + settings.sos * losses["sos"])
+        losses = point_losses(settings, pairs[:, 0], pairs[:, 1])
+        torch.autograd.backward(weighted(settings, losses))
         self.processes.sum_gradients(self.model.parameters())
         return {name: loss.item() for name, loss in losses.items()}
 

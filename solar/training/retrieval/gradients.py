@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from solar.models.device import autocast
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.losses import contrastive_loss, sos_loss, triplet_loss
+from solar.training.losses import ap_loss, contrastive_loss, sos_loss, triplet_loss
 from solar.training.retrieval.recipe import LossSettings
 from solar.training.run.processes import Processes
 
@@ -26,12 +27,14 @@ Criterion = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 def tuple_loss(settings: LossSettings) -> Criterion:
     """First order + weight x second-order similarity (Ng et al., section 3.3)."""
-    first = {"triplet": triplet_loss, "contrastive": contrastive_loss}[settings.first_order]
+    first: Callable[[Tensor, Tensor], Tensor] = {
+        "triplet": partial(triplet_loss, margin=settings.margin),
+        "contrastive": partial(contrastive_loss, margin=settings.margin),
+        "ap": partial(ap_loss, levels=settings.levels),
+    }[settings.first_order]
 
     def losses(descriptors: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {
-            settings.first_order: first(descriptors, labels, settings.margin)
-        }
+        found: dict[str, Tensor] = {settings.first_order: first(descriptors, labels)}
         if settings.second_order != "none":
             similarity = sos_loss(descriptors, labels, settings.second_order)
             found["second_order"] = settings.weight * similarity

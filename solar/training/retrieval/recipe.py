@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from solar.errors import UsageError
+from solar.models.config import require_pooling
 from solar.photos.augment import Visit
 from solar.training.run.tables import FREE, OUTSIDE, Precision, Ranged, number
 
@@ -22,6 +23,8 @@ class Start:
         start: what `solar.load` takes.
         attention: names of stages with second-order attention; where the start has none, a
             fresh block.
+        pooling: another than the start's, whose whitening layer goes with it; NetVLAD's clusters
+            start where k-means finds them in the recipe's photos. None for the start's own.
         freeze: this stage and those before it stay as they are; "nothing" trains all. The released
             code freezes up to conv4_x, and conv5_x in effect: its optimiser does not get it.
     """
@@ -29,6 +32,11 @@ class Start:
     start: str
     attention: tuple[str, ...] = ("conv4_x", "conv5_x")
     freeze: str = "conv4_x"
+    pooling: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pooling is not None:
+            require_pooling(self.pooling)
 
 
 @dataclass(frozen=True)
@@ -82,16 +90,18 @@ class LossSettings(Ranged):
     """Table [loss]: first order + weight x second-order similarity.
 
     Attributes:
-        first_order: "triplet" or "contrastive".
-        margin: of the first-order loss.
+        first_order: "triplet", "contrastive", or "ap", the average precision of a tuple's list.
+        margin: of the triplet loss, or the contrastive one, whose published margin is 0.7.
         second_order: a variant of `solar.training.losses.sos_loss`, or "none".
         weight: the paper's lambda.
+        levels: of cosines, at which average precision is counted.
     """
 
-    first_order: Literal["triplet", "contrastive"] = "triplet"
+    first_order: Literal["triplet", "contrastive", "ap"] = "triplet"
     margin: float = number(1.25, 0)
     second_order: Literal["batch", "absolute", "query", "none"] = "batch"
     weight: float = number(10.0, 0)
+    levels: int = number(20, 3)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from solar.models.device import choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.pooling import exponents
 from solar.models.registry import fetch, is_named, named
+from solar.models.repool import PHOTOS
 from solar.photos import open_photo
 from solar.photos.overlay import attention_overlay
 from solar.training.pixels import normalised
@@ -60,7 +61,10 @@ class RetrievalTask(Task):
         if processes.first and is_named(start):
             fetch(named(start), lambda done, total: progress(f"fetching {start}", done, total or 0))
         processes.wait()  # the others find it on the disk
-        self.model = starting_model(recipe).to(processes.device)
+        sample = range(0, len(self.photos), -(-len(self.photos) // PHOTOS))
+        paths = [self.photos.path(number) for number in sample]
+        self.model = starting_model(recipe, paths, processes.device)
+        processes.copy(self.model)  # equal clusters, whatever each machine's rounding
         self.modules = self.model.to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, recipe.optimiser)
         self.epochs, self.max_steps = recipe.optimiser.epochs, recipe.optimiser.max_steps

@@ -1,6 +1,8 @@
 """Losses of local descriptors against slow references and cases done by hand."""
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from solar.errors import UsageError
-from solar.training.patches.losses import distances, hardest_triplet_loss, neighbour_sos_loss
+from solar.training.patches.criterion import point_losses, weighted
+from solar.training.patches.losses import (
+    correlation_loss,
+    distances,
+    hardest_triplet_loss,
+    hardnet_loss,
+    neighbour_sos_loss,
+    relative_distance_loss,
+)
+from solar.training.patches.recipe import PatchTraining
 
 Rows = npt.NDArray[np.float64]
 
@@ -159,3 +170,76 @@ def test_other_shapes_are_refused(shapes: tuple[tuple[int, ...], tuple[int, ...]
     for loss in (hardest_triplet_loss, neighbour_sos_loss):
         with pytest.raises(UsageError, match="two views of shapes"):
             loss(torch.ones(shapes[0]), torch.ones(shapes[1]))
+
+
+def slow_hardnet(first: Rows, second: Rows, margin: float) -> float:
+    """Point by point, as the paper's text says it: negatives across the views alone."""
+    total = 0.0
+    for i in range(len(first)):
+        others = [j for j in range(len(first)) if j != i]
+        found = [float(np.linalg.norm(first[i] - second[j])) for j in others]
+        found += [float(np.linalg.norm(first[j] - second[i])) for j in others]
+        hardest = min(distance for distance in found if distance >= 0.008)
+        total += max(0.0, margin + float(np.linalg.norm(first[i] - second[i])) - hardest)
+    return total / len(first)
+
+
+def slow_relative(first: Rows, second: Rows) -> float:
+    """Eq. 2 to 4: softmax over a column, and over a row, of what the distances leave of 2."""
+    n, total = len(first), 0.0
+    s = np.array([[math.exp(2 - np.linalg.norm(a - b)) for b in second] for a in first])
+    for i in range(n):
+        total -= 0.5 * math.log(s[i, i] / sum(s[m, i] for m in range(n)))
+        total -= 0.5 * math.log(s[i, i] / sum(s[i, m] for m in range(n)))
+    return total
+
+
+def slow_correlation(first: Rows, second: Rows) -> float:
+    return sum(
+        0.5 * float(np.square(found - np.diag(np.diag(found))).sum())
+        for found in (np.corrcoef(view, rowvar=False) for view in (first, second))
+    )
+
+
+@given(st.integers(2, 12), st.integers(0, 50), st.floats(0.05, 1.5))
+@settings(deadline=None, max_examples=30)
+def test_the_rivals_losses_equal_the_slow_ones(points: int, seed: int, noise: float) -> None:
+    first, second = views(points, seed, noise)
+    a, b = first.numpy(), second.numpy()
+    assert hardnet_loss(first, second).item() == pytest.approx(slow_hardnet(a, b, 1.0), abs=1e-6)
+    found = relative_distance_loss(first, second).item()
+    assert found == pytest.approx(slow_relative(a, b), rel=1e-6)
+    found = correlation_loss(first, second).item()
+    assert found == pytest.approx(slow_correlation(a, b), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        hardest_triplet_loss,
+        hardnet_loss,
+        neighbour_sos_loss,
+        relative_distance_loss,
+        correlation_loss,
+    ],
+)
+def test_gradients_of_patch_losses_are_those_of_their_values(
+    loss: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    first, second = (rows.requires_grad_() for rows in views(6, 4, 0.6))
+    assert torch.autograd.gradcheck(loss, (first, second))
+    with pytest.raises(UsageError, match=r"\(N, D\) twice"):
+        loss(first, second[:3])
+
+
+@pytest.mark.parametrize("name", ["sosnet", "hardnet", "l2net"])
+def test_a_recipe_names_its_loss(name: Literal["sosnet", "hardnet", "l2net"]) -> None:
+    chosen = PatchTraining(steps=2, loss=name, sos=3.0)
+    first, second = views(6, 1)
+    parts = point_losses(chosen, first, second)
+    expected = {
+        "sosnet": hardest_triplet_loss(first, second) + 3 * neighbour_sos_loss(first, second),
+        "hardnet": hardnet_loss(first, second),
+        "l2net": relative_distance_loss(first, second) + correlation_loss(first, second),
+    }[name]
+    torch.testing.assert_close(weighted(chosen, parts), expected)

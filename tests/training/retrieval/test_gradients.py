@@ -18,6 +18,7 @@ SETTINGS = (
     LossSettings(),
     LossSettings("contrastive", 0.7, "query", 3.0),
     LossSettings(second_order="none"),
+    LossSettings("ap", second_order="none"),
 )
 
 
@@ -52,6 +53,7 @@ ONE, MIXED = [(40, 40)], [(32, 48), (48, 32), (40, 40), (32, 32)]
         (12, SETTINGS[1], ONE),
         (2, SETTINGS[0], MIXED),
         (5, SETTINGS[2], MIXED),
+        (5, SETTINGS[3], ONE),
         pytest.param(1, SETTINGS[0], ONE, marks=pytest.mark.slow),
         pytest.param(11, SETTINGS[1], MIXED, marks=pytest.mark.slow),
         pytest.param(12, SETTINGS[0], MIXED, marks=pytest.mark.slow),

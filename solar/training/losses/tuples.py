@@ -1,13 +1,4 @@
-"""Losses over tuples: triplet, contrastive, second-order similarity.
-
-Each takes rows of unit length in one of three forms, and returns one number:
-
-- `loss((queries, positives, negatives))` of shapes (T, D), (T, D) and (T, S, D);
-- `loss(descriptors, labels)` with tuples of equal size, one after the other: a query (label -1),
-  its positive (1), its negatives (0);
-- `loss(descriptors, labels)` with class ids, 0 or more, such as the numbers of places: each row
-  with each other of its class is a tuple whose negatives are all rows of other classes.
-"""
+"""Losses over tuples: triplet, contrastive, second-order similarity."""
 
 from __future__ import annotations
 
@@ -26,7 +17,8 @@ def triplet_loss(descriptors: Rows, labels: Tensor | None = None, margin: float 
     """Sum over negatives of max(0, d²(q, p) − d²(q, n) + margin), mean over tuples.
 
     Args:
-        descriptors: (N, D), or queries, positives and negatives; see the module.
+        descriptors: (N, D), or queries, positives and negatives; see
+            `solar.training.losses`.
         labels: (N,), of tuples or class ids; None where the descriptors come in three.
         margin: in squared distances.
 
