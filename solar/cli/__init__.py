@@ -42,6 +42,7 @@ COMMANDS = {
     "train": ("train", "Train a network."),
     "calibrate": ("calibrate", "Learn how probable hits are, from labelled photos."),
     "eval": ("evaluate", "Measure a model: retrieval, patches, matching."),
+    "vocabulary": ("vocabulary", "Learn by what local features are told: VLAD, Fisher, ASMK."),
     "data": ("data", "Get published data sets; check labelled ones."),
     "whiten": ("whiten", "Learn whitening, apply it to descriptors, fold it into a model."),
 }

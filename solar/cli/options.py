@@ -11,6 +11,7 @@ import typer
 
 from solar.cli.console import ready
 from solar.cli.console import scales as parse_scales
+from solar.errors import UsageError
 
 if TYPE_CHECKING:
     from solar.extraction import Extractor
@@ -121,6 +122,8 @@ def extractor_of(
     from solar.extraction import open_extractor
     from solar.models.whitening import Whitening
 
+    if model.endswith(".npz"):
+        return _aggregated(Path(model), device, precision, image_size, scales, whiten, decoding)
     return open_extractor(
         ready(model),
         engine=engine,
@@ -128,6 +131,30 @@ def extractor_of(
         precision=precision,
         image_size=image_size,
         scales=parse_scales(scales),
+        decoding=decoding,
+        whitening=None if whiten is None else Whitening.load(whiten),
+    )
+
+
+def _aggregated(
+    vocabulary: Path,
+    device: str,
+    precision: str,
+    image_size: int | None,
+    scales: str | None,
+    whiten: Path | None,
+    decoding: str,
+) -> Extractor:
+    """Descriptors of local features, by a vocabulary that has settings of its own."""
+    from solar.aggregation import open_aggregated
+    from solar.models.whitening import Whitening
+
+    if image_size is not None or scales is not None:
+        raise UsageError(f"{vocabulary}: a vocabulary has its own --image-size, and no --scales")
+    return open_aggregated(
+        vocabulary,
+        device=device,
+        precision=precision,
         decoding=decoding,
         whitening=None if whiten is None else Whitening.load(whiten),
     )

@@ -5,6 +5,7 @@ from solar.photos._sniff import decoder_came
 from solar.photos.decode import MAX_ASPECT, MIN_SIDE, decode_photo, size_of
 from solar.photos.find import EXCLUDED, SUFFIXES, Found, find_photos, look_for_photos
 from solar.photos.photo import (
+    AsStored,
     DecodedPhoto,
     Photo,
     decode,
@@ -21,6 +22,7 @@ __all__ = [
     "MAX_MEMORY",
     "MIN_SIDE",
     "SUFFIXES",
+    "AsStored",
     "Box",
     "DecodedPhoto",
     "Found",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,3 +223,16 @@ def _from_array(array: NDArray[np.uint8], name: str) -> Image.Image:
         what = f"an array of {array.dtype} {array.shape}"
         raise UsageError(f"{what}: give uint8, (H, W, 3) of RGB or (H, W) of grey", name)
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+class AsStored(Sequence[Photo]):
+    """Photos, each decoded when it is asked for, and not turned."""
+
+    def __init__(self, photos: Sequence[Photo]) -> None:
+        self._photos = photos
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, position: Any) -> Any:
+        return decode(self._photos[position], turned=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +17,12 @@ from solar.extraction import Failed
 from solar.features.extraction import from_bytes, to_bytes
 from solar.features.extractor import FeatureExtractor
 from solar.features.features import Features
-from solar.photos import Box, Photo, decode
+from solar.photos import AsStored, Box, Photo
 from solar.typing import Progress
 
 _AT_ONCE = 64  # photos that an interruption may cost
 
 _Photo = tuple[str, Path, Box | None]
-
-
-class _AsStored(Sequence[Photo]):
-    """Photos, each decoded when it is asked for, and not turned."""
-
-    def __init__(self, photos: Sequence[Photo]) -> None:
-        self._photos = photos
-
-    def __len__(self) -> int:
-        return len(self._photos)
-
-    def __getitem__(self, position: Any) -> Any:
-        return decode(self._photos[position], turned=False)
 
 
 def features_of_set(
@@ -89,7 +75,7 @@ def _described(
         found: dict[int, bytes] = {}
         failed = []
         paths: Sequence[Photo] = [path for _, path, _ in photos]
-        seen = paths if turned else _AsStored(paths)
+        seen = paths if turned else AsStored(paths)
         for each in extractor.describe(seen, [box for *_, box in photos]):
             if isinstance(each, Failed):
                 failed.append(each.reason)
