@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from benchmarks.limits import machine
-from solar.aggregation import InvertedFile, Vocabulary, learn_vocabulary
+from solar.aggregation import Vocabulary, learn_vocabulary
 from solar.datasets import LabelledSet, open_labelled
 from solar.evaluation.retrieval import rank, score_rankings
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
 from solar.evaluation.retrieval.described import rows_of_queries
+from solar.evaluation.retrieval.words import rank_by_words
 from solar.features import FeatureExtractor, Features, FeaturesOf, open_feature_extractor
 from solar.files import write_atomically
 from solar.models.checkpoints import load
@@ -311,9 +312,7 @@ class Set:
         return rank(queries, database, [q.labelled for q in truth.queries], top=VERIFIED)
 
     def _words(self, local: str) -> list[Ranking]:
-        features = self._features(local)
-        index = InvertedFile(self.bench.vocabulary("asmk", local), features.database)
-        return [index.ranking(query) for query in features.queries]
+        return rank_by_words(self._features(local), self.bench.vocabulary("asmk", local))
 
     @cached_property
     def _maps(self) -> dict[str, Floats]:
