@@ -23,7 +23,7 @@ from solar.errors import IndexDamaged
 from solar.files.atomic import write_atomically
 from solar.index._far import FarFile, FarRows
 
-MAGIC = b"solar lists 1\n"
+MAGIC = b"solar lists 2\n"
 _MOST = 1 << 16  # Bytes of what is said of the arrays.
 _SHORT = 1 << 12
 _ALIGNED = 64

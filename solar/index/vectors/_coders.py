@@ -10,6 +10,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -37,53 +38,71 @@ class Trained:
 
     Attributes:
         coder: `rabitq`, a bit a number and two factors; `pq`, four bits for each four numbers.
-        rotation: (P, P) that descriptors are turned by first, so that no number says more than
-            another.
         middles: (L, P) of the lists, unit rows.
         books: (P / 4, 16, 4) of `pq`, else empty.
     """
 
     coder: str
-    rotation: Floats
     middles: Floats
     books: Floats
 
     @property
     def block_bytes(self) -> int:
         """Of a block of 32 rows."""
-        side = len(self.rotation)
+        side = int(self.middles.shape[1])
         return IN_A_BLOCK * (side // 8 + (8 if self.coder == "rabitq" else 0))
 
     def turned(self, descriptors: Floats) -> Floats:
         """Descriptors (N, D), turned: (N, P)."""
-        part = np.ascontiguousarray(self.rotation[: descriptors.shape[1]])
-        turned: Floats = descriptors @ part
-        return turned
+        return turned(descriptors, self.middles.shape[1])
+
+
+def turned(descriptors: Floats, side: int) -> Floats:
+    """Descriptors (N, D), turned so that no number says more than another: (N, P)."""
+    found: Floats = descriptors @ rotation(side)[: descriptors.shape[1]]
+    return found
+
+
+@lru_cache(maxsize=4)
+def rotation(side: int) -> Floats:
+    """The rotation (P, P) of all lists of P numbers; it is made, and so takes no byte of an index.
+
+    S C T C, with the orthonormal cosine transform C and random signs S and T, is as good as any
+    (Ailon and Chazelle, STOC 2006), and the same on every machine up to rounding: NumPy keeps the
+    bits of PCG64 as they are.
+    """
+    steps = np.arange(side)
+    cosines = np.cos(np.pi / side * np.outer(steps, steps + 0.5)) * (2 / side) ** 0.5
+    cosines[0] /= 2**0.5
+    signs = 1.0 - 2.0 * (np.random.PCG64(_SEED).random_raw(2 * side) >> np.uint64(63))
+    before, between = signs.reshape(2, side)
+    found: Floats = (before[:, None] * cosines @ (between[:, None] * cosines)).astype(np.float32)
+    found.flags.writeable = False
+    return found
 
 
 def train(coder: str, sample: Floats, lists: int, told: Told) -> Trained:
     """Learn from a sample (S, D), S >= `lists`."""
     faiss = faiss_here()
     side = -(-sample.shape[1] // 8) * 8
-    chance = np.random.default_rng(_SEED)
-    rotation = np.linalg.qr(chance.standard_normal((side, side)))[0].astype(np.float32)
-    turned = Trained(coder, rotation, np.zeros((0, side), np.float32), _NO_BOOKS).turned(sample)
-    middles = turned[np.sort(chance.choice(len(turned), lists, replace=False))]
+    rows = turned(sample, side)
+    chosen = np.random.default_rng(_SEED).choice(len(rows), lists, replace=False)
+    middles = rows[np.sort(chosen)]
     for step in range(_ITERATIONS):
         means = faiss.Kmeans(
             side, lists, niter=1, spherical=True, seed=_SEED,
             min_points_per_centroid=1, max_points_per_centroid=len(sample),
         )  # fmt: skip
-        means.train(turned, init_centroids=middles)
+        means.train(rows, init_centroids=middles)
         middles = means.centroids
         told((step + 1) / (_ITERATIONS + 2))
-    trained = Trained(coder, rotation, middles.reshape(lists, side).copy(), _NO_BOOKS)
+    trained = Trained(coder, middles.reshape(lists, side).copy(), _NO_BOOKS)
     if coder == "pq":
         quantizer = faiss.ProductQuantizer(side, side // 4, 4)
         quantizer.cp.niter, quantizer.cp.min_points_per_centroid = 12, 1
-        quantizer.train(turned)
+        quantizer.train(rows)
         books = faiss.vector_to_array(quantizer.centroids).reshape(side // 4, _A_BOOK, 4)
-        trained = Trained(coder, rotation, trained.middles, books.copy())
+        trained = Trained(coder, trained.middles, books.copy())
     return trained
 
 

@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 Read = Callable[[NDArray[np.int64]], Floats]
 _ROWS_AT_ONCE = 1 << 15
 _MOST_LISTS = 1 << 20
-_TRAINED = {"rotation": ("<f4", 2), "middles": ("<f4", 2), "books": ("<f4", 3)}
+_TRAINED = {"middles": ("<f4", 2), "books": ("<f4", 3)}
 _PART = {"sizes": ("<u4", 1), "sums": ("|u1", 2), "rows": ("<u4", 1), "blocks": ("|u1", 1)}
 
 
@@ -53,8 +53,7 @@ def open_trained(file: Path, coder: str, dimensions: int) -> Trained:
     facts, arrays = map_arrays(file, _TRAINED, list(_TRAINED))
     side = -(-dimensions // 8) * 8
     books = (side // 4, 16, 4) if coder == "pq" else (0, 16, 4)
-    shapes = [arrays[name].shape for name in ("rotation", "books")]
-    right = shapes == [(side, side), books] and facts.get("coder") == coder
+    right = arrays["books"].shape == books and facts.get("coder") == coder
     right = right and arrays["middles"].shape[1] == side
     right = right and 0 < len(arrays["middles"]) <= _MOST_LISTS
     if not right or not all(np.isfinite(array).all() for array in arrays.values()):

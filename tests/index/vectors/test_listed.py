@@ -14,6 +14,7 @@ from solar.errors import IndexDamaged, UsageError
 from solar.index import Index
 from solar.index.vectors import KINDS, arrange, listed
 from solar.index.vectors._arrays import raw_sum, save_arrays
+from solar.index.vectors._coders import rotation
 from solar.index.vectors._lists import part_file
 from solar.index.vectors.listed import Effort, Listed, ListedVectors
 from tests.index.bytes_extractor import EXTRACTION, BytesExtractor, describe_bytes
@@ -60,6 +61,16 @@ def held(
     opened = KINDS[kind].open(folder, 1, dimensions, count)
     assert isinstance(opened, ListedVectors)
     return opened
+
+
+@pytest.mark.parametrize("side", [8, 136, 512])
+def test_the_rotation_is_one_and_will_always_be_the_same(side: int) -> None:
+    """No index keeps it: with another one, all that were written would find nothing."""
+    turn = rotation(side)
+    assert turn.shape == (side, side) and np.allclose(turn @ turn.T, np.eye(side), atol=1e-5)
+    assert np.abs(turn).max() < 6 / side**0.5  # No number stays by itself.
+    known = {8: (0.29124, 0.33514), 136: (0.14080, -0.04615), 512: (0.00566, 0.00689)}
+    assert np.allclose(turn[[1, -1], [2, 3]], known[side], atol=1e-5)
 
 
 @every_listed
