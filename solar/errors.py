@@ -65,6 +65,7 @@ _EXTRAS = {
     "httpx": "client",
     **dict.fromkeys(("fsspec", "s3fs", "gcsfs"), "cloud"),
     "pymilvus": "milvus",
+    "timm": "timm",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from solar.models.checkpoints import save
 from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for anything
 torch.set_num_threads(1)  # the tests run side by side
 settings.register_profile("solar", deadline=None)  # on busy machines too
 settings.load_profile("solar")

@@ -30,6 +30,8 @@ class Extraction(Settings):
             stored pixels.
         own_whitening: dimensions to which the network's own layer whitens; None without one.
         whitening: SHA-256 of a whitening applied after the network; None for none.
+        multiple: at each scale, photos are cut to sides of a multiple of so many pixels; their
+            middle is kept.
     """
 
     model: str
@@ -41,6 +43,7 @@ class Extraction(Settings):
     decoding: str = "draft"
     own_whitening: int | None = None
     whitening: str | None = None
+    multiple: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -149,10 +149,10 @@ def calibration_of(extraction: Extraction) -> Calibration | None:
         CheckpointError: what the model's folder says is damaged.
     """
     from solar.models.document import CONFIG, read_document
-    from solar.models.registry import is_named, named
+    from solar.models.registry import is_named, lies_at
 
     model = extraction.model
-    folder = named(model).path if is_named(model) else Path(model)
+    folder = lies_at(model) if is_named(model) else Path(model)
     if extraction.whitening is not None or not (folder / CONFIG).is_file():
         return None
     found = read_document(folder).calibration

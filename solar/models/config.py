@@ -16,6 +16,7 @@ POOLINGS = ("gem", "gem-channel", "mac", "spoc", "rmac", "crow", "netvlad-64")
 """Names of poolings; netvlad takes any number of clusters, as netvlad-16."""
 MOST_CLUSTERS = 256
 CONTRASTS = ("variance", "deviation")
+_MOST_MULTIPLE = 1024
 # Channels inside the patch network's attention after a layer (Ng et al., section 4.2).
 LOCAL_MIDS = {3: 16, 4: 16, 5: 64, 6: 64}
 
@@ -25,7 +26,8 @@ class GlobalConfig:
     """What a global network is and how it sees photos.
 
     Attributes:
-        backbone: a name in `solar.models.backbones.named.BACKBONES`.
+        backbone: a name in `solar.models.backbones.named.BACKBONES`, or `timm:` and a name of
+            timm's.
         attention: names of the backbone's stages that second-order attention follows.
         pooling: one of `POOLINGS`, or netvlad with another number of clusters, as netvlad-16.
         regional: pool by regions, each of them whitened by a layer.
@@ -34,6 +36,8 @@ class GlobalConfig:
         std: likewise.
         image_size: limit of a photo's longest side, in pixels, that the model is meant for.
         scales: at which descriptors are averaged.
+        multiple: photos are cut to sides of a multiple of so many pixels, their middle is kept;
+            the backbone says so.
 
     Raises:
         UsageError: a value is out of range. Names of stages and of the backbone, and dimensions
@@ -49,6 +53,7 @@ class GlobalConfig:
     std: RGB | None = None
     image_size: int = 1024
     scales: tuple[float, ...] = (1.0, 2**0.5, 2**-0.5)
+    multiple: int = 1
 
     def __post_init__(self) -> None:
         require_pooling(self.pooling, self.regional)
@@ -58,6 +63,8 @@ class GlobalConfig:
             raise UsageError(f"mean {self.mean}: use 0 to 1")
         if not all(1e-3 <= value <= 1e3 for value in self.std or ()):
             raise UsageError(f"std {self.std}: use 0.001 to 1000")
+        if not 1 <= self.multiple <= _MOST_MULTIPLE:
+            raise UsageError(f"sides of a multiple of {self.multiple}: use 1 to {_MOST_MULTIPLE}")
         require_sizes(self.image_size, self.scales)
 
     def require_attention(self, stage: str, where: str) -> None:
@@ -95,6 +102,7 @@ class GlobalConfig:
             std=rgb(values["std"]),
             image_size=int(values["image_size"]),
             scales=tuple(float(scale) for scale in values["scales"]),
+            multiple=int(values.get("multiple", 1)),
         )
 
 

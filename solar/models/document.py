@@ -37,7 +37,7 @@ CONFIGS: dict[str, type[GlobalConfig] | type[LocalConfig]] = {
     GLOBAL: GlobalConfig,
     LOCAL: LocalConfig,
 }
-PREPROCESSING = ("mean", "std", "image_size", "scales")
+PREPROCESSING = ("mean", "std", "image_size", "scales", "multiple")
 _LARGEST_WEIGHTS, _LARGEST_GRAPH = 16 << 30, 64 * MEGABYTE
 
 

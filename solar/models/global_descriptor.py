@@ -71,7 +71,13 @@ class GlobalDescriptor(nn.Module):
         self.mean: RGB = config.mean or self.stages.mean
         self.std: RGB = config.std or self.stages.std
         names = tuple(self.attention)
-        self.config = replace(config, attention=names, mean=self.mean, std=self.std)
+        self.config = replace(
+            config,
+            attention=names,
+            mean=self.mean,
+            std=self.std,
+            multiple=self.stages.multiple,
+        )
         self.provenance = provenance or Provenance()
         self.name = name
 

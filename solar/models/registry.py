@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from solar.errors import CheckpointError
+from solar.errors import CheckpointError, naming_extras
 from solar.files.cache import cache_folder
 
 BUNDLED = Path(__file__).resolve().parents[1] / "weights"
 GLOBAL, LOCAL = "global", "local"
+TIMM = "timm:"
+"""Before the name of a network of timm's."""
 _USE = {
     GLOBAL: "a global model, which describes photos; load it with solar.load",
     LOCAL: "a local model, which describes patches; load it with solar.load_local",
@@ -125,7 +128,44 @@ MODELS = (
 
 def is_named(model: str | os.PathLike[str]) -> bool:
     """Whether this is the name of a model; a path never is, whatever it is called."""
-    return isinstance(model, str) and any(known.name == model.split("@")[0] for known in MODELS)
+    if not isinstance(model, str):
+        return False
+    return is_of_timm(model) or any(known.name == model.split("@")[0] for known in MODELS)
+
+
+def is_of_timm(model: str | os.PathLike[str]) -> bool:
+    """Whether this is `timm:` and a name, as of one of timm's networks."""
+    return isinstance(model, str) and re.fullmatch(rf"{TIMM}\w[\w.]*", model) is not None
+
+
+def lies_at(model: str) -> Path:
+    """Where a named model lies, or would lie once it was fetched.
+
+    Raises:
+        CheckpointError: there is none of this name.
+    """
+    if is_of_timm(model):
+        return cache_folder() / "models" / "timm" / model.removeprefix(TIMM)
+    return named(model).path
+
+
+def bring(model: str, progress: Callable[[int, int | None], None] | None = None) -> Path:
+    """The folder or file of a named model, fetched if it is not on this machine yet.
+
+    Raises:
+        CheckpointError: there is none of this name, or it cannot be fetched; says which file to
+            bring.
+        MissingPackage: a package that this takes is not installed.
+    """
+    if not is_of_timm(model):
+        return fetch(named(model), progress)
+    folder = lies_at(model)
+    if not folder.is_dir():
+        with naming_extras():
+            from solar.models.elsewhere import take_from_timm
+
+        take_from_timm(model, folder)
+    return folder
 
 
 def named(name: str) -> NamedModel:
@@ -166,9 +206,9 @@ def locate(model: str | Path, kinds: tuple[str, ...]) -> Path:
             return path
         if path.is_file():
             raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
-    known = named(str(model))
-    require_kind(known.kind, kinds, model)
-    return fetch(known)
+    name = str(model)
+    require_kind(GLOBAL if is_of_timm(model) else named(name).kind, kinds, model)
+    return bring(name)
 
 
 def require_kind(kind: str, kinds: tuple[str, ...], model: str | Path) -> None:

@@ -109,6 +109,7 @@ class BatchExtractor(ABC):
             precision=self._precision(),
             decoding=self._decoding,
             own_whitening=self._config.whitening,
+            multiple=self._config.multiple,
         )
         return bare if self.whitening is None else whitened(bare, self.whitening)
 

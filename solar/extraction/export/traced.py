@@ -205,15 +205,38 @@ def _take_photos(graph: Any, network: GlobalDescriptor) -> None:
         graph.initializer.append(onnx.numpy_helper.from_array(array, name))
     ones = onnx.numpy_helper.from_array(np.ones(2, np.float32), "photos.ones")
     graph.initializer.append(ones)
+    scales = _scales(graph, network.stages.least)
     front = [
         _node("Cast", [PHOTOS], "photos.float", to=onnx.TensorProto.FLOAT),
         _node("Transpose", ["photos.float"], "photos.channels", perm=[0, 3, 1, 2]),
         _node("Sub", ["photos.channels", "photos.mean"], "photos.centred"),
         _node("Div", ["photos.centred", "photos.std"], "photos.normalised"),
-        _node("Concat", ["photos.ones", SCALE, SCALE], "photos.scales", axis=0),
+        *scales,
         _node("Resize", ["photos.normalised", "", "photos.scales"], _IMAGES, mode="linear"),
     ]
     _replace(graph.node, [*front, *graph.node])
+
+
+def _scales(graph: Any, least: int) -> list[Any]:
+    """From the factor asked for, those of all axes; greater for photos that would be too small.
+
+    Where the network enlarges such photos, its graph, which was made from a larger one, does not.
+    """
+    import onnx
+
+    if least == 1:
+        return [_node("Concat", ["photos.ones", SCALE, SCALE], "photos.scales", axis=0)]
+    # just above, or rounding down would leave a pixel less
+    numbers = np.array([np.nextafter(np.float32(least), np.float32(2 * least))], np.float32)
+    graph.initializer.append(onnx.numpy_helper.from_array(numbers, "photos.least"))
+    return [
+        _node("Shape", ["photos.channels"], "photos.sides", start=2, end=4),
+        _node("ReduceMin", ["photos.sides"], "photos.short", keepdims=1),
+        _node("Cast", ["photos.short"], "photos.pixels", to=onnx.TensorProto.FLOAT),
+        _node("Div", ["photos.least", "photos.pixels"], "photos.enlarged"),
+        _node("Max", [SCALE, "photos.enlarged"], "photos.scale"),
+        _node("Concat", ["photos.ones", "photos.scale", "photos.scale"], "photos.scales", axis=0),
+    ]
 
 
 def _name_projection(graph: Any, stage: str, part: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from solar.errors import UsageError
 from solar.models.config import RGB, stage_index
 
 IMAGENET_MEAN: RGB = (0.485, 0.456, 0.406)
@@ -42,7 +41,7 @@ class Backbone(nn.ModuleDict):
         stages: the stages in order, and what computes each.
         mean: per channel, of RGB in 0-1, by which photos are normalised.
         std: likewise.
-        multiple: the sides of photos must be a multiple of so many pixels.
+        multiple: photos are cut to sides of a multiple of so many pixels; their middle is kept.
         least: photos of fewer pixels on a side are enlarged to so many.
 
     Shape:
@@ -73,16 +72,8 @@ class Backbone(nn.ModuleDict):
 
         Returns:
             (B, C, h, w), the map of the last stage that was run.
-
-        Raises:
-            UsageError: the sides of the photos are no multiple of `multiple`.
         """
-        if self.multiple > 1 and any(side % self.multiple for side in images.shape[-2:]):
-            sides = "x".join(map(str, images.shape[:-3:-1]))
-            raise UsageError(f"photos of {sides} pixels: use sides that {self.multiple} divides")
-        x = images  # (B, 3, H, W)
-        if (short := min(images.shape[-2:])) < self.least:
-            x = F.interpolate(images, scale_factor=self.least / short, mode="bilinear")
+        x = self.fitted(images)  # (B, 3, H', W')
         for stage in self.stages:
             x = self[stage.name](x)  # (B, C, h, w)
             if stage.name == until:
@@ -90,6 +81,25 @@ class Backbone(nn.ModuleDict):
             if attention is not None and stage.name in attention:
                 x = attention[stage.name](x)  # (B, C, h, w)
         return x
+
+    def fitted(self, images: Tensor) -> Tensor:
+        """Photos as the stages take them: never stretched.
+
+        Args:
+            images: (B, 3, H, W).
+
+        Returns:
+            (B, 3, H', W'): enlarged to `least`, then cut around the middle to the `multiple`.
+        """
+        if (short := min(images.shape[-2:])) < self.least:
+            images = F.interpolate(images, scale_factor=self.least / short, mode="bilinear")
+        if self.multiple > 1:
+            (top, height), (left, width) = (
+                (side % self.multiple // 2, side // self.multiple * self.multiple)
+                for side in images.shape[-2:]
+            )
+            images = images[..., top : top + height, left : left + width]
+        return images
 
     def stage(self, stage: str | int, where: str = "backbone") -> Stage:
         """A stage by its name, or by its number, from 1 as the paper counts: conv5_x is 5.

@@ -8,6 +8,7 @@ from solar.errors import UsageError
 from solar.models.backbones.backbone import Backbone
 from solar.models.backbones.plain import PLAIN, plain
 from solar.models.backbones.resnet import RESNETS, resnet
+from solar.models.registry import TIMM
 
 BACKBONES: dict[str, Callable[[str], Backbone]] = {
     **dict.fromkeys(RESNETS, resnet),
@@ -19,9 +20,19 @@ BACKBONES: dict[str, Callable[[str], Backbone]] = {
 def build_backbone(name: str) -> Backbone:
     """A backbone with random weights.
 
+    Args:
+        name: one of `BACKBONES`, or `timm:` and a name of timm's.
+
     Raises:
         UsageError: an unknown name; lists those there are.
+        MissingPackage: timm is not installed.
     """
+    if name.startswith(TIMM):
+        from solar.models.backbones.timm import timm_backbone
+
+        return timm_backbone(name)
     if name not in BACKBONES:
-        raise UsageError(f"unknown backbone '{name}': use one of {', '.join(BACKBONES)}")
+        raise UsageError(
+            f"unknown backbone '{name}': use one of {', '.join(BACKBONES)}, {TIMM}NAME"
+        )
     return BACKBONES[name](name)

@@ -22,7 +22,7 @@ from solar.models.config import Provenance
 from solar.models.device import choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.pooling import exponents
-from solar.models.registry import fetch, is_named, named
+from solar.models.registry import bring, is_named
 from solar.models.repool import PHOTOS
 from solar.photos import open_photo
 from solar.photos.overlay import attention_overlay
@@ -59,7 +59,7 @@ class RetrievalTask(Task):
         self.photos = TrainingPhotos(recipe)
         start = recipe.model.start
         if processes.first and is_named(start):
-            fetch(named(start), lambda done, total: progress(f"fetching {start}", done, total or 0))
+            bring(start, lambda done, total: progress(f"fetching {start}", done, total or 0))
         processes.wait()  # the others find it on the disk
         sample = range(0, len(self.photos), -(-len(self.photos) // PHOTOS))
         paths = [self.photos.path(number) for number in sample]

@@ -1,0 +1,29 @@
+"""timm's networks as graphs: both engines describe as torch does, photos of odd sizes too."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from solar.extraction import collect, open_extractor
+from solar.extraction.export import export
+from tests.models.small_timm import FAMILIES, network_of
+from tests.scenes import scene
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_they_are_exported(family: str, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = network_of(family, whitening=16)
+    folder = export(network, tmp_path / "m")
+    sizes = ((96, 72), (61, 96), (96, 96), (96, 17))
+    photos = [scene(number, size) for number, size in enumerate(sizes)]
+    theirs = open_extractor(network, engine="torch", precision="float32")
+    expected = collect(theirs, photos).descriptors
+    for engine in ("openvino", "onnx"):
+        ours = open_extractor(folder, engine=engine, precision="float32")
+        assert ours.extraction.differences(theirs.extraction) == []
+        cosines = (collect(ours, photos).descriptors * expected).sum(1)
+        assert cosines[:3].min() >= 0.9999, engine
+        assert cosines[3] >= 0.99, engine  # enlarged once where the network does so twice
