@@ -205,12 +205,25 @@ LIES = {
 }
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an index with lists."""
+    to = tmp_path_factory.mktemp("listed") / "my.index"
+    return filled(to, "ivf-rabitq", vectors_of(6000)).folder
+
+
+@pytest.fixture
+def listed(made: Path, tmp_path: Path) -> Index:
+    """A copy of it, for a test to change."""
+    return Index.open(shutil.copytree(made, tmp_path / "my.index"), Named())
+
+
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__.strip("_"))
 @pytest.mark.parametrize("file", ["sq8-", "lengths-", "lists-", "trained-"])
-def test_lies_are_told_in_one_line(lie: Any, file: str, tmp_path: Path) -> None:
+def test_lies_are_told_in_one_line(lie: Any, file: str, listed: Index) -> None:
     if (lie, file) == (_no_ranges, "trained-"):
         pytest.skip("it is read whole")
-    index = _listed(tmp_path)
+    index = listed
     queries = vectors_of(6000)[:1]
     with served(index.folder) as server:
         server.lie = lambda handler, name, *rest: (
@@ -225,27 +238,8 @@ def test_lies_are_told_in_one_line(lie: Any, file: str, tmp_path: Path) -> None:
         assert answers(Index.open(server.address), queries) == answers(index, queries)
 
 
-_MADE: dict[str, Path] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A folder for what tests share: that of a test itself goes once it has passed."""
-    _MADE["folder"] = tmp_path_factory.mktemp("made")
-    yield
-    _MADE.clear()
-
-
-def _listed(tmp_path: Path) -> Index:
-    """A copy of an index with lists, made once."""
-    first = _MADE["folder"] / "first.index"
-    if not first.exists():
-        filled(first, "ivf-rabitq", vectors_of(6000))
-    return Index.open(shutil.copytree(first, tmp_path / "my.index"), Named())
-
-
-def test_an_index_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    index = _listed(tmp_path)
+def test_an_index_that_changes_while_it_is_read(listed: Index, tmp_path: Path) -> None:
+    index = listed
     queries = vectors_of(6000)[:1]
     with served(index.folder) as server:
         far = Index.open(server.address)
@@ -268,10 +262,10 @@ def test_an_index_that_changes_while_it_is_read(tmp_path: Path) -> None:
 
 
 def test_a_catalogue_that_is_being_written_is_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    listed: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("solar.index._far._PAUSE", 0.01)
-    index = _listed(tmp_path)
+    index = listed
     with served(index.folder) as server:
         (index.folder / "catalogue-000001.db-journal").write_bytes(b"hot")
         with pytest.raises(IndexFolderError, match="is being written, or a writer was killed"):
@@ -308,10 +302,10 @@ def test_photos_are_verified_at_an_address(tmp_path: Path) -> None:
         assert np.allclose(far.descriptors([hit.id])[0], describe_bytes(b"photo 3"))
 
 
-def test_an_index_on_s3(s3: str, tmp_path: Path) -> None:  # noqa: F811
+def test_an_index_on_s3(s3: str, listed: Index, tmp_path: Path) -> None:  # noqa: F811
     import s3fs
 
-    index = _listed(tmp_path)
+    index = listed
     s3fs.S3FileSystem().put(str(index.folder), f"{s3}/{tmp_path.name}/my.index", recursive=True)
     far = Index.open(f"{s3}/{tmp_path.name}/my.index")
     queries = vectors_of(6000)[[9, 99]]
