@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from solar.evaluation.retrieval import evaluate
     from solar.extraction import Extraction, Extractor, collect, open_extractor
     from solar.extraction.attend import attend
+    from solar.extraction.own import extractor
     from solar.features import Features, open_feature_extractor
     from solar.index import Hit, Index, Search, index_photos, search_each
     from solar.matching import match
@@ -67,6 +68,7 @@ _HOMES = {
     "collect": "solar.extraction",
     "contrastive_loss": "solar.training.losses",
     "evaluate": "solar.evaluation.retrieval",
+    "extractor": "solar.extraction.own",
     "index_photos": "solar.index",
     "load": "solar.models.checkpoints",
     "load_local": "solar.models.checkpoints",
@@ -110,6 +112,7 @@ __all__ = [
     "collect",
     "contrastive_loss",
     "evaluate",
+    "extractor",
     "index_photos",
     "load",
     "load_local",

@@ -66,6 +66,8 @@ _EXTRAS = {
     **dict.fromkeys(("fsspec", "s3fs", "gcsfs"), "cloud"),
     "pymilvus": "milvus",
     "timm": "timm",
+    "huggingface_hub": "hub",
+    "h5py": "h5",
 }
 
 

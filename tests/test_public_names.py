@@ -21,7 +21,7 @@ FUNCTIONS = (
 )
 METHODS = {
     "Client": None,
-    "GlobalDescriptor": ("attention_map", "describe", "forward", "multi_scale"),
+    "GlobalDescriptor": ("attention_map", "describe", "forward", "multi_scale", "push_to_hub"),
     "Index": None,  # all of them
     "Whitening": ("apply", "learned", "pca"),
 }

@@ -12,8 +12,10 @@ from solar.cli.console import err, numbers, out, print_json, progress
 from solar.cli.options import (
     AsJson,
     Decoding,
+    Descriptors,
     Device,
     Engine,
+    FromModule,
     ImageSize,
     Model,
     Overwrite,
@@ -21,6 +23,7 @@ from solar.cli.options import (
     Scales,
     Whiten,
     extractor_of,
+    foreign,
     with_options,
 )
 from solar.errors import UsageError
@@ -99,11 +102,14 @@ class _Extracting:
     engine: Engine = "auto"
     device: Device = "auto"
     precision: Precision = "float32"
+    extractor: FromModule = None
+    descriptors: Descriptors = None
 
     def open(self) -> Extractor:
         """What describes them."""
         given = (self.model, self.device, self.precision, self.image_size, self.scales, self.whiten)
-        return extractor_of(*given, engine=self.engine, decoding=self.decoding)
+        instead = foreign(self.extractor, self.descriptors)
+        return extractor_of(*given, engine=self.engine, decoding=self.decoding, instead=instead)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,18 @@ import typer
 
 from solar.cli.console import Plain, err, keeping, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
-from solar.cli.options import AsJson, Device, Engine, Exclude, ImageSize, Precision, Scales
+from solar.cli.options import (
+    AsJson,
+    Descriptors,
+    Device,
+    Engine,
+    Exclude,
+    FromModule,
+    ImageSize,
+    Precision,
+    Scales,
+    foreign,
+)
 from solar.errors import UsageError
 from solar.files import shown
 from solar.files.stores import is_address
@@ -40,6 +51,8 @@ def index(
             "all photos anew. [solar-r18]"
         ),
     ] = None,
+    extractor: FromModule = None,
+    descriptors: Descriptors = None,
     image_size: ImageSize = None,
     scales: Scales = None,
     kind: Annotated[
@@ -126,7 +139,8 @@ def index(
         raise UsageError("--local and --no-local exclude each other: leave one out")
     if is_address(to):
         raise UsageError(f"{to}: an index is written in a folder, and then copied there")
-    if model is not None or not (Path(to).exists() or from_shards):
+    instead = foreign(extractor, descriptors)
+    if instead is None and (model is not None or not (Path(to).exists() or from_shards)):
         ready(model or "solar-r18")
     what = f"{to} keeps what was described: the same command goes on with the rest"
     if from_shards is not None:
@@ -150,7 +164,7 @@ def index(
         done = index_photos(
             to,
             photos or (),
-            model=model,
+            model=instead or model,
             image_size=image_size,
             scales=parse_scales(scales),
             kind=kind,

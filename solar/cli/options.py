@@ -27,6 +27,22 @@ Scales = Annotated[
 Whiten = Annotated[
     Path | None, typer.Option(help="A whitening applied after the model (.npz). [none]")
 ]
+FromModule = Annotated[
+    str | None,
+    typer.Option(
+        "--extractor",
+        metavar="MODULE:NAME",
+        help="Instead of a model: an extractor that a Python module makes with solar.extractor, as "
+        "package.module:function. [none]",
+    ),
+]
+Descriptors = Annotated[
+    Path | None,
+    typer.Option(
+        help="Instead of a model: descriptors made before, in an .npz or .h5 of paths and rows; "
+        "the photos are not described. [none]"
+    ),
+]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one.")
 ]
@@ -107,6 +123,21 @@ def with_options(options: type, **defaults: object) -> Callable[[Callable[..., N
     return decorated
 
 
+def foreign(extractor: str | None, descriptors: Path | None) -> Extractor | None:
+    """What --extractor or --descriptors name; None without either."""
+    if extractor is not None and descriptors is not None:
+        raise UsageError("--extractor and --descriptors exclude each other: leave one out")
+    if descriptors is not None:
+        from solar.extraction.given import open_descriptors
+
+        return open_descriptors(descriptors)
+    if extractor is None:
+        return None
+    from solar.extraction.own import by_address
+
+    return by_address(extractor)
+
+
 def extractor_of(
     model: str,
     device: str,
@@ -117,11 +148,22 @@ def extractor_of(
     *,
     engine: str = "auto",
     decoding: str = "draft",
+    instead: Extractor | None = None,
 ) -> Extractor:
-    """What the options of a command describe photos with."""
+    """What the options of a command describe photos with.
+
+    Raises:
+        UsageError: options of a model where something else takes its place; see also
+            `solar.open_extractor`.
+    """
     from solar.extraction import open_extractor
+    from solar.extraction.own import FunctionExtractor
     from solar.models.whitening import Whitening
 
+    if instead is not None:
+        if (image_size, scales, whiten) != (None, None, None):
+            raise UsageError("--image-size, --scales and --whiten go with a model: leave them out")
+        return instead.decoded(decoding) if isinstance(instead, FunctionExtractor) else instead
     if model.endswith(".npz"):
         return _aggregated(Path(model), device, precision, image_size, scales, whiten, decoding)
     return open_extractor(

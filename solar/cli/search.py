@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, out, print_json, progress, table
-from solar.cli.options import AsJson, Device, Engine, Overwrite, Precision, Where
+from solar.cli.options import (
+    AsJson,
+    Device,
+    Engine,
+    FromModule,
+    Overwrite,
+    Precision,
+    Where,
+    foreign,
+)
 from solar.errors import UsageError
 from solar.files import claim_output
 
@@ -114,6 +123,7 @@ def search(
     model: Annotated[
         str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
     ] = None,
+    extractor: FromModule = None,
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -133,7 +143,8 @@ def search(
     given = queries or []
     if html is not None:
         claim_output(html, inputs=given, suffixes=(".html", ".htm"), overwrite=overwrite)
-    opened = Index.open(index, model, engine=engine, device=device, precision=precision)
+    made = foreign(extractor, None) or model
+    opened = Index.open(index, made, engine=engine, device=device, precision=precision)
     photos = _photos(given, [*(ids or []), *(opened.id_of(path) for path in like or [])])
     parts = [None if part.strip() == "all" else part for part in box or []]
     _warn(opened, index)

@@ -93,7 +93,9 @@ def open_extractor(
     """What makes descriptors with a model: every command and function asks here.
 
     Args:
-        model: what `solar.load` takes, a loaded network, or an extractor, which comes back.
+        model: what `solar.load` takes, a loaded network, an extractor, which comes back, a file
+            that `solar.extraction.given` reads, or the name of an installed package's extractor;
+            see `solar.extractor`.
         engine: that runs the network: `openvino` or `onnx`, on the processor, without torch, for
             a model with a graph; `torch`; `auto` takes torch if there is a graphics processor or
             no graph, else the first of these that is installed.

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from solar.errors import UsageError, naming_extras
 from solar.extraction.engines.graph import DESCRIPTORS, POOLED, Graph, GraphExtractor
 from solar.extraction.extractor import ENGINES, Extractor
+from solar.extraction.given import SUFFIXES, open_descriptors
+from solar.extraction.own import FunctionExtractor, installed
 from solar.models.config import LocalConfig
 from solar.models.document import INT8, ModelDocument, read_document
 from solar.models.registry import GLOBAL, LOCAL, is_named, locate, require_kind
@@ -21,6 +23,7 @@ from solar.typing import AnyPath
 
 if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
+    from solar.models.whitening import Whitening
 
 GRAPH_ENGINES = {"openvino": "openvino", "onnx": "onnxruntime"}
 
@@ -46,6 +49,8 @@ def open_engine(
             raise UsageError(f"--engine {engine}: a network that is loaded runs in torch")
         return _open_torch(model, device, precision, pooled, move=device != "auto", **asked)
     path = os.fspath(model)
+    if (foreign := _somebody_elses(path)) is not None:
+        return _as_asked(foreign, **asked)
     asked["name"] = path if is_named(path) else str(Path(path).absolute())
     document = document_of(path, GLOBAL)
     chosen = engine_for(document, engine, device, precision)
@@ -55,6 +60,34 @@ def open_engine(
     tensor = DESCRIPTORS if document.config == bare.config else POOLED
     opened = partial(open_graph, document, chosen, precision, [tensor])
     return GraphExtractor(bare, opened, **asked)
+
+
+def _somebody_elses(model: str) -> Extractor | None:
+    """Descriptors in a file, or what an installed package has under this name."""
+    file = Path(model)
+    if is_named(model) or file.is_dir():
+        return None
+    if file.suffix.lower() in SUFFIXES and file.is_file():
+        return open_descriptors(file)
+    return None if file.exists() else installed(model)
+
+
+def _as_asked(
+    extractor: Extractor,
+    *,
+    image_size: int | None,
+    scales: Sequence[float] | None,
+    decoding: str,
+    whitening: Whitening | None,
+) -> Extractor:
+    """An extractor whose settings are its own; files may be decoded in another way."""
+    made = extractor.extraction
+    for asked, own in ((image_size, made.image_size), (scales and tuple(scales), made.scales)):
+        if asked not in (None, own):
+            raise UsageError(f"{made.model}: has settings of its own: leave {asked} out")
+    if whitening is not None:
+        raise UsageError(f"{made.model}: no whitening can be put after it")
+    return extractor.decoded(decoding) if isinstance(extractor, FunctionExtractor) else extractor
 
 
 def _open_torch(
