@@ -27,11 +27,11 @@ def load(model: str | Path) -> GlobalDescriptor:
     """A global network, ready to describe photos.
 
     Args:
-        model: a name that `solar models` lists, `timm:` and a name of timm's, a folder of
-            `config.json` and `model.safetensors`, or a `.pth` file or checkpoint (`.pth.tar`) of
-            SOLAR's or Radenović's code. A name comes before a folder of that name: that is
-            `./name`. A named model that is not on this machine is downloaded;
-            `solar.models.registry.fetch` shows progress.
+        model: a name that `solar models` lists, `timm:` and a name of timm's,
+            `hf:owner/name@revision` at the Hugging Face hub, a folder of `config.json` and
+            `model.safetensors`, or a `.pth` file or checkpoint (`.pth.tar`) of SOLAR's or
+            Radenović's code. A name comes before a folder of that name: that is `./name`. A model
+            that is not on this machine is downloaded; `solar.models.registry.bring` shows progress.
 
     Returns:
         The network in evaluation mode, float32, on the CPU.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from solar.errors import UsageError
+from solar.models._hub import push
 from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
 from solar.models.backbones.named import build_backbone
@@ -253,6 +254,25 @@ class GlobalDescriptor(nn.Module):
             row, column = decoded.cell(at, maps.shape[2:])
             weights = block.attention_map(maps, row, column)  # (h, w)
         return self._finite(weights, "attention weights")
+
+    def push_to_hub(
+        self, repository: str, *, private: bool = False, revision: str | None = None
+    ) -> str:
+        """Put the network at the Hugging Face hub, as weights that need no unpickling.
+
+        Args:
+            repository: `owner/name`; made if it is not there.
+            private: whether a repository that is made is.
+            revision: a branch that is there; None for the main one.
+
+        Returns:
+            What `solar.load` takes: `hf:owner/name`.
+
+        Raises:
+            SolarError: the hub refuses, or cannot be reached.
+            MissingPackage: the hub's package is not installed.
+        """
+        return push(self, repository, private=private, revision=revision)
 
     def attention_is_identity(self, stage: str | int) -> bool:
         """Whether a stage's attention adds nothing: its v has never been trained."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from solar.errors import UsageError
+from solar.models._hub import push
 from solar.models._state import fingerprint
 from solar.models.attention import SecondOrderAttention
 from solar.models.config import LOCAL_MIDS, LocalConfig, Provenance
@@ -82,6 +83,12 @@ class LocalDescriptor(nn.Module):
         """In words: the dimensions, and where attention sits."""
         layers = ", ".join(self.attention) or "none"
         return f"local, {self.dimensions}-D; attention after layers: {layers}"
+
+    def push_to_hub(
+        self, repository: str, *, private: bool = False, revision: str | None = None
+    ) -> str:
+        """Put the network at the Hugging Face hub; see `GlobalDescriptor.push_to_hub`."""
+        return push(self, repository, private=private, revision=revision)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Describe patches.

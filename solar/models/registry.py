@@ -13,8 +13,8 @@ from solar.files.cache import cache_folder
 
 BUNDLED = Path(__file__).resolve().parents[1] / "weights"
 GLOBAL, LOCAL = "global", "local"
-TIMM = "timm:"
-"""Before the name of a network of timm's."""
+TIMM, HF = "timm:", "hf:"
+"""Before the name of a network of timm's; of a model at the Hugging Face hub."""
 _USE = {
     GLOBAL: "a global model, which describes photos; load it with solar.load",
     LOCAL: "a local model, which describes patches; load it with solar.load_local",
@@ -130,7 +130,11 @@ def is_named(model: str | os.PathLike[str]) -> bool:
     """Whether this is the name of a model; a path never is, whatever it is called."""
     if not isinstance(model, str):
         return False
-    return is_of_timm(model) or any(known.name == model.split("@")[0] for known in MODELS)
+    return (
+        is_of_timm(model)
+        or is_of_hub(model)
+        or any(known.name == model.split("@")[0] for known in MODELS)
+    )
 
 
 def is_of_timm(model: str | os.PathLike[str]) -> bool:
@@ -138,14 +142,24 @@ def is_of_timm(model: str | os.PathLike[str]) -> bool:
     return isinstance(model, str) and re.fullmatch(rf"{TIMM}\w[\w.]*", model) is not None
 
 
+def is_of_hub(model: str | os.PathLike[str]) -> bool:
+    """Whether this is `hf:owner/name` or `hf:owner/name@revision`."""
+    form = rf"{HF}\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?"
+    return isinstance(model, str) and re.fullmatch(form, model) is not None
+
+
 def lies_at(model: str) -> Path:
     """Where a named model lies, or would lie once it was fetched.
 
     Raises:
-        CheckpointError: there is none of this name.
+        CheckpointError: there is none of this name, or it is the hub's and not here.
     """
     if is_of_timm(model):
         return cache_folder() / "models" / "timm" / model.removeprefix(TIMM)
+    if is_of_hub(model):
+        from solar.models._hub import snapshot
+
+        return snapshot(model, here=True)
     return named(model).path
 
 
@@ -157,6 +171,10 @@ def bring(model: str, progress: Callable[[int, int | None], None] | None = None)
             bring.
         MissingPackage: a package that this takes is not installed.
     """
+    if is_of_hub(model):
+        from solar.models._hub import snapshot
+
+        return snapshot(model)
     if not is_of_timm(model):
         return fetch(named(model), progress)
     folder = lies_at(model)
@@ -207,7 +225,8 @@ def locate(model: str | Path, kinds: tuple[str, ...]) -> Path:
         if path.is_file():
             raise CheckpointError(f"{model}: expected a model folder, a .pth file or a name")
     name = str(model)
-    require_kind(GLOBAL if is_of_timm(model) else named(name).kind, kinds, model)
+    if not is_of_hub(model):  # whose folder says what it is
+        require_kind(GLOBAL if is_of_timm(model) else named(name).kind, kinds, model)
     return bring(name)
 
 
