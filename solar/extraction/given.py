@@ -95,12 +95,13 @@ def _of_hloc(opened: Any) -> dict[str, NDArray[Any]]:
     import h5py
 
     found: dict[str, NDArray[Any]] = {}
-    seen, waiting = set(), list(opened)
+    seen: set[int] = set()
+    waiting: list[str] = list(opened)
     while waiting:
         name = waiting.pop()
         if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
             continue  # leads out of the file
-        group = opened[name]
+        group: Any = opened[name]
         where = h5py.h5o.get_info(group.id).addr  # groups may hold one another
         if where in seen or not isinstance(group, h5py.Group):
             continue

@@ -104,7 +104,8 @@ class FunctionExtractor(BatchExtractor):
         except Exception as error:
             what = f"{type(error).__name__}: {cut(error)}"
             raise SolarError(f"extractor {self.name}: its function failed: {what}") from error
-        return unit_rows(row[None], self._dimensions, f"extractor {self.name}")[0]
+        (row,) = unit_rows(row[None], self._dimensions, f"extractor {self.name}")
+        return row
 
 
 def by_address(address: str) -> Extractor:

@@ -77,8 +77,10 @@ def as_backbone(net: Any, name: str) -> Backbone:
         UsageError: it cannot be cut, or its stages do not give what it gives.
     """
     mean, std = (rgb(net.pretrained_cfg[key]) for key in ("mean", "std"))
-    made = TokenBackbone(net, mean, std) if takes_tokens(net) else None
-    if made is None:
+    made: Backbone
+    if takes_tokens(net):
+        made = TokenBackbone(net, mean, std)
+    else:
         channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
         stages = _stages(net, name, channels_last)
         patch = getattr(getattr(net, "patch_embed", None), "patch_size", (1,))

@@ -65,7 +65,8 @@ class TokenBackbone(Backbone):
 
     def _maps(self, tokens: Tensor, shape: list[int]) -> Tensor:
         """(B, P + h * w, C) -> (B, C, h, w)."""
-        return tokens[:, self._beside :].transpose(1, 2).unflatten(2, shape)
+        rows = tokens[:, self._beside :].transpose(1, 2)  # (B, C, h * w)
+        return rows.reshape(*rows.shape[:2], *shape)
 
 
 class _Block(nn.Module):
@@ -84,6 +85,11 @@ class _Block(nn.Module):
 
 class _Embedding(nn.Module):
     """Patches to tokens that know where they lie."""
+
+    cls_token: Tensor | None
+    reg_token: Tensor | None
+    pos_embed: Tensor | None
+    rope: Any
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -110,7 +116,7 @@ class _Embedding(nn.Module):
         beside = [t.expand(count, -1, -1) for t in tokens if t is not None]
         if self.pos_embed is not None:
             own = self.pos_embed.shape[1] - self.grid[0] * self.grid[1]  # of those beside: 0 or P
-            at = resampled(self.pos_embed[:, own:].unflatten(1, self.grid), height, width)
+            at = resampled(self.pos_embed[:, own:].reshape(1, *self.grid, channels), height, width)
             x = x + at.flatten(1, 2)
             if own:
                 beside = [torch.cat(beside, 1) + self.pos_embed[:, :own]]
