@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from benchmarks.limits import machine
 from solar.files.memory import peak_memory
-from solar.index.vectors import KINDS, Vectors, arrange
+from solar.index.vectors import KINDS, Vectors
 from solar.index.vectors._remote import SETTLED
 from solar.index.vectors.listed import Effort, Listed, ListedVectors
 
@@ -156,7 +156,7 @@ class Run:
                 writer.write(start, KINDS[kind].kept(rows))
             writer.sync()
             if kind == "milvus":
-                arrange(kind, folder, NUMBER, self.dimensions, self.count, unseen=True)
+                KINDS[kind].arrange(folder, NUMBER, self.dimensions, self.count, unseen=True)
 
         self._timed(kind, "write", work)
         writer.close()
@@ -174,7 +174,7 @@ class Run:
         vectors = KINDS[kind].open(*given, self.count)
         before = self.measured[kind].get("code", {"seconds": 0.0})
         end = min(getattr(vectors, "listed", 0) + PART, self.count)
-        self._timed(kind, "code", lambda: arrange(kind, *given, end))
+        self._timed(kind, "code", lambda: KINDS[kind].arrange(*given, end))
         coded = self.measured[kind]["code"]
         self._keep(kind, "code", {**coded, "seconds": coded["seconds"] + before["seconds"]})
         if end == self.count:
@@ -244,7 +244,7 @@ class Run:
         def work() -> None:
             writer.write(self.count, rows)
             writer.sync()
-            arrange(kind, folder, NUMBER, self.dimensions, count)
+            KINDS[kind].arrange(folder, NUMBER, self.dimensions, count)
 
         self._timed(kind, "grow", work)
         writer.close()

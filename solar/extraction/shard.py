@@ -19,6 +19,9 @@ from solar.files import MEGABYTE, parse_json, printable, shown
 from solar.files.stores import Store
 from solar.typing import Descriptors
 
+FORM = 2
+"""Of a shard's bytes; another number when they change."""
+
 _GRID = 2.0**26
 _HEAD = 256  # Bytes that hold the header of a NumPy file of two dimensions.
 _MOST_SAID = 64 * MEGABYTE

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from solar.errors import SolarError, UsageError, some
 from solar.extraction.extraction import Extraction
 from solar.extraction.extractor import Collected, Extractor, collect
-from solar.extraction.shard import Failure, Said, Shard, shard_bytes
+from solar.extraction.shard import FORM, Failure, Said, Shard, shard_bytes
 from solar.files import MEGABYTE, parse_json, printable, shown
 from solar.files.stores import FolderStore, Store, open_store
 from solar.photos import Box, Photo, name_of
@@ -149,6 +149,11 @@ def open_shards(place: AnyPath | Store) -> Shards:
     store = open_store(place) if isinstance(place, str | os.PathLike) else place
     path = f"{printable(store.address)}/{MANIFEST}"
     manifest = _manifest(store)
+    if isinstance(manifest, dict) and manifest.get("form") != FORM:
+        raise SolarError(
+            f"{path}: is of shards of another version of Solar: describe the photos anew, into "
+            "another folder"
+        )
     try:
         shards = Shards(
             store,
@@ -200,6 +205,7 @@ def create_shards(
     folder = printable(store.address)
     names = "\n".join(photos).encode(errors="surrogateescape")  # as the file system has them
     manifest = {
+        "form": FORM,
         "extraction": extraction.to_json(),
         "photos": len(photos),
         "photos_sha256": hashlib.sha256(names).hexdigest(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from collections import Counter
@@ -11,27 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from solar.errors import SolarError, UsageError
+from solar.errors import SolarError
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.files.atomic import sha256
 from solar.files.threads import cores, threads
 from solar.index._describing import describe_files, make_features
 from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, path_to_text, stamp_of
-from solar.index._roots import NAMELESS, Given, Roots
+from solar.index._given import Given
+from solar.index._roots import Roots
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.catalogue import Home
 from solar.index.results import AddReport
 from solar.photos import decoder_came
 from solar.photos.facts import facts_of
-from solar.typing import Descriptors, Progress
+from solar.typing import Progress
 
 # What a killed run has to do again, at most.
 _PHOTOS_PER_COMMIT = 256
 _SECONDS_PER_COMMIT = 10.0
 _PHOTOS_PER_ROUND = 4096  # Enough for extraction to form its batches.
-_ROWS_PER_COMMIT = 1 << 16
 _UNFINISHED = 4  # Paths that are named, at most.
 
 
@@ -404,40 +403,3 @@ def _contents(candidates: Sequence[_Candidate]) -> list[bytes | OSError]:
     """Read and hash files, several at a time."""
     with threads(min(8, cores())) as pool:
         return list(pool.map(_Candidate.content, candidates))
-
-
-def add_rows(
-    snapshot: Snapshot, writer: Writer, names: Sequence[str], rows: Descriptors
-) -> list[int]:
-    """Put descriptors of photos that were described elsewhere; returns their ids.
-
-    Raises:
-        UsageError: there are more or fewer names than rows, or one is there twice.
-    """
-    if len(names) != len(rows) or len(set(names)) != len(names):
-        raise UsageError(f"{len(set(names))} names for {len(rows)} descriptors: give one for each")
-    homes, roots = homes_of(names, snapshot.roots)
-    known = snapshot.named(homes)
-    writer.put_roots(roots)
-    ids = []
-    for home, row in zip(homes, rows, strict=True):
-        ids.append(known[home].id if home in known else writer.new_id())
-        writer.put(Entry(ids[-1], *home), row)
-        if writer.pending >= _ROWS_PER_COMMIT:
-            writer.commit()
-    writer.commit()
-    return ids
-
-
-def homes_of(names: Sequence[str], roots: Roots) -> tuple[list[Home], Roots]:
-    """Where photos are kept, absolute paths or any names; and the roots with those that are new."""
-    homes: list[Home] = []
-    for name in names:
-        path, absolute = os.fsencode(name.replace(os.sep, "/")), os.path.isabs(name)  # noqa: PTH117
-        home = roots.home(path) if absolute else None
-        if home is None:
-            folder, _, inside = path.rpartition(b"/") if absolute else (NAMELESS, b"", path)
-            number, roots = roots.with_root(folder)
-            home = number, inside
-        homes.append(home)
-    return homes, roots

@@ -16,7 +16,7 @@ from solar.index._sqlite import SCHEMA, journal_of, open_writing, plain_errors
 from solar.index._writer import Writer
 from solar.index.catalogue import catalogue_file, features_file, newest, roots_sum
 from solar.index.results import IndexInfo
-from solar.index.vectors import Server, discard, kind_named, place, whereabouts
+from solar.index.vectors import Server, discard, kind_named
 
 PARTIAL = "catalogue.partial"
 """A catalogue in the making: compaction's, or what a killed `create` left."""
@@ -47,7 +47,7 @@ def make_folder(folder: Path, commit: Commit, server: Server | None = None) -> N
         with writer_lock(folder):
             refuse_occupied(folder)
             make_catalogue(folder / PARTIAL, commit)
-            place(commit.kind, folder, commit.files, server)
+            kind_named(commit.kind).place(folder, commit.files, server)
             (folder / PARTIAL).replace(catalogue_file(folder, commit.files))
             sync_folder(folder)
         sync_folder(folder.parent)
@@ -129,8 +129,9 @@ def summary(snapshot: Snapshot) -> IndexInfo:
     commit, catalogue = snapshot.commit, snapshot.catalogue
     with_features, feature_bytes = catalogue.features(commit.generation)
     dead = commit.versions - commit.photos - commit.failed
-    row_bytes = kind_named(commit.kind).row_bytes(commit.extraction.dimensions)
-    server = whereabouts(commit.kind, snapshot.folder, commit.files)
+    kind = kind_named(commit.kind)
+    row_bytes = kind.row_bytes(commit.extraction.dimensions)
+    server = kind.whereabouts(snapshot.folder, commit.files)
     remote = 0 if server is None else commit.rows * row_bytes
     unused = (commit.rows - commit.photos) * row_bytes
     files = [catalogue.file, *data_files(snapshot.folder, commit)]

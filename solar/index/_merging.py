@@ -13,7 +13,7 @@ from solar.errors import UsageError
 from solar.extraction.shard import Said
 from solar.extraction.work import Work
 from solar.files.stores import is_address
-from solar.index._adding import homes_of
+from solar.index._by_name import homes_of
 from solar.index._entries import LENGTH_TOLERANCE, Entry, path_to_bytes
 from solar.index._query import fitting
 from solar.index._roots import Roots

@@ -121,6 +121,18 @@ class Models:
         )
         self._extractor = extractor
 
+    def follow(self, before: Extraction, now: Extraction) -> None:
+        """Let go of what described an index's photos before they were described anew otherwise.
+
+        Args:
+            before: what they were described by.
+            now: what they are described by.
+        """
+        if before.differences(now):
+            with self._lock:
+                self._extractor = None
+                self.model = self.model if before.fingerprint == now.fingerprint else None
+
     def extractor(self, made: Extraction) -> Extractor:
         """What describes photos as an index's were described, loaded on first use.
 

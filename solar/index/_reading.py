@@ -156,7 +156,9 @@ class Reader:
         return self._snapshot.matching(where)
 
     def refresh(self) -> bool:
-        """Answer from the last commit from now on; the model stays loaded.
+        """Answer from the last commit from now on.
+
+        The model stays loaded, unless another process has described the photos by another one.
 
         Returns:
             Whether there was a later one.
@@ -166,6 +168,7 @@ class Reader:
         """
         before = self._snapshot
         self._opened = Snapshot.open(self.place, before)
+        self._models.follow(before.commit.extraction, self._opened.commit.extraction)
         return self._opened.commit.generation != before.commit.generation
 
     def warm(self) -> None:
@@ -199,6 +202,23 @@ class Reader:
     def photos_of(self, ids: Sequence[int]) -> Iterator[IndexedPhoto]:
         """Photos by their ids, in this order; those that are not there are left out."""
         return _photos(self._snapshot, ids)
+
+    def count(self, where: str | None = None) -> int:
+        """How many photos can be found.
+
+        Args:
+            where: only of those that this filter lets through; see `solar.index.where`.
+
+        Raises:
+            UsageError: the filter cannot be read.
+            IndexDamaged: a descriptor cannot be one.
+        """
+        return int(np.count_nonzero(self._snapshot.owners_of(where) >= 0))
+
+    def keypoint_bytes(self) -> float | None:
+        """What the keypoints of a photo take, on average; None if none are kept."""
+        count, size = self._snapshot.catalogue.features(self.generation)
+        return size / count if count else None
 
     def info(self) -> IndexInfo:
         """What the index holds, and which photos could not be used and why."""

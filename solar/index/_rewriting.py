@@ -23,7 +23,7 @@ from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.catalogue import Catalogue, catalogue_file, newest
 from solar.index.results import AddReport
-from solar.index.vectors import Server, arrange, place, scattered
+from solar.index.vectors import Server, kind_named
 from solar.typing import Progress
 
 _WAITS = "not described yet"
@@ -59,7 +59,7 @@ def compact(
     if (
         old.versions == old.photos + old.failed
         and not converted
-        and not scattered(old.kind, folder, *of_vectors)
+        and not kind_named(old.kind).scattered(folder, *of_vectors)
     ):
         return
     count, done = old.photos + old.failed, 0
@@ -68,7 +68,7 @@ def compact(
         emptied = replace(emptied, kind=kind, probes=0, candidates=0)
     make_catalogue(folder / PARTIAL, emptied)
     if server is not None:
-        place(emptied.kind, folder, emptied.files, server)
+        kind_named(emptied.kind).place(folder, emptied.files, server)
     with Writer(folder / PARTIAL, lock, lasting=False) as writer:
         features = _FeatureCopy(snapshot, writer)
         entries = snapshot.catalogue.all(old.generation)
@@ -240,7 +240,7 @@ def _switch(snapshot: Snapshot, lock: WriterLock, made: Path, progress: Progress
     commit = Catalogue(made).commit()
     dimensions = commit.extraction.dimensions
     of_vectors = commit.files, dimensions, commit.rows
-    arrange(commit.kind, folder, *of_vectors, progress, unseen=True)
+    kind_named(commit.kind).arrange(folder, *of_vectors, progress, unseen=True)
     with Writer(old, lock) as writer, writer.exclusive():
         if writer.commit_read.generation != snapshot.commit.generation:
             raise IndexFolderError("was written by another meanwhile: run the same again", folder)

@@ -27,7 +27,8 @@ from solar.index._entries import (
     descriptor_sum,
     path_to_bytes,
 )
-from solar.index._far import FarBytes, FarFolder, far_bytes
+from solar.index._far import FarFolder, far_bytes
+from solar.index._ranges import FarBytes
 from solar.index._roots import Roots, absolute_photo
 from solar.index.catalogue import Catalogue, Home, features_file, newest
 from solar.index.vectors import Effort, ListedVectors, OddRow, Vectors, kind_named, lengths_of

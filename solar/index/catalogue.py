@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged, IndexFolderError
 from solar.index._entries import COLUMNS, LARGEST_DOCUMENT, Commit, Entry, checksum
+from solar.index._functions import functions
 from solar.index._sqlite import open_reading, plain_errors, refuse_other_schema
-from solar.index.where import Where, functions
+from solar.index.where import Where
 
 _NAME = re.compile(r"catalogue-(\d{6,12})\.db")
 _AT_ONCE = 500  # Of ids in one question.

@@ -16,20 +16,22 @@ from solar.errors import IndexFolderError, UsageError
 from solar.extraction import Extraction
 from solar.features import DEFAULT, FeatureExtractor
 from solar.files.stores import is_address, local_path
-from solar.index._adding import Addition, add_rows
+from solar.index._adding import Addition
+from solar.index._by_name import add_rows
 from solar.index._entries import Commit, path_to_text
 from solar.index._folder import make_folder, refuse_occupied, remove_leftovers
+from solar.index._given import Seen, look, see
 from solar.index._lock import WriterLock, writer_lock
 from solar.index._models import Models, absolute_model
 from solar.index._query import fitting
 from solar.index._reading import Reader
 from solar.index._rewriting import compact, renew
-from solar.index._roots import look, move
+from solar.index._roots import move
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
 from solar.index.results import AddReport
 from solar.index.tuning import Tuning, tuned
-from solar.index.vectors import Server, arrange, is_at, server_for
+from solar.index.vectors import Server, kind_named
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Index(Reader):
             raise UsageError("an index is made in a folder, and then copied there", folder)
         path = local_path(folder).absolute()
         refuse_occupied(path)
-        server = server_for(kind, server)
+        server = kind_named(kind).server(server)
         models = Models(path, absolute_model(model), None, device, precision, engine)
         extractor = models.load(absolute_model(model), image_size, scales)
         models.features = None if local is None else models.load_features(local)
@@ -164,7 +166,7 @@ class Index(Reader):
 
     def add(
         self,
-        photos: AnyPath | Iterable[AnyPath],
+        photos: AnyPath | Iterable[AnyPath] | Seen,
         progress: Progress | None = None,
         *,
         exclude: Sequence[str] = (),
@@ -182,7 +184,8 @@ class Index(Reader):
         after an interruption, the same call goes on where that came.
 
         Args:
-            photos: a folder, with all folders in it, a photo, or a list of these.
+            photos: a folder, with all folders in it, a photo, or a list of these; or what `see`
+                has found there before.
             progress: called with the number of photos dealt with, and of all.
             exclude: patterns of names of files and folders to leave out, beside the usual
                 `solar.photos.EXCLUDED`; one with a slash is for the path below its folder.
@@ -200,9 +203,11 @@ class Index(Reader):
             CheckpointError: the model cannot be loaded.
             PhotoError: a folder cannot be listed.
         """
-        items = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+        if not isinstance(photos, Seen):
+            photos = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
         with self._writing(timeout) as (snapshot, lock):
-            given = look(items, snapshot, exclude)
+            seen = photos if isinstance(photos, Seen) else see(photos, exclude)
+            given = look(seen, snapshot)
             made = snapshot.commit.features
             with Writer(snapshot.catalogue.file, lock) as writer:
                 writer.put_roots(given.roots)
@@ -471,10 +476,11 @@ class Index(Reader):
             IndexFolderError: it cannot be written.
         """
         if kind != self.kind or server is not None:
-            server = server_for(kind, server)
+            server = kind_named(kind).server(server)
         with self._writing(timeout) as (snapshot, lock):
             made = snapshot.commit
-            moved = server is not None and not is_at(made.kind, self.folder, made.files, server)
+            now = kind_named(made.kind)
+            moved = server is not None and not now.is_at(self.folder, made.files, server)
             if kind != made.kind or moved:
                 compact(snapshot, lock, kind, progress, server)
 
@@ -531,5 +537,5 @@ class Index(Reader):
             self.refresh()
             made = self._snapshot.commit
             dimensions = made.extraction.dimensions
-            arrange(made.kind, self.folder, made.files, dimensions, made.rows)
+            kind_named(made.kind).arrange(self.folder, made.files, dimensions, made.rows)
             self.refresh()

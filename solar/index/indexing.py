@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from solar.errors import UsageError
 from solar.extraction.shards import open_shards
 from solar.features import DEFAULT
+from solar.index._given import see
 from solar.index.index import Index
 from solar.index.results import AddReport
 from solar.index.vectors import Server
 from solar.index.vectors.choice import chosen, cost
-from solar.photos import EXCLUDED, look_for_photos
 from solar.typing import AnyPath, Progress
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def index_photos(
         CheckpointError: a model cannot be loaded.
         IndexFolderError: the index is damaged, or cannot be written.
     """
-    to, given = Path(to), list(photos)
+    to, given, seen = Path(to), list(photos), None
     exists = to.is_file() or (to.is_dir() and any(to.iterdir()))
     keep = local if local != "default" else None
     if not given and not (exists and (model or keep or moved or kind)):
@@ -131,7 +131,8 @@ def index_photos(
         for path in map(Path, given):
             if not path.exists() and not path.is_symlink():
                 raise UsageError("no such file or folder", path)
-        kind = kind or chosen(len(look_for_photos(map(Path, given), (*EXCLUDED, *exclude)).photos))
+        seen = see(given, exclude)
+        kind = kind or chosen(len(seen))
         index = Index.create(
             to,
             model or "solar-r18",
@@ -153,7 +154,7 @@ def index_photos(
         given = given or [photo.path for photo in index.photos()]
     if given or not (anew or kind):
         report = index.add(
-            given,
+            given if seen is None else seen,
             progress,
             exclude=exclude,
             retry_failed=retry_failed,
@@ -162,7 +163,7 @@ def index_photos(
     gone = report.vanished if prune or prune_missing_root else []
     gone = [*gone, *report.unreachable] if prune_missing_root else gone
     dropped = index.remove(gone) if gone else 0
-    kept = None if kind is None else cost(index.kind, index.extraction.dimensions)
+    kept = None if kind is None else _cost(index)
     copies, ran = index.copies(), index.engine
     return Indexed(to, len(index), dropped, copies, report, relocated, ran, index.kind, kept)
 
@@ -217,5 +218,9 @@ def index_shards(
             precision=precision,
         )
     report = index.add_shards(shards, progress)
-    kept = None if kind is None else cost(index.kind, index.extraction.dimensions)
+    kept = None if kind is None else _cost(index)
     return Indexed(to, len(index), 0, index.copies(), report, [], None, index.kind, kept)
+
+
+def _cost(index: Index) -> str:
+    return cost(index.kind, index.extraction.dimensions, index.keypoint_bytes())

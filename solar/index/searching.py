@@ -100,11 +100,11 @@ def search_each(
         hits = index.search([each.sought for each in asked], top, part, rerank,
                             distinct=distinct, where=where, not_=unlike)  # fmt: skip
         first, *others = [Queried(each.photo, each.box) for each in asked]
-        least, searched = min_probability or 0, len(index) if min_probability else 0
+        least = min_probability or 0
         shown = [hit for hit in hits if (hit.probability or 0) >= least]
         return Search(first.photo, shown, first.box, None, alike(hits), others, searched)
 
-    usable = []
+    usable, searched = [], index.count(where) if min_probability else 0
     for position, photo in enumerate(photos):
         name = "" if isinstance(photo, int) else name_of(photo, position, len(photos))
         try:

@@ -21,21 +21,19 @@ compared without regard to case. A comparison with what a photo does not say is 
 from __future__ import annotations
 
 import math
-import os
 import re
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, NoReturn
 
 from solar.errors import UsageError
 from solar.files import cut, shown
+from solar.index._functions import EARTH, folded
 
 LONGEST = 2000
 """Characters of a filter."""
 _DEEPEST = 40
-_EARTH = 6_371_008.8  # Metres, mean radius.
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|(?P<value>[+-]?[0-9.][0-9A-Za-z:.+-]*)"
@@ -80,46 +78,6 @@ class Where:
             UsageError: it cannot be read; says at which column and what could stand there.
         """
         return _Parser(text).parsed()
-
-
-def functions(folders: Mapping[int, bytes]) -> dict[str, Callable[..., str | float | None]]:
-    """What conditions call, by name.
-
-    Args:
-        folders: of the roots that paths start from, where they are now.
-    """
-
-    def path(root: int, path: bytes) -> str:
-        folder = folders.get(root, b"")
-        return folded(os.fsdecode(folder + b"/" * bool(folder) + path))
-
-    return {
-        "solar_path": path,
-        "solar_folder": lambda root, inside: path(root, inside).rpartition("/")[0],
-        "solar_name": lambda inside: folded(os.fsdecode(inside.rpartition(b"/")[2])),
-        "solar_folded": lambda text: None if text is None else folded(text),
-        "solar_metres": metres,
-    }
-
-
-def folded(text: str) -> str:
-    """Text that is equal for texts that differ in case, or in how accents are written."""
-    normal = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return normal.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def metres(
-    latitude: float | None, longitude: float | None, other: float, other_longitude: float
-) -> float | None:
-    """The distance of two positions in degrees, on a sphere; None where one is not known."""
-    if latitude is None or longitude is None:
-        return None
-    north, east, north2, east2 = map(math.radians, (latitude, longitude, other, other_longitude))
-    half = (
-        math.sin((north2 - north) / 2) ** 2
-        + math.cos(north) * math.cos(north2) * math.sin((east2 - east) / 2) ** 2
-    )
-    return 2 * _EARTH * math.asin(min(1.0, math.sqrt(half)))
 
 
 class _Token(NamedTuple):
@@ -277,7 +235,7 @@ class _Parser:
         if abs(latitude) > 90 or abs(longitude) > 180:
             why = "is not on earth: latitude is first, -90 to 90, then longitude, -180 to 180"
             self._wrong(start, why)
-        margin = math.degrees(reach / _EARTH) * (1 + 1e-9) + 1e-9  # So that few are computed.
+        margin = math.degrees(reach / EARTH) * (1 + 1e-9) + 1e-9  # So that few are computed.
         low, high, far = map(self._value, (latitude - margin, latitude + margin, reach))
         here = f"{self._value(latitude)}, {self._value(longitude)}"
         near = f"solar_metres(latitude, longitude, {here}) <= {far}"

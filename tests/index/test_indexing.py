@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from solar.errors import UsageError
 from solar.index import Index, index_photos
+from solar.index.vectors.choice import cost
+from solar.photos import Found, look_for_photos
 from tests.index.bytes_extractor import NOT_A_PHOTO, BytesExtractor
+from tests.index.bytes_features import BytesFeatures
 from tests.index.killed_writer import MODELS
 
 
@@ -45,3 +49,30 @@ def test_nothing_to_do_and_nothing_of_use_are_said(tmp_path: Path) -> None:
     assert not to.exists()
     bad.write_bytes(NOT_A_PHOTO)
     assert index_photos(to, [bad], model=BytesExtractor(), local=None).useless
+
+
+def test_the_folders_of_a_new_index_are_listed_once(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[list[Path]] = []
+
+    def look(roots: list[Path], exclude: Sequence[str]) -> Found:
+        listed.append(roots)
+        return look_for_photos(roots, exclude)
+
+    monkeypatch.setattr("solar.index._given.look_for_photos", look)
+    to, model = tmp_path / "my.index", BytesExtractor()
+    done = index_photos(to, [photos], model=model, local=None, exclude=["b*", "more"])
+    assert listed == [[photos.resolve()]]
+    assert [Path(path).name for path in done.report.added] == ["a.jpg", "c.jpg"]
+    assert done.cost == "kind exact: 96 bytes a photo, a search finds all of the ten nearest"
+
+
+def test_what_a_filter_leaves_and_keypoints_are_counted(tmp_path: Path, photos: Path) -> None:
+    index = Index.create(tmp_path / "my.index", BytesExtractor(), local=BytesFeatures())
+    index.add(photos)
+    assert index.count() == len(index) == 5
+    assert index.count("name ~ 'a.jpg'") == 1 and index.count("name ~ 'nowhere'") == 0
+    size = index.keypoint_bytes()
+    assert size is not None and size > 10
+    assert f"{size:,.0f} of its keypoints" in cost(index.kind, 16, size)

@@ -72,6 +72,21 @@ def test_photos_are_described_and_found(tmp_path: Path, model: Path, photos: Pat
         index.search(photos / "bad.jpg")
 
 
+def test_a_reader_follows_when_another_model_describes_the_photos(
+    tmp_path: Path, model: Path, photos: Path
+) -> None:
+    index = Index.create(tmp_path / "my.index", model=model)
+    index.add(photos)
+    readers = [Index.open(index.folder), Index.open(index.folder, model)]
+    for reader in readers:
+        reader.search(photos / "0.png")  # It has loaded the first model.
+    index.renew(make_model(tmp_path / "other", 2))
+    for reader in readers:
+        assert reader.refresh() and reader.extraction == index.extraction
+        (hit,) = reader.search(photos / "0.png", top=1, rerank="none")
+        assert Path(hit.path).name == "0.png" and hit.score > 0.9995
+
+
 def test_an_index_is_opened_without_its_model(tmp_path: Path, model: Path, photos: Path) -> None:
     index = Index.create(tmp_path / "my.index", model=str(model))
     index.add(photos)

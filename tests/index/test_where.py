@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from solar.errors import UsageError
 from solar.index import Index
-from solar.index.where import LONGEST, Where, metres
+from solar.index._functions import metres
+from solar.index.where import LONGEST, Where
 from tests.index.bytes_extractor import BytesExtractor
 from tests.photos.exif import MAKE, MODEL, OFFSET, ORIGINAL, PARIS, photo_with
 

@@ -18,7 +18,7 @@ from solar.datasets.photos import LabelledSet
 from solar.errors import PhotoError, SolarError, some
 from solar.evaluation.kept import kept_at, state_of
 from solar.extraction import Extraction, Extractor, collect, engine_of
-from solar.extraction.shard import on_grid
+from solar.extraction.shard import FORM, on_grid
 from solar.extraction.shards import Shards, create_shards, fill, progress_within
 from solar.files.threads import threads
 from solar.photos import Box, decode
@@ -73,7 +73,7 @@ class _Part:
             for name, path, box in zip(self.names, self.paths, self.boxes, strict=True)
         ]
         settings = {**extraction.to_json(), "model": None}
-        folder = kept_at("descriptors", settings, arithmetic, photos)
+        folder = kept_at("descriptors", FORM, settings, arithmetic, photos)
         return create_shards(folder, extraction, self.names, _SHARD, "float32", "remove it")
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged
 from solar.files.atomic import write_atomically
-from solar.index._far import FarFile, FarRows
+from solar.index._ranges import FarFile, FarRows
 
 MAGIC = b"solar lists 2\n"
 _MOST = 1 << 16  # Bytes of what is said of the arrays.

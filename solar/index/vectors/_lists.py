@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.index._far import FarFile, FarRows
+from solar.index._ranges import FarFile, FarRows
 from solar.index.vectors._arrays import damaged_lists, map_arrays, raw_sum, save_arrays
 from solar.index.vectors._coders import IN_A_BLOCK, Coded, Trained
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.index.vectors._embedded import Embedded
 from solar.index.vectors._ranking import ROUNDED, margin, ranked
 from solar.index.vectors._rows import Halves, RowsWriter, halves_of, let_go, map_rows
 from solar.index.vectors.float16 import lengths_of_halves
 
 
-class Exact:
+class Exact(Embedded):
     """Rows in two files; see `Kind`."""
 
     says = "float32 rows, and a float16 copy that is searched first"

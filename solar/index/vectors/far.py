@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged, IndexFolderError
-from solar.index._far import FarFolder, FarRows
-from solar.index.vectors import Kind, Vectors
+from solar.index._far import FarFolder
+from solar.index._ranges import FarRows
 from solar.index.vectors._bytes import Bytes
 from solar.index.vectors._lists import Part, open_trained, part_file, trained_file
 from solar.index.vectors.exact import Exact
 from solar.index.vectors.float16 import Float16, Float16Vectors
 from solar.index.vectors.listed import Listed, ListedVectors
+from solar.index.vectors.protocol import Kind, Vectors
 from solar.index.vectors.sq8 import Sq8, Sq8Vectors
 
 Ids = NDArray[np.int64]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solar.index.vectors._embedded import Embedded
 from solar.index.vectors._ranking import margin, ranked
 from solar.index.vectors._rows import (
     UNSCALED,
@@ -21,7 +22,7 @@ from solar.index.vectors._rows import (
 _BLOCK = 1 << 18  # Numbers whose squares are summed at a time.
 
 
-class Float16:
+class Float16(Embedded):
     """Rows in one file; see `Kind`. Scores and order are those of the rounded descriptors."""
 
     says = "float16 rows only: scores and order are those of descriptors rounded to float16"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from solar.files.threads import cores
 from solar.index.vectors._coders import Trained, alone, middles_of, train
+from solar.index.vectors._embedded import Embedded
 from solar.index.vectors._lists import (
     Part,
     open_parts,
@@ -28,7 +29,7 @@ from solar.index.vectors._lists import (
 from solar.index.vectors._ranking import scores_of
 
 if TYPE_CHECKING:
-    from solar.index.vectors import Kind, Vectors, VectorsWriter
+    from solar.index.vectors.protocol import Kind, Vectors, VectorsWriter
     from solar.typing import Progress
 
 Floats = NDArray[np.float32]
@@ -61,7 +62,7 @@ class Effort(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listed(Embedded):
     """Rows of another kind, and lists beside them; see `Kind`.
 
     Attributes:
@@ -120,20 +121,10 @@ class Listed:
         dimensions: int,
         rows: int,
         progress: Progress | None = None,
+        *,
+        unseen: bool = False,
     ) -> None:
-        """Put rows into lists that none holds, if there are enough of them; learn first.
-
-        Args:
-            folder: of the index.
-            number: of its files.
-            dimensions: D.
-            rows: how many count.
-            progress: called with the rows that are done, and all.
-
-        Raises:
-            IndexDamaged: a file of lists is damaged.
-            SolarError: nothing can be written.
-        """
+        """Put rows into lists that none holds, if there are enough of them; see `Kind.arrange`."""
         vectors = self.open(folder, number, dimensions, rows)
         first = vectors.listed
         if rows - first < ENOUGH:
@@ -175,7 +166,7 @@ class Listed:
         return trained
 
     def scattered(self, folder: Path, number: int, dimensions: int, rows: int) -> bool:
-        """Whether writing the index anew would make its lists better."""
+        """See `Kind.scattered`: whether writing the index anew would make its lists better."""
         vectors = self.open(folder, number, dimensions, rows)
         if vectors.trained is None:
             return rows >= ENOUGH

@@ -30,7 +30,7 @@ from solar.index.vectors._collection import (
     unindexed,
 )
 from solar.index.vectors._remote import MilvusVectors
-from solar.index.vectors._server import CALL, PATIENCE, Collection
+from solar.index.vectors._server import CALL, PATIENCE, Collection, prove
 
 if TYPE_CHECKING:
     from solar.typing import Progress
@@ -67,25 +67,21 @@ class Milvus:
         """See `Kind.kept`."""
         return descriptors
 
+    def server(self, given: Server | None) -> Server:
+        """See `Kind.server`."""
+        found = given or Server.named()
+        prove(found)
+        return found
+
     def place(self, folder: Path, number: int, server: Server | None) -> None:
-        """Say where the rows of a number shall be.
-
-        Args:
-            folder: of the index.
-            number: of its files.
-            server: None for that of the index's other rows, else what the environment says.
-
-        Raises:
-            UsageError: nothing says where a server is.
-            SolarError: it cannot be written.
-        """
+        """See `Kind.place`."""
         if server is None:
             known = sorted(folder.glob("milvus-*.json"))
             server = Address.read(known[-1]).server if known else Server.named()
         Address.new(server, folder).write(self.files(folder, number)[0])
 
     def whereabouts(self, folder: Path, number: int) -> str:
-        """Server and collection, in words."""
+        """See `Kind.whereabouts`: server and collection."""
         (file,) = self.files(folder, number)
         if not file.exists():
             return "nowhere yet"
@@ -93,7 +89,7 @@ class Milvus:
         return f"{address.now.uri}, collection {address.name}"
 
     def is_at(self, folder: Path, number: int, server: Server) -> bool:
-        """Whether a collection is where a server says, and has its name."""
+        """See `Kind.is_at`."""
         known = Address.read(self.files(folder, number)[0]).server
         return (known.uri, known.collection) == (server.uri, server.collection)
 
@@ -120,8 +116,12 @@ class Milvus:
         dimensions: int,
         rows: int,
         progress: Progress | None = None,
+        *,
+        unseen: bool = False,
     ) -> None:
         """Give a collection that nobody searches yet the index for its number of rows."""
+        if not unseen:
+            return
         address = Address.read(self.files(folder, number)[0])
         wanted, collection = index_for(address.server, rows), Collection.at(address, folder)
         if collection.call(lambda client: index_of(client, address.name)) == wanted:
@@ -142,7 +142,7 @@ class Milvus:
         collection.call(change, PATIENCE)
 
     def scattered(self, folder: Path, number: int, dimensions: int, rows: int) -> bool:
-        """Whether writing the rows anew would get them another index, or an owner."""
+        """See `Kind.scattered`: whether the rows would get another index, or an owner."""
         address = Address.read(self.files(folder, number)[0])
         if not address.owned_by(folder):
             return True

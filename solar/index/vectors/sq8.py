@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solar.index.vectors._bytes import Bytes
+from solar.index.vectors._embedded import Embedded
 from solar.index.vectors._ranking import margin, ranked
 from solar.index.vectors._rows import RowsWriter, map_rows
 
 _OFF = 2.0**-22  # Of a product with numbers, times a factor, where a score is of their product.
 
 
-class Sq8:
+class Sq8(Embedded):
     """Rows in two files, numbers and their inverse lengths; see `Kind`."""
 
     says = "a byte a number: scores and order are those of rounded descriptors"

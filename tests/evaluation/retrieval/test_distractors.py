@@ -185,9 +185,13 @@ def test_damaged_shards_and_manifests_are_named(photos: list[Path], tmp_path: Pa
             np.save(shard, content)
         with pytest.raises(SolarError, match=rf"shard-00001\.npy: .*{message}.*extract again"):
             list(open_shards(folder).blocks())
-    for text in ("", "{}", '{"settings": {"dimensions": 0}, "photos": 1, "shard_size": 1}'):
+    whole = json.loads((folder / "manifest.json").read_text())
+    older = {name: value for name, value in whole.items() if name != "form"}
+    wrong = {"damaged": json.dumps({"form": whole["form"], "photos": 1, "shard_size": 1})}
+    wrong |= {"not JSON": "", "another version": json.dumps(older)}
+    for message, text in wrong.items():
         (folder / "manifest.json").write_text(text)
-        with pytest.raises(SolarError, match=r"manifest\.json: (damaged|not JSON)"):
+        with pytest.raises(SolarError, match=rf"manifest\.json: .*{message}"):
             open_shards(folder)
     with pytest.raises(SolarError, match=r"manifest\.json: (cannot be read|no such file)"):
         open_shards(tmp_path / "nowhere")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from solar.errors import IndexDamaged, UsageError
 from solar.index import Index
-from solar.index.vectors import KINDS, arrange, listed
+from solar.index.vectors import KINDS, listed
 from solar.index.vectors._arrays import raw_sum, save_arrays
 from solar.index.vectors._coders import rotation
 from solar.index.vectors._lists import part_file
@@ -54,7 +54,7 @@ def held(
     for end in ends:
         writer.write(start, descriptors[start:end])
         writer.sync()
-        arrange(kind, folder, 1, dimensions, end)
+        KINDS[kind].arrange(folder, 1, dimensions, end)
         start = end
     writer.write(start, descriptors[start:])
     writer.close()
