@@ -1,6 +1,6 @@
 """SOLAR's rivals beside it: poolings of its own maps, local features as vectors and as words.
 
-    nice python -m benchmarks.rivals DATA FOLDER [--sets rparis-mini,strecha] [--few 100]
+    nice python -m benchmarks.rivals DATA FOLDER [--sets rparis-mini,strecha] [--few 800]
 
 DATA holds rparis-mini/, and strecha, landmarks-val, gld-web, paintings and landmarks-unlabelled as
 folders or .zip files. FOLDER keeps descriptors, vocabularies and figures, so that a run goes on
@@ -9,7 +9,8 @@ table between that file's marks.
 
 Poolings are of the bundled network's maps, which were trained for GeM: nothing of the others was
 trained. Whitenings (PCA), NetVLAD's clusters and vocabularies come from landmarks-unlabelled, which
-is never searched. `--few` takes so many of its photos, to try the command.
+is never searched. `--few` takes so many of its photos, evenly spread; of fewer than 300,
+vocabularies are small, which is to try the command.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -54,6 +56,7 @@ LEARNED = "landmarks-unlabelled"
 POOLINGS = ("gem", "mac", "spoc", "rmac", "crow", "netvlad-16")
 LOCAL = ("rootsift", "solar-local")
 KEYPOINTS, IMAGE_SIZE, VERIFIED, DIMENSIONS = 500, 640, 100, 512
+BLOCK = 64  # photos that an interruption may cost
 MARKS = "<!-- rivals: begin -->", "<!-- rivals: end -->"
 
 
@@ -102,7 +105,7 @@ class Bench:
     def __init__(self, data: Path, folder: Path, few: int | None) -> None:
         self.data, self.folder, self.few = data, folder, few
         folder.mkdir(parents=True, exist_ok=True)
-        self.figures = folder / "figures.json"
+        self.figures = folder / f"{self.named('figures')}.json"
 
     def measure(self, name: str) -> None:
         """One set, row by row; each figure is kept as soon as it is known."""
@@ -120,11 +123,11 @@ class Bench:
             said = ", ".join(f"{protocol} {100 * value:.1f}" for protocol, value in found.items())
             print(f"{name}: {row.name}: {said} ({time.monotonic() - started:.0f} s)", flush=True)
 
-    def kept(self) -> dict[str, dict[str, object]]:
+    def kept(self) -> dict[str, dict[str, Any]]:
         """Figures by row and set."""
         if not self.figures.exists():
             return {}
-        found: dict[str, dict[str, object]] = json.loads(self.figures.read_text())
+        found: dict[str, dict[str, Any]] = json.loads(self.figures.read_text())
         return found
 
     def place(self, name: str) -> Path:
@@ -140,7 +143,10 @@ class Bench:
     @cached_property
     def learned_from(self) -> list[Path]:
         """Photos that nothing is measured on."""
-        return find_photos(self.place(LEARNED))[: self.few]
+        photos = find_photos(self.place(LEARNED))
+        return (
+            photos if self.few is None else photos[:: max(1, len(photos) // self.few)][: self.few]
+        )
 
     @cached_property
     def model(self) -> GlobalDescriptor:
@@ -158,14 +164,17 @@ class Bench:
 
         The maps of a photo are made once for all poolings; scales are averaged as usual.
         """
-        path = self.folder / f"{key}.npz"
-        if not path.exists():
-            rows = [self._poolings(*photo) for photo in photos]
-            arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-            with write_atomically(path) as file:
-                np.savez(file, **arrays)
-        with np.load(path) as data:
-            return {name: data[name] for name in data.files}
+        parts: list[dict[str, Floats]] = []
+        for start in range(0, len(photos), BLOCK):
+            path = self.folder / f"{key}-{start}.npz"
+            if not path.exists():
+                rows = [self._poolings(*photo) for photo in photos[start : start + BLOCK]]
+                arrays: dict[str, Any] = {n: np.stack([row[n] for row in rows]) for n in rows[0]}
+                with write_atomically(path) as file:
+                    np.savez(file, **arrays)
+            with np.load(path) as data:
+                parts.append({name: data[name] for name in data.files})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     @torch.inference_mode()
     def _poolings(self, photo: Path, box: Box | None) -> dict[str, Floats]:
@@ -182,16 +191,19 @@ class Bench:
                 sums[name] = sums.get(name, torch.zeros(())) + F.normalize(vector, dim=1)
         return {k: F.normalize(v, dim=1)[0].numpy().astype(np.float32) for k, v in sums.items()}
 
-    @cached_property
-    def unlabelled(self) -> dict[str, Floats]:
+    def unlabelled(self, pooling: str) -> Floats:
         """Descriptors of the photos that whitenings are learned from."""
-        return self.pooled(self._name(LEARNED), [(path, None) for path in self.learned_from])
+        return self._unlabelled[pooling]
+
+    @cached_property
+    def _unlabelled(self) -> dict[str, Floats]:
+        return self.pooled(self.named(LEARNED), [(path, None) for path in self.learned_from])
 
     def vocabulary(self, kind: str, local: str) -> Vocabulary:
         """Of a kind and of local features; learned once."""
-        path = self.folder / f"{self._name(kind)}-{local}.npz"
+        path = self.folder / f"{self.named(kind)}-{local}.npz"
         if not path.exists():
-            words = None if self.few is None else 64
+            words = 64 if self.few is not None and self.few < 300 else None
             learn_vocabulary(self.maker(local), self.learned_from, kind, words).save(path)
         return Vocabulary.load(path)
 
@@ -201,7 +213,7 @@ class Bench:
 
     def vectors_learned_from(self, kind: str, local: str) -> Floats:
         """Vectors of the photos that whitening is learned from."""
-        path = self.folder / f"{self._name(LEARNED)}-{kind}-{local}.npy"
+        path = self.folder / f"{self.named(LEARNED)}-{kind}-{local}.npy"
         if not path.exists():
             vocabulary, rows = self.vocabulary(kind, local), []
             for found in self.maker(local).describe(self.learned_from):
@@ -209,9 +221,10 @@ class Bench:
                     rows.append(vocabulary.aggregate(found.features))
             with write_atomically(path) as file:
                 np.save(file, np.stack(rows))
-        return np.load(path)
+        return np.asarray(np.load(path), np.float32)
 
-    def _name(self, what: str) -> str:
+    def named(self, what: str) -> str:
+        """The name of what depends on the photos that were learned from."""
         return what if self.few is None else f"{what}-{self.few}"
 
     def table(self, sets: Sequence[str]) -> str:
@@ -232,7 +245,8 @@ class Bench:
                 cells.append(f"{100 * values[usual]:.1f}" if usual in values else "")
             lines.append(f"| {row} | {found['size']} | {' | '.join(cells)} |")
         day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-        return "\n".join([f"mAP in per cent, {day}, {machine()}.", "", *lines])
+        learned = f"learned from {len(self.learned_from):,} photos of {LEARNED}"
+        return "\n".join([f"mAP in per cent; {learned}; {day}, {machine()}.", "", *lines])
 
 
 class Set:
@@ -247,28 +261,22 @@ class Set:
 
     def rows(self) -> Iterator[Row]:
         """Every way, the cheap ones first."""
-        yield self._by_vectors("SOLAR", lambda: self._maps["solar"])
+        solar = self._by_vectors("SOLAR", partial(self._pooled, "solar"))
+        yield solar
         for name in POOLINGS:
-            yield self._by_vectors(f"{name} of its map", lambda n=name: self._maps[n])
-            yield self._whitened(
-                f"{name} of its map",
-                lambda n=name: self._maps[n],
-                lambda n=name: self.bench.unlabelled[n],
-            )
+            made, learned = partial(self._pooled, name), partial(self.bench.unlabelled, name)
+            yield self._by_vectors(f"{name} of its map", made)
+            yield self._whitened(f"{name} of its map", made, learned)
         for local in LOCAL:
-            solar = self._by_vectors("SOLAR", lambda: self._maps["solar"])
             yield self._verified(solar, local)
             for kind in ("vlad", "fisher"):
-                made = lambda k=kind, n=local: self._vectors(k, n)  # noqa: E731
+                made = partial(self._vectors, kind, local)
+                learned = partial(self.bench.vectors_learned_from, kind, local)
                 yield self._by_vectors(f"{kind} of {local}", made)
-                plain = self._whitened(
-                    f"{kind} of {local}",
-                    made,
-                    lambda k=kind, n=local: self.bench.vectors_learned_from(k, n),
-                )
+                plain = self._whitened(f"{kind} of {local}", made, learned)
                 yield plain
                 yield self._verified(plain, local)
-            words = Row(f"ASMK* of {local}", "128 bits a word", lambda n=local: self._words(n))
+            words = Row(f"ASMK* of {local}", "128 bits a word", partial(self._words, local))
             yield words
             yield self._verified(words, local)
 
@@ -314,13 +322,15 @@ class Set:
     def _words(self, local: str) -> list[Ranking]:
         return rank_by_words(self._features(local), self.bench.vocabulary("asmk", local))
 
+    def _pooled(self, pooling: str) -> Floats:
+        return self._maps[pooling]
+
     @cached_property
     def _maps(self) -> dict[str, Floats]:
         wanted: list[tuple[Path, Box | None]] = [(path, None) for path in self.photos.database]
         if self.known is None:
             wanted += zip(self.photos.queries, self.photos.boxes(True), strict=True)
-        key = self.name if self.bench.few is None else f"{self.name}-{self.bench.few}"
-        return self.bench.pooled(key, wanted)
+        return self.bench.pooled(self.bench.named(self.name), wanted)
 
     def _vectors(self, kind: str, local: str) -> Floats:
         features, vocabulary = self._features(local), self.bench.vocabulary(kind, local)

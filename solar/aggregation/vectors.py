@@ -40,7 +40,7 @@ def nearest_centres(rows: FloatArray, centres: FloatArray, count: int) -> npt.ND
     """(N, count) the nearest centres of each row, the nearest first."""
     far = np.square(centres).sum(1) / 2 - rows @ centres.T  # (N, K), half of d² less |row|²
     if count == 1:
-        return far.argmin(1)[:, None]
+        return np.asarray(far.argmin(1)[:, None])
     near = np.argpartition(far, count - 1, axis=1)[:, :count]
     order = np.take_along_axis(far, near, 1).argsort(1, kind="stable")
     return np.take_along_axis(near, order, 1)

@@ -109,7 +109,7 @@ class Vocabulary:
         """Write an .npz file of the arrays and `settings` (JSON), atomically."""
         settings = {"kind": self.kind, "features": self.features.to_json(), "photos": self.photos}
         arrays: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in self.arrays.items()}
-        with write_atomically(path) as file:
+        with write_atomically(str(path)) as file:
             np.savez(file, vocabulary=np.array(json.dumps(settings)), **arrays)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from solar.aggregation.asmk import InvertedFile, binary_words
@@ -17,10 +18,9 @@ MADE = FeatureExtraction("made", "a" * 64, 16)
 
 def features(count: int, seed: int) -> Features:
     random = np.random.default_rng(seed)
-    keypoints = Keypoints(
-        random.uniform(0, 90, (count, 2)),
-        *(random.uniform(2, 9, count) for _ in range(3)),
-    )
+    xy = random.uniform(0, 90, (count, 2)).astype(np.float32)
+    sizes = (random.uniform(2, 9, count).astype(np.float32) for _ in range(3))
+    keypoints = Keypoints(xy, *sizes)
     return Features.of(keypoints, random.normal(size=(count, 16)).astype(np.float32), (100, 100))
 
 
@@ -32,11 +32,12 @@ def vocabulary() -> Vocabulary:
 
 def slow_words(photo: Features, vocabulary: Vocabulary, assigned: int) -> dict[int, list[int]]:
     """By word: the signs of the summed differences."""
-    centres, sums = vocabulary.arrays["centres"], {}
+    centres = vocabulary.arrays["centres"]
+    sums: dict[int, npt.NDArray[np.float64]] = {}
     for row in photo.unit_descriptors:
         order = sorted(range(7), key=lambda k: float(np.linalg.norm(row - centres[k])))
         for k in order[:assigned]:
-            sums[k] = sums.get(k, 0) + row.astype(np.float64) - centres[k]
+            sums[k] = sums.get(k, np.zeros(16)) + row.astype(np.float64) - centres[k]
     return {k: [1 if value > 0 else -1 for value in total] for k, total in sums.items()}
 
 
@@ -47,7 +48,7 @@ def slow_kernel(query: Features, photo: Features, vocabulary: Vocabulary, assign
     for word in x.keys() & z.keys():
         u = float(np.dot(x[word], z[word])) / 16
         total += u**3 if u > 0 else 0
-    return total / (len(x) * len(z)) ** 0.5
+    return float(total / (len(x) * len(z)) ** 0.5)
 
 
 @pytest.mark.parametrize("assigned", [1, 3])

@@ -22,23 +22,25 @@ def rows(count: int, wide: int, seed: int) -> Floats:
 
 @pytest.mark.parametrize("count", [1, 7, 40])
 def test_vlad_by_hand(count: int) -> None:
-    x, centres = rows(count, 6, 0), rows(5, 6, 1) / 2
+    x, centres = rows(count, 6, 0), np.asarray(rows(5, 6, 1) / 2, np.float32)
     parts = np.zeros((5, 6))
     for row in x:
         k = min(range(5), key=lambda k: float(np.linalg.norm(row - centres[k])))
         parts[k] += row - centres[k]
-    parts = np.array([p / np.linalg.norm(p) if p.any() else p for p in parts]).ravel()
-    np.testing.assert_allclose(vlad(x, centres), parts / np.linalg.norm(parts), atol=1e-5)
+    whole = np.concatenate([p / np.linalg.norm(p) if p.any() else p for p in parts])
+    np.testing.assert_allclose(vlad(x, centres), whole / np.linalg.norm(whole), atol=1e-5)
 
 
-def density(row: npt.NDArray[np.float64], mean: Floats, variance: Floats) -> float:
+def density(
+    row: npt.NDArray[np.float64], mean: npt.NDArray[np.float64], variance: npt.NDArray[np.float64]
+) -> float:
     return math.prod(
         math.exp(-((x - m) ** 2) / (2 * v)) / math.sqrt(2 * math.pi * v)
         for x, m, v in zip(row, mean, variance, strict=True)
     )
 
 
-def log_likelihood(x: Floats, mixture: Mixture, scale: float = 1.0) -> float:
+def log_likelihood(x: npt.NDArray[np.float64], mixture: Mixture) -> float:
     total = 0.0
     for row in x:
         parts = zip(mixture.weights, mixture.means, mixture.variances, strict=True)
