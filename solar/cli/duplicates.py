@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, keeping, out, print_json, progress, table
-from solar.cli.options import AsJson, Overwrite
+from solar.cli.options import AsJson, IndexModel, Overwrite
 from solar.files import claim_output
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def duplicates(
             "resized, mirrored, turned by quarters, cropped), moment (seconds apart), view, place.",
         ),
     ] = "picture",
-    model: Annotated[
-        str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
-    ] = None,
+    model: IndexModel = None,
     as_json: AsJson = False,
     html: Annotated[
         Path | None, typer.Option(help="Write a page of all groups: .html. [none]")

@@ -20,6 +20,7 @@ from solar.cli.options import (
     ImageSize,
     Precision,
     Scales,
+    Sweep,
     foreign,
 )
 from solar.errors import UsageError
@@ -122,6 +123,11 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Also try again what was skipped before.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Then go on: add photos as they come, until Ctrl-C."),
+    ] = False,
+    sweep: Sweep = None,
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -131,12 +137,16 @@ def index(
 
     An interrupted run goes on where it stopped. A photo that was renamed or moved keeps its place.
     """
-    from solar.index import index_photos, index_shards
+    from solar.cli.watching import watch_photos
+    from solar.index import Index, index_photos, index_shards
+    from solar.index.watching import Settled
 
     if check not in ("times", "content"):
         raise UsageError(f"--check {shown(check)}: use times or content")
     if no_local and local is not None:
         raise UsageError("--local and --no-local exclude each other: leave one out")
+    if watch and (as_json or from_shards or not photos):
+        raise UsageError("--watch: takes PHOTOS, and neither --json nor --from-shards")
     if is_address(to):
         raise UsageError(f"{to}: an index is written in a folder, and then copied there")
     instead = foreign(extractor, descriptors)
@@ -160,6 +170,7 @@ def index(
             )
         _told(done, as_json)
         return
+    settled = Settled() if watch else None
     with keeping(what), progress("indexing") as show:
         done = index_photos(
             to,
@@ -176,12 +187,27 @@ def index(
             moved=[_moved(pair) for pair in moved or ()],
             prune=prune,
             prune_missing_root=prune_missing_root,
+            ready=settled,
             engine=engine,
             device=device,
             precision=precision,
             progress=show,
         )
-    _told(done, as_json)
+    if settled is None:
+        _told(done, as_json)
+        return
+    _print(done)
+    _print_missing(done.report, done.index)
+    with keeping(what):
+        watch_photos(
+            Index.open(to, instead, engine=engine, device=device, precision=precision),
+            photos or (),
+            settled,
+            exclude=exclude or (),
+            prune=prune,
+            prune_missing_root=prune_missing_root,
+            sweep=sweep,
+        )
 
 
 def _told(done: Indexed, as_json: bool) -> None:

@@ -76,6 +76,19 @@ Exclude = Annotated[
         "out anyway, unless they are given as PHOTOS. [none]"
     ),
 ]
+IndexModel = Annotated[
+    str | None,
+    typer.Option("--model", help="Where the index's model lies now. [as it was made]"),
+]
+Sweep = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="With --watch: look at all photos at least so often, for changes that the system does "
+        "not tell. [600; 30 on network drives, or without the extra web]",
+    ),
+]
 Where = Annotated[
     str | None,
     typer.Option(

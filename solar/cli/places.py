@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, keeping, out, print_json, progress, table
-from solar.cli.options import AsJson, Overwrite
+from solar.cli.options import AsJson, IndexModel, Overwrite
 from solar.files import claim_output
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def places(
     index: Annotated[Path, typer.Argument(help="An index made by `solar index`.")],
-    model: Annotated[
-        str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
-    ] = None,
+    model: IndexModel = None,
     as_json: AsJson = False,
     html: Annotated[
         Path | None, typer.Option(help="Write a contact sheet of each place: .html. [none]")

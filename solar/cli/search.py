@@ -16,6 +16,7 @@ from solar.cli.options import (
     Device,
     Engine,
     FromModule,
+    IndexModel,
     Overwrite,
     Precision,
     Where,
@@ -120,9 +121,7 @@ def search(
             "Needs a calibrated model. [show all]",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
-    ] = None,
+    model: IndexModel = None,
     extractor: FromModule = None,
     engine: Engine = "auto",
     device: Device = "auto",

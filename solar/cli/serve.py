@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from solar.cli.console import err
-from solar.cli.options import Device, Engine, Precision
+from solar.cli.options import Device, Engine, Exclude, IndexModel, Precision, Sweep
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +47,12 @@ def serve(
             metavar="FOLDER", help="Keep photos that are sent to be added here. [take none]"
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Add photos that come into the folders of the index."),
+    ] = False,
+    sweep: Sweep = None,
+    exclude: Exclude = None,
     fetch: Annotated[
         bool,
         typer.Option(
@@ -63,9 +69,7 @@ def serve(
             help="A host name that this service is called by, as behind a proxy. [none]",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
-    ] = None,
+    model: IndexModel = None,
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -89,6 +93,9 @@ def serve(
         write_token=token_from(write_token_file, WRITE_TOKEN),
         write=write,
         uploads=uploads,
+        watch=watch,
+        exclude=tuple(exclude or ()),
+        sweep=sweep,
         fetch=fetch,
         names=tuple(names or ()),
         model=model,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, out, print_json, table
-from solar.cli.options import AsJson, Device, Engine, Overwrite, Precision
+from solar.cli.options import AsJson, Device, Engine, IndexModel, Overwrite, Precision
 from solar.files import claim_output
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def where(
             "10%,20%,50%,60%. [the whole photo]",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Where the index's model lies now. [as it was made]")
-    ] = None,
+    model: IndexModel = None,
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",

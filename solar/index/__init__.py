@@ -1,5 +1,6 @@
 """The index: an incremental, crash-proof folder of descriptors, and exact search in it."""
 
+from solar.index._adding import Ready
 from solar.index.index import Index
 from solar.index.indexing import Indexed, index_photos, index_shards
 from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Queried, Search
@@ -13,6 +14,7 @@ __all__ = [
     "Indexed",
     "IndexedPhoto",
     "Queried",
+    "Ready",
     "Search",
     "index_photos",
     "index_shards",

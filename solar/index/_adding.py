@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from collections import Counter
@@ -32,6 +33,10 @@ _PHOTOS_PER_COMMIT = 256
 _SECONDS_PER_COMMIT = 10.0
 _PHOTOS_PER_ROUND = 4096  # Enough for extraction to form its batches.
 _UNFINISHED = 4  # Paths that are named, at most.
+
+
+Ready = Callable[[Path, os.stat_result], bool]
+"""Whether a file may be read now."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Addition:
         retry_failed: bool = False,
         check_content: bool = False,
         moving: bool = False,
+        ready: Ready | None = None,
         progress: Progress | None = None,
     ) -> None:
         """Prepare.
@@ -96,6 +102,7 @@ class Addition:
             retry_failed: try photos again that failed before and have not changed.
             check_content: read files whose size and times have not changed, too.
             moving: a photo whose file is gone may be one that is found elsewhere now.
+            ready: says whether a file may be read now; those that may not stay as they are.
             progress: called with the number of photos dealt with, and of all.
         """
         self.report = AddReport()
@@ -108,6 +115,7 @@ class Addition:
         self._retry_failed = retry_failed
         self._check_content = check_content
         self._moving = moving
+        self._may_read = ready
         self._progress = progress
         self._changing: set[int] = set()
         self._vectors = snapshot.vectors
@@ -221,6 +229,9 @@ class Addition:
         same = known is not None and known.stamp == stamp_of(found) and not self._check_content
         if same and known is not None and not self._to_retry(known):
             self._known(known, path)
+            return None
+        if self._may_read is not None and not self._may_read(path, found):
+            self._step()
             return None
         # Numbered here, so that ids do not depend on the order in which descriptors arrive.
         number = self._writer.new_id() if known is None else known.id

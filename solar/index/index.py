@@ -16,7 +16,7 @@ from solar.errors import IndexFolderError, UsageError
 from solar.extraction import Extraction
 from solar.features import DEFAULT, FeatureExtractor
 from solar.files.stores import is_address, local_path
-from solar.index._adding import Addition
+from solar.index._adding import Addition, Ready
 from solar.index._by_name import add_rows
 from solar.index._entries import Commit, path_to_text
 from solar.index._folder import make_folder, refuse_occupied, remove_leftovers
@@ -172,6 +172,7 @@ class Index(Reader):
         exclude: Sequence[str] = (),
         retry_failed: bool = False,
         check_content: bool = False,
+        ready: Ready | None = None,
         timeout: float = PATIENCE,
     ) -> AddReport:
         """Add photos that are new, and describe those again that have changed.
@@ -191,6 +192,8 @@ class Index(Reader):
                 `solar.photos.EXCLUDED`; one with a slash is for the path below its folder.
             retry_failed: also try photos again that failed before and have not changed.
             check_content: read all files, also those whose size and times have not changed.
+            ready: called with the path and the state of each file that is to be read; where it
+                says no, as of one that is still being written, that file is left for a later call.
             timeout: seconds to wait for another writer.
 
         Returns:
@@ -222,6 +225,7 @@ class Index(Reader):
                     retry_failed=retry_failed,
                     check_content=check_content,
                     moving=True,
+                    ready=ready,
                     progress=progress,
                 )
                 addition.run(given.photos, [path_to_text(path) for path in given.paths])

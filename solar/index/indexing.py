@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from solar.errors import UsageError
 from solar.extraction.shards import open_shards
 from solar.features import DEFAULT
+from solar.index._adding import Ready
 from solar.index._given import see
 from solar.index.index import Index
 from solar.index.results import AddReport
@@ -77,6 +78,7 @@ def index_photos(
     moved: Sequence[tuple[str, str]] = (),
     prune: bool = False,
     prune_missing_root: bool = False,
+    ready: Ready | None = None,
     engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -103,6 +105,7 @@ def index_photos(
         moved: (old folder, new folder) of photos; see `Index.move`.
         prune: take out photos whose files are gone.
         prune_missing_root: also those of folders that are missing, empty or more than half gone.
+        ready: see `Index.add`.
         engine: that runs the model; see `solar.open_extractor`.
         device: where networks run.
         precision: of their arithmetic.
@@ -159,13 +162,26 @@ def index_photos(
             exclude=exclude,
             retry_failed=retry_failed,
             check_content=check_content,
+            ready=ready,
         )
-    gone = report.vanished if prune or prune_missing_root else []
-    gone = [*gone, *report.unreachable] if prune_missing_root else gone
-    dropped = index.remove(gone) if gone else 0
+    dropped = drop_gone(index, report, prune, prune_missing_root)
     kept = None if kind is None else _cost(index)
     copies, ran = index.copies(), index.engine
     return Indexed(to, len(index), dropped, copies, report, relocated, ran, index.kind, kept)
+
+
+def drop_gone(index: Index, report: AddReport, prune: bool, missing_roots: bool) -> int:
+    """Take out photos whose files are gone, if that is wanted; returns how many.
+
+    Args:
+        index: that reported.
+        report: of `Index.add`.
+        prune: whether those are taken out whose files are gone from a folder that is there.
+        missing_roots: also those of folders that are missing, empty or more than half gone.
+    """
+    gone = report.vanished if prune or missing_roots else []
+    gone = [*gone, *report.unreachable] if missing_roots else gone
+    return index.remove(gone) if gone else 0
 
 
 def index_shards(

@@ -123,3 +123,31 @@ def test_a_stop_ends_streams_and_answers(own: Path, tmp_path: Path) -> None:
             assert stream.status_code == 200
             assert server.stop() == 0
     assert Index.open(own).verify() == []
+
+
+def test_what_comes_into_a_watched_folder_is_found(own: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "watched"
+    album(photos, 1)
+    with Index.open(own) as index:
+        index.add(photos)
+    content = png(scene(40))
+    options = ["--watch", "--exclude", "left-out"]
+    with serving(own, tmp_path / "log", *options) as server, Client(server.address) as client:
+        assert not client.info()["writable"], "nobody else may change it"
+        (photos / "left-out").mkdir()
+        (photos / "left-out" / "41.png").write_bytes(png(scene(41)))
+        with (photos / "40.png").open("wb", buffering=0) as half:
+            half.write(content[: len(content) // 2])
+            time.sleep(1)
+            assert len(client) == 9
+            half.write(content[len(content) // 2 :])
+        end = time.monotonic() + 120
+        while len(client) < 10 and time.monotonic() < end:
+            time.sleep(0.2)
+        hits = client.search(content, 2)
+        assert hits[0].path == "watched/40.png" and hits[0].score > 0.999
+        with server.client() as plain:
+            jobs = plain.get("/api/v1/jobs").json()["jobs"]
+        assert "looking at watched again" in {job["what"] for job in jobs}
+        assert len(client) == 10 and server.stop() == 0
+    assert Index.open(own).verify() == []

@@ -42,6 +42,7 @@ class About(BaseModel):
     calibrated: bool = Field(description="Whether hits say how probable they are.")
     roots: list[str]
     writable: bool
+    watched: bool = Field(description="Whether photos are added as they come into its folders.")
     fetches: bool = Field(description="Whether photos may be sent by their address.")
     attention: list[str] = Field(description="Stages of which attention can be shown.")
     facts: Facts
@@ -81,6 +82,7 @@ def _about(service: Service) -> dict[str, Any]:
         "calibrated": index.calibration is not None,
         "roots": list(service.names.roots),
         "writable": service.settings.writable,
+        "watched": service.settings.watch,
         "fetches": service.settings.fetch,
         "attention": service.tools.stages,
         "facts": service.remembered("facts", _facts),

@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 import solar
-from solar.web.api import about, changes, groups, jobs, map, metrics, photos, search, why
+from solar.web.api import about, changes, groups, jobs, map, metrics, photos, search, watching, why
 from solar.web.api.errors import RESPONSES, add_handlers
 from solar.web.api.guard import Guard
 from solar.web.api.service import Service
@@ -51,6 +51,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     service.jobs = jobs.Jobs(service)
     changes.prepare_uploads(service)
+    watching.watch_folders(service)
     app.state.metrics = metrics.Metrics(service)
     bearer = [Depends(HTTPBearer(auto_error=False, description="Where the service has a token."))]
     app.include_router(about.open_router)

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 
 from solar.errors import UsageError
 from solar.files.atomic import sync_folder, write_atomically
-from solar.index import AddReport, Index
+from solar.index import AddReport, Index, Ready
 from solar.photos import SUFFIXES, size_of
 from solar.typing import Progress
+from solar.web.api.jobs import Job
 from solar.web.api.photos import Number
 from solar.web.api.service import Served, Service
 from solar.web.api.uploads import Files, Upload, path_of, read_uploads
@@ -47,7 +48,7 @@ async def add(
     if bool(photo) == bool(folder):
         raise UsageError("send photos, or the name of a folder of the index")
     if folder:
-        return {"job": _look_again(service, folder)}
+        return {"job": look_again(service, folder).id}
     return {"job": await service.work(_take, service, photo)}
 
 
@@ -63,16 +64,26 @@ async def forget(service: Served, number: Number) -> Response:
     return Response(status_code=204)
 
 
-def _look_again(service: Service, name: str) -> int:
+def look_again(service: Service, name: str, ready: Ready | None = None) -> Job:
+    """Begin to look for new and changed photos in a folder of the index.
+
+    Args:
+        service: whose index it is.
+        name: of the root.
+        ready: see `Index.add`.
+
+    Raises:
+        HTTPException: 404, there is no such root; 503, too many jobs wait.
+    """
     root = service.names.roots.get(name)
     if root is None:
         have = ", ".join(service.names.roots) or "none"
         raise HTTPException(404, f"the index has no folder of this name; it has: {have}")
 
     def task(index: Index, progress: Progress) -> AddReport:
-        return index.add(root, progress)
+        return index.add(root, progress, exclude=service.settings.exclude, ready=ready)
 
-    return service.jobs.begin(f"looking at {name} again", task).id
+    return service.jobs.begin(f"looking at {name} again", task)
 
 
 def _take(service: Service, files: Sequence[UploadFile]) -> int:

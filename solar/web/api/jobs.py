@@ -51,6 +51,7 @@ class Job:
         failed: photos that could not be used.
         added: photos that are new, or described anew.
         error: why it failed.
+        ended: set once it is done or failed.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Job:
     added: int = 0
     error: str | None = None
     started: float | None = None
+    ended: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def plain(self) -> dict[str, Any]:
         """As it is told to clients."""
@@ -134,6 +136,7 @@ class Jobs:
             except Exception as error:  # the thread goes on with the next
                 log.exception("a job failed")
                 job.state, job.error = "failed", f"a fault of Solar's own: {type(error).__name__}"
+            job.ended.set()
             facts = {name: value for name, value in job.plain().items() if value is not None}
             log.info("job", extra={"facts": facts})
 

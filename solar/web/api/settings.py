@@ -62,6 +62,9 @@ class Settings:
         write: whether, at this machine and without tokens, anyone may change the index.
         names: host names by which the service may be called, beside its own.
         uploads: folder for photos that are sent to be added; None to take none.
+        watch: whether photos that come into the folders of the index are added as they come.
+        exclude: files and folders to leave out of these; see `Index.add`.
+        sweep: see `solar.index.watching.watch`.
         fetch: whether photos may be sent by their address, which this machine then asks.
         model: where the index's model lies now; None for where it was.
         engine: see `solar.open_extractor`.
@@ -78,6 +81,9 @@ class Settings:
     write: bool = False
     names: tuple[str, ...] = ()
     uploads: Path | None = None
+    watch: bool = False
+    exclude: tuple[str, ...] = ()
+    sweep: float | None = None
     fetch: bool = False
     model: str | None = None
     engine: str = "auto"
