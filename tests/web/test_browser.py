@@ -322,6 +322,75 @@ def test_the_map_is_looked_through_and_clicked(page: Page) -> None:
     expect(plane).to_be_visible()
 
 
+def test_places_are_waited_for_and_looked_at_closer(page: Page) -> None:
+    page.get_by_role("button", name="Places").click()
+    expect(page.get_by_text(re.compile(r"places? seen in more than one photo"))).to_be_visible()
+    page.get_by_role("radio", name="Look closer").click()
+    _keep(page, "places-light")
+    page.get_by_role("button", name=re.compile("Look closer at photo")).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Attention").click()
+    expect(dialog.locator(".layer[data-state=shown]")).to_be_visible()
+    _keep(page, "look-closer-light")
+    dialog.get_by_role("radio", name="Part").click()
+    layer = dialog.get_by_role("application", name=re.compile("Part of"))
+    layer.focus()
+    page.keyboard.press("ArrowRight")
+    expect(dialog.get_by_role("button", name="Forget this photo …")).to_be_hidden()
+    with page.expect_request("**/api/v1/search") as asked:
+        dialog.get_by_role("button", name="Search for this part").click()
+    assert b'name="box"' in (asked.value.post_data_buffer or b"")
+    _hits(page)
+    expect(page.get_by_text("Only this part is searched for.")).to_be_visible()
+    page.go_back()
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_photo_is_forgotten_once_asked_again(
+    browser: Browser, service: Server, album: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(album.parent / "my.index", tmp_path / "own.index")
+    tokens = {"SOLAR_TOKEN": "r" * 20, "SOLAR_WRITE_TOKEN": "w" * 20}
+    faults: list[str] = []
+    with (
+        serving(tmp_path / "own.index", tmp_path / "log", environment=tokens) as own,
+        browser.new_context(viewport={"width": 1200, "height": 800}) as context,
+    ):
+        page = _watched(context, own, faults)
+
+        def give(token: str) -> None:
+            page.get_by_label("Token").fill(token)
+            page.get_by_role("button", name="Go on").click()
+
+        def ask() -> Locator:
+            dialog = page.get_by_role("dialog")
+            dialog.get_by_role("button", name="Forget this photo …").click()
+            expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+            return dialog
+
+        give("r" * 20)
+        _start(page)
+        _open(page, 1)
+        ask().get_by_role("button", name="Keep it").click()
+        dialog = ask()
+        _keep(page, "forget-light")
+        dialog.get_by_role("button", name="Forget it").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("this token reads")
+        dialog.get_by_role("button", name="Give another token").click()
+        give("w" * 20)
+        hits = _hits(page)
+        expect(hits).to_have_count(2 * SCENES)
+        _open(page, 1)
+        ask().get_by_role("button", name="Forget it").click()
+        expect(hits).to_have_count(2 * SCENES - 1)
+        expect(page.get_by_text(f"own.index, {2 * SCENES - 1} photos")).to_be_visible()
+        assert len(list(album.rglob("*.jpg"))) == 2 * SCENES, "its file stays"
+    # the first answers without a token, and the refusal of the one that reads
+    assert [fault for fault in faults if "401" not in fault and "403" not in fault] == []
+
+
 def test_the_keyboard_is_enough(page: Page, album: Path) -> None:
     page.on("filechooser", lambda chooser: chooser.set_files(album / "first" / "1.jpg"))
     expect(page.locator(".empty li img").first).to_be_visible()

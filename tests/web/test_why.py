@@ -107,10 +107,14 @@ def test_places_and_copies_are_found_by_a_job(scenes_index: Path, tmp_path: Path
         for path, key in (("duplicates", "groups"), ("places", "places")):
             end = time.monotonic() + 120
             answer = client.get(f"/api/v1/{path}")
-            assert answer.status_code == 503 and "Retry-After" in answer.headers
-            while answer.status_code == 503 and time.monotonic() < end:
+            assert answer.status_code == 202 and "Retry-After" in answer.headers
+            told = []
+            while answer.status_code == 202 and time.monotonic() < end:
+                told.append(answer.json())
                 time.sleep(0.3)
                 answer = client.get(f"/api/v1/{path}")
+            assert {job["id"] for job in told} == {told[0]["id"]} and "compar" in told[0]["what"]
+            assert all(0 <= job["done"] <= (job["total"] or 0) for job in told)
             assert answer.status_code == 200, answer.text
             assert str(tmp_path) not in answer.text
             if path == "duplicates":

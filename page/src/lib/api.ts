@@ -97,9 +97,19 @@ async function ifThere<T>(rest: string): Promise<T | null> {
   }
 }
 
+/** What a job makes: what it made, or the job while it has not. */
+export type Made = { found: unknown } | { job: Job };
+
+async function made(rest: string): Promise<Made> {
+  const answer = await request(rest);
+  return answer.status === 202
+    ? { job: (await answer.json()) as Job }
+    : { found: (await answer.json()) as unknown };
+}
+
 export const getMap = (): Promise<{ points: [number, number, number][] } | null> => ifThere("map");
-export const getPlaces = (): Promise<unknown> => ifThere("places");
-export const getDuplicates = (): Promise<unknown> => ifThere("duplicates");
+export const getPlaces = (): Promise<Made> => made("places");
+export const getDuplicates = (): Promise<Made> => made("duplicates");
 
 export const listJobs = async (): Promise<Job[]> =>
   (await ifThere<{ jobs: Job[] }>("jobs"))?.jobs ?? [];
@@ -117,6 +127,11 @@ export const addPhotos = (files: File[]): Promise<{ job: number }> => {
   const body = new FormData();
   for (const file of files) body.append("photo", file, file.name);
   return json("photos", { method: "POST", body });
+};
+
+/** Let the index forget a photo; its file stays. */
+export const forget = async (id: number): Promise<void> => {
+  await request(`photos/${id}`, { method: "DELETE" });
 };
 
 /** Look for new photos in a folder of the index. */

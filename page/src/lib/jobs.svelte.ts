@@ -9,6 +9,7 @@ export const ended = (job: Job): boolean => job.state === "done" || job.state ==
 class Jobs {
   list = $state<Job[]>([]);
   private following = new Set<number>();
+  private known = new Set<number>();
 
   get running(): Job[] {
     return this.list.filter((job) => !ended(job));
@@ -17,10 +18,14 @@ class Jobs {
   /** Look which jobs there are, and follow those that run. */
   async look(): Promise<void> {
     const jobs = await api.listJobs().catch(() => []);
+    let added = false;
     for (const job of jobs) {
       this.put(job);
       if (!ended(job)) void this.follow(job.id);
+      else added ||= job.added > 0 && !this.known.has(job.id);
+      this.known.add(job.id);
     }
+    if (added) await session.meet();
   }
 
   private put(job: Job): void {

@@ -15,6 +15,7 @@ interface Step {
   query: QueryPhoto[];
   view: View;
   hit: number | null;
+  looked: number | null;
 }
 
 let keys = 0;
@@ -57,6 +58,12 @@ class Session {
   took = $state(0);
   /** The id of the hit that is open. */
   hit = $state<number | null>(null);
+  /** The id of the photo that is looked at closer. */
+  looked = $state<number | null>(null);
+  /** What a click on a photo of the map or of a group does. */
+  clicks = $state<"search" | "look">("search");
+  /** Photos that the index was told to forget since the page was opened. */
+  forgotten = $state.raw<ReadonlySet<number>>(new Set());
 
   private top = FIRST;
   private steps: Step[] = [];
@@ -89,8 +96,40 @@ class Session {
 
   go(view: View): void {
     this.view = view;
-    this.hit = null;
+    this.hit = this.looked = null;
     this.step();
+  }
+
+  /** What a click on a photo of the index does: search with it, or look at it closer. */
+  async pick(id: number, name: string): Promise<void> {
+    if (this.clicks === "search") return this.only(ofIndexed(id, name));
+    this.looked = id;
+    this.step();
+  }
+
+  closeLook(): void {
+    if (this.looked !== null) history.back();
+  }
+
+  /** Let the index forget a photo; its file stays. Throws what the service says against it. */
+  async forget(id: number): Promise<void> {
+    await api.forget(id);
+    this.forgotten = new Set([...this.forgotten, id]);
+    if (this.found) this.found = { ...this.found, hits: this.found.hits.filter((hit) => hit.id !== id) };
+    const left = this.query.filter((each) => each.id !== id);
+    if (left.length < this.query.length) await this.ask(left);
+    else {
+      this.closeHit();
+      this.closeLook();
+    }
+    await this.meet();
+  }
+
+  /** Ask for another token, as one that may change the index. */
+  askToken(): void {
+    this.closeHit();
+    this.closeLook();
+    this.locked = true;
   }
 
   /** Search with one photo alone. */
@@ -147,7 +186,7 @@ class Session {
   async ask(query: QueryPhoto[]): Promise<void> {
     this.query = query;
     this.view = "search";
-    this.hit = null;
+    this.hit = this.looked = null;
     this.top = FIRST;
     this.step();
     await this.search();
@@ -185,7 +224,7 @@ class Session {
   }
 
   private now(): Step {
-    return { query: this.query, view: this.view, hit: this.hit };
+    return { query: this.query, view: this.view, hit: this.hit, looked: this.looked };
   }
 
   private step(): void {
@@ -202,10 +241,13 @@ class Session {
       this.view = viewOf(location.hash);
       return;
     }
+    const gone = (each: QueryPhoto): boolean => each.id !== null && this.forgotten.has(each.id);
+    if (step.query.some(gone)) step.query = step.query.filter((each) => !gone(each));
     const searched = step.query !== this.query;
     this.query = step.query;
     this.view = step.view;
     this.hit = step.hit;
+    this.looked = step.looked;
     if (searched) void this.search();
   }
 }

@@ -10,6 +10,8 @@ export interface IndexFacts {
   calibrated: boolean;
   roots: string[];
   writable: boolean;
+  /** Whether photos are added as they come into its folders. */
+  watched: boolean;
   /** The stages of the network of which attention can be shown. */
   attention: string[];
   facts: { taken: [string, string] | null; gps: number };

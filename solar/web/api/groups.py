@@ -6,12 +6,14 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from solar import collection
 from solar.index import AddReport, Index
 from solar.typing import Progress
+from solar.web.api.jobs import JobState
 from solar.web.api.service import Served, Service
 
 router = APIRouter(tags=["collection"])
@@ -60,40 +62,61 @@ class Copies(BaseModel):
     groups: list[Same]
 
 
-@router.get("/places", response_model=Places, summary="Which photos show one place")
-async def places(service: Served) -> dict[str, Any]:
-    """As `solar places --json`; 503 while photos are compared, which a job does once."""
+_COMPARING: dict[int | str, dict[str, Any]] = {
+    202: {"model": JobState, "description": "A job compares photos: ask again."}
+}
+
+
+@router.get(
+    "/places",
+    response_model=Places,
+    responses=_COMPARING,
+    summary="Which photos show one place",
+)
+async def places(service: Served) -> Any:
+    """As `solar places --json`; 202 while a job compares photos, once for each commit."""
     return _made(service, "places", "comparing photos for places", _places)
 
 
-@router.get("/duplicates", response_model=Copies, summary="Which photos are the same")
-async def duplicates(service: Served, same: Rung = "picture") -> dict[str, Any]:
-    """As `solar duplicates --json`; 503 while photos are compared, which a job does once."""
+@router.get(
+    "/duplicates",
+    response_model=Copies,
+    responses=_COMPARING,
+    summary="Which photos are the same",
+)
+async def duplicates(service: Served, same: Rung = "picture") -> Any:
+    """As `solar duplicates --json`; 202 while a job compares photos, once for each commit."""
     what = f"comparing photos for the same {same}"
     return _made(service, f"duplicates {same}", what, partial(_duplicates, same))
 
 
-def _made(service: Service, name: str, what: str, make: Any) -> dict[str, Any]:
+def _made(service: Service, name: str, what: str, make: Any) -> dict[str, Any] | Response:
     """What a job has made of the index's commit, or of the last one while the next is made.
 
+    Returns:
+        That; where nothing was made yet, how far the job is.
+
     Raises:
-        HTTPException: 503, it is being made: its progress is in /jobs.
+        HTTPException: 503, too many jobs wait; 500, the job failed, and is begun anew when this is
+            asked for again.
     """
     generation = service.index.generation
-    kept = service.groups.get(name)
-    if kept is None or kept[0] != generation:
-        running = [job for job in service.jobs.all() if job.state in ("waiting", "running")]
-        if not any(job.what == what for job in running):
+    kept, job = service.groups.get(name), service.grouping.get(name)
+    if kept is not None and kept[0] == generation:
+        return kept[1]
+    if job is not None and job.state == "failed":
+        del service.grouping[name]
+        raise HTTPException(500, job.error or "it failed")
+    if job is None or job.state == "done":
 
-            def task(index: Index, progress: Progress) -> AddReport:
-                service.groups[name] = index.generation, make(service, index, progress)
-                return AddReport()
+        def task(index: Index, progress: Progress) -> AddReport:
+            service.groups[name] = index.generation, make(service, index, progress)
+            return AddReport()
 
-            service.jobs.begin(what, task)
-        if kept is None:
-            raise HTTPException(503, f"{what}: try again soon", {"Retry-After": "2"})
-    found: dict[str, Any] = kept[1]
-    return found
+        job = service.grouping[name] = service.jobs.begin(what, task)
+    if kept is not None:
+        return kept[1]
+    return JSONResponse(job.plain(), 202, {"Retry-After": "1"})
 
 
 def _places(service: Service, index: Index, progress: Progress) -> dict[str, Any]:

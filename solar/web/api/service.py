@@ -25,7 +25,7 @@ from solar.web.api.sharing import SharedExtractor
 from solar.web.api.tools import Tools
 
 if TYPE_CHECKING:
-    from solar.web.api.jobs import Jobs
+    from solar.web.api.jobs import Job, Jobs
 
 _QUICK = 4  # threads for what takes milliseconds
 _FETCHING = 8  # for what waits for other machines
@@ -41,6 +41,7 @@ class Service:
         settings: that it was told.
         stopping: set once it ends.
         groups: what jobs made of the collection: the commit, and the answer.
+        grouping: the last job that made each of these.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,6 +64,7 @@ class Service:
         self._remembered: dict[str, tuple[int, Any]] = {}
         self.jobs: Jobs  # given by the app
         self.groups: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.grouping: dict[str, Job] = {}
         self._open()
 
     def _open(self) -> None:
