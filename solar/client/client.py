@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import os
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solar.errors import IndexLocked, SolarError, UsageError, naming_extras
+from solar.client._forms import (
+    box_text,
+    checked,
+    file_of,
+    form_of,
+    hit_of,
+    kind_of,
+    listed,
+    photo_of,
+)
+from solar.errors import SolarError, UsageError, naming_extras
 from solar.index.results import Hit, IndexedPhoto
-from solar.photos import Box, Photo, decode, read_photo
+from solar.photos import Box, Photo
 from solar.typing import Descriptor, Progress
 
 if TYPE_CHECKING:
@@ -77,7 +84,7 @@ class Client:
         answer = self._http.get(f"/api/v1/photos/{number}")
         if answer.status_code == 404:
             raise KeyError(number)
-        return _photo(_checked(answer).json())
+        return photo_of(checked(answer).json())
 
     def info(self) -> dict[str, Any]:
         """What the index holds, as `GET /api/v1/index` says it."""
@@ -116,16 +123,16 @@ class Client:
             UsageError: the service refuses the call, or the token.
             SolarError: it cannot be reached, or fails.
         """
-        asked = _listed(photo)
+        asked = listed(photo)
         boxes = box if isinstance(box, list) else [box] * len(asked)
         if len(boxes) != len(asked):
             raise UsageError(f"{len(boxes)} boxes for {len(asked)} photos: give one for each")
         pairs = list(zip(asked, boxes, strict=True))
         order = ("photo", "url", "id")  # as the service counts them
-        pairs.sort(key=lambda pair: order.index(_kind(pair[0])))
-        data, files = _form(asked)
+        pairs.sort(key=lambda pair: order.index(kind_of(pair[0])))
+        data, files = form_of(asked)
         data |= {
-            "box": [_text(part) for _, part in pairs] if any(boxes) else [],
+            "box": [box_text(part) for _, part in pairs] if any(boxes) else [],
             "not_id": [each for each in not_ if isinstance(each, int)],
             "top": top,
             "rerank": rerank,
@@ -133,9 +140,9 @@ class Client:
             "together": True,
         }
         data |= {} if where is None else {"where": where}
-        files += [_file("not", each) for each in not_ if not isinstance(each, int)]
+        files += [file_of("not", each) for each in not_ if not isinstance(each, int)]
         found = self._ask("POST", "/search", data=data, files=files)
-        return [_hit(each) for each in found["hits"]]
+        return [hit_of(each) for each in found["hits"]]
 
     def describe(self, photo: Photo | int, box: Box | None = None) -> Descriptor:
         """Describe a photo as the index's were: (D,), unit length.
@@ -144,8 +151,8 @@ class Client:
             UsageError: the service refuses the call.
             SolarError: it cannot be reached, or fails.
         """
-        data, files = _form([photo])
-        found = self._ask("POST", "/describe", data=data | {"box": _text(box)}, files=files)
+        data, files = form_of([photo])
+        found = self._ask("POST", "/describe", data=data | {"box": box_text(box)}, files=files)
         return np.array(found["descriptor"], np.float32)
 
     def photos(self, where: str | None = None) -> Iterator[IndexedPhoto]:
@@ -163,7 +170,7 @@ class Client:
             params: dict[str, Any] = {"offset": offset, "limit": _PAGE}
             params |= {} if where is None else {"where": where}
             part = self._ask("GET", "/photos", params=params)["photos"]
-            yield from map(_photo, part)
+            yield from map(photo_of, part)
             offset += len(part)
             if len(part) < _PAGE:
                 return
@@ -184,7 +191,7 @@ class Client:
             UsageError: the service takes no photos, or the token only reads.
             SolarError: it cannot be reached, or the job failed.
         """
-        files = [_file("photo", each) for each in _listed(photos)]
+        files = [file_of("photo", each) for each in listed(photos)]
         return self._wait(self._ask("POST", "/photos", files=files)["job"], progress)
 
     def look_again(self, root: str, progress: Progress | None = None) -> dict[str, Any]:
@@ -235,91 +242,5 @@ class Client:
             raise SolarError(
                 f"{base}: does not answer ({error or type(error).__name__})"
             ) from error
-        answer = _checked(answer)
+        answer = checked(answer)
         return answer.json() if answer.content else None
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    """An answer that is one.
-
-    Raises:
-        UsageError: the call was wrong.
-        IndexLocked: it is to be tried again.
-        SolarError: the service failed.
-    """
-    if answer.is_success:
-        return answer
-    try:
-        words = str(answer.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        words = f"answered {answer.status_code}"
-    if answer.status_code in (429, 503):
-        raise IndexLocked(words)
-    raise (UsageError if answer.status_code < 500 else SolarError)(words)
-
-
-def _kind(photo: Photo | int) -> str:
-    """As what a photo is sent: its content, its number, or its address."""
-    if isinstance(photo, int):
-        return "id"
-    web = isinstance(photo, str) and photo.startswith(("http://", "https://"))
-    return "url" if web else "photo"
-
-
-def _form(asked: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
-    """The fields and the files of some photos."""
-    kinds = [(_kind(each), each) for each in asked]
-    data = {kind: [each for k, each in kinds if k == kind] for kind in ("url", "id")}
-    return data, [_file("photo", each) for kind, each in kinds if kind == "photo"]
-
-
-def _listed(photos: Any) -> list[Any]:
-    return list(photos) if isinstance(photos, list | tuple) else [photos]
-
-
-def _file(field: str, photo: Photo) -> tuple[str, tuple[str, bytes]]:
-    """A photo as a part of a form, as it is where it is a file."""
-    if isinstance(photo, bytes):
-        return field, ("photo", photo)
-    if isinstance(photo, str | os.PathLike):
-        return field, (Path(photo).name, read_photo(Path(photo)))
-    buffer = io.BytesIO()
-    decoded = decode(photo)
-    decoded.image.save(buffer, "PNG")
-    return field, (decoded.name, buffer.getvalue())
-
-
-def _text(box: Box | None) -> str:
-    return "" if box is None else ",".join(f"{edge:g}" for edge in box)
-
-
-def _named(found: dict[str, Any]) -> str:
-    return f"{found['root']}/{found['path']}" if found["root"] else str(found["path"])
-
-
-def _hit(found: dict[str, Any]) -> Hit:
-    return Hit(
-        _named(found),
-        found["score"],
-        found["id"],
-        found.get("inliers"),
-        query=found.get("query") or 0,
-        probability=found.get("probability"),
-    )
-
-
-def _photo(found: dict[str, Any]) -> IndexedPhoto:
-    return IndexedPhoto(
-        id=found["id"],
-        path=_named(found),
-        root=found["root"],
-        sha256=None,
-        size=found["size"],
-        has_features=found["has_features"],
-        reason=found["reason"],
-        taken=found["taken"],
-        gps=None if found["gps"] is None else (found["gps"][0], found["gps"][1]),
-        camera=found["camera"],
-        width=found["width"],
-        height=found["height"],
-    )
