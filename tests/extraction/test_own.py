@@ -89,7 +89,7 @@ def test_a_function_is_an_extractor(photos: Path) -> None:
         (np.zeros(16), "extractor odd: vector 0 is 0, or not finite"),
         (np.full(16, np.nan), "extractor odd: vector 0 is 0, or not finite"),
         (np.ones(15), "extractor odd: a vector of 15 numbers, not 16"),
-        (None, "extractor odd: its function failed: TypeError"),
+        ("a word", "extractor odd: its function failed: ValueError"),
     ],
 )
 def test_what_a_function_gives_is_checked(vector: object, message: str) -> None:
