@@ -1,7 +1,6 @@
-"""What a collection knows, measured: its places, where photos were taken, which are the same.
+"""What a collection knows, measured: its places, and which photos are the same.
 
     python -m benchmarks.collection places WORK PLACES...
-    python -m benchmarks.collection where WORK PLACES...
     python -m benchmarks.collection duplicates WORK FOLDER...
 
 PLACES are folders whose sub-folders are places. Copies and indexes are made in the folder WORK and
@@ -9,12 +8,6 @@ kept there, so that a second call only measures.
 
 places: pairwise precision, recall and F1 of the photos that are put together; beside it those of
 connected components, which one false link joins.
-
-where: copies say where they were taken: each place has a middle somewhere on earth, each photo is a
-normal step of 40 m along both axes from it; a tenth say nothing, one in 25 is somewhere else
-altogether, one in 25 has its hemisphere swapped, and zones of the camera's clock vary. Every third
-photo is held out and asked for; the photos of every fourth place are all asked for, and none of
-them is in the index.
 
 duplicates: every third photo gets copies of all kinds; a copy is found if it is in one group with
 its original, and a pair in a group is right if both were made of one.
@@ -29,19 +22,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps
 
-from solar.collection import duplicates, links_of, places, where
+from solar.collection import duplicates, links_of, places
 from solar.collection._communities import components
-from solar.collection._earth import metres
 from solar.collection.grouping import LIKELY
 from solar.index import Index
 from solar.photos import find_photos, open_photo
 
-Position = tuple[float, float]
-
-STEP = 40.0  # Metres.
 KINDS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "encoded anew": lambda photo: photo,
     "resized by half": lambda photo: photo.resize((photo.width // 2, photo.height // 2)),
@@ -57,7 +45,7 @@ KINDS: dict[str, Callable[[Image.Image], Image.Image]] = {
 def main() -> None:
     """Read the options, make what is missing, measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("places", "where", "duplicates"))
+    parser.add_argument("what", choices=tuple(MEASURES))
     parser.add_argument("work", type=Path)
     parser.add_argument("sets", type=Path, nargs="+")
     options = parser.parse_args()
@@ -104,74 +92,6 @@ def pairwise(labels: Sequence[str], groups: Sequence[Sequence[int]]) -> tuple[fl
 
 def _place_of(path: str, folder: Path) -> str:
     return Path(path).relative_to(folder.resolve()).parts[0]
-
-
-def measure_where(work: Path, folder: Path) -> Iterator[list[str]]:
-    """One row for a set."""
-    copies = work / f"{folder.name}-gps"
-    asked = with_positions(folder, copies)
-    index = indexed(work / f"{folder.name}-gps.index", copies)
-    present, absent, radii, wrong = 0, 0, [], 0
-    right, silent = 0, 0
-    for photo, position in asked:
-        location = where(index, photo).location
-        if position is None:
-            absent += 1
-            silent += location is None
-            continue
-        present += 1
-        if location is not None:
-            radii.append(location.radius)
-            found = np.array([location.latitude, location.longitude])
-            inside = metres(found, np.array(position)) <= location.radius
-            right, wrong = right + int(inside), wrong + int(not inside)
-    middle = f"{np.median(radii):.0f}" if radii else "–"
-    answered = right / max(len(radii), 1)
-    yield [
-        *(folder.name, str(len(index)), str(present), f"{len(radii) / max(present, 1):.1%}"),
-        *(f"{answered:.1%}", f"{right / max(present, 1):.1%}", middle, f"{silent} of {absent}"),
-    ]
-
-
-def with_positions(folder: Path, copies: Path) -> list[tuple[Path, Position | None]]:
-    """Write copies that say where they were taken; returns what to ask for, and where it was.
-
-    The same for every call: files that are there are left as they are.
-    """
-    from tests.collection.holidays import save
-
-    random = np.random.default_rng(16)
-    asked: list[tuple[Path, Position | None]] = []
-    by_place: dict[str, list[Path]] = {}
-    for photo in find_photos(folder):
-        by_place.setdefault(photo.relative_to(folder).parts[0], []).append(photo)
-    for number, (name, photos) in enumerate(sorted(by_place.items())):
-        centre = random.uniform((-60, -180), (60, 180))
-        for position, photo in enumerate(photos):
-            there = _step(centre, random)
-            chance = random.uniform()
-            if number % 4 == 3 or position % 3 == 2:
-                asked.append((photo, None if number % 4 == 3 else there))
-                continue
-            said: Position | None = there
-            if chance < 0.1:
-                said = None
-            elif chance < 0.14:
-                said = tuple(random.uniform((-60, -180), (60, 180)).tolist())
-            elif chance < 0.18:
-                said = (-there[0], there[1])
-            path = copies / name / f"{photo.stem}.jpg"
-            if not path.exists():
-                day = f"2024:{position % 12 + 1:02}:{position % 28 + 1:02} 23:30:00"
-                save(path, open_photo(photo), said, day, quality=95)
-    return asked
-
-
-def _step(centre: np.ndarray, random: np.random.Generator) -> Position:
-    north, east = random.normal(0, STEP, 2)
-    degree = 111_195.0
-    latitude = float(centre[0] + north / degree)
-    return latitude, float(centre[1] + east / degree / np.cos(np.deg2rad(latitude)))
 
 
 def measure_duplicates(work: Path, folder: Path) -> Iterator[list[str]]:
@@ -234,13 +154,6 @@ def _cropped(photo: Image.Image, part: float) -> Image.Image:
 
 MEASURES = {
     "places": (("photos", "places", "found", "precision", "recall", "F1"), measure_places),
-    "where": (
-        (
-            *("indexed", "asked", "answered", "right of answers", "right of asked"),
-            *("median radius, m", "absent: silent"),
-        ),
-        measure_where,
-    ),
     "duplicates": (("copies", "recall", "precision"), measure_duplicates),
 }
 

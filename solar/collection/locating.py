@@ -11,10 +11,13 @@ from solar.collection._earth import metres, middle
 from solar.index import Hit, Index
 from solar.photos import Box, Photo, name_of
 from solar.rerank import CHANCE
-from solar.rerank.geometric import SURE
 
 LOOKED_AT = 50
 """First hits of the search that may prove where a photo was taken."""
+PROVES = 0.95
+"""Probability from which on a hit proves where a photo was taken. Above that of hits that vouch for
+others, for an answer cannot be taken back: the least by which no photo of an absent place was
+answered on landmarks-val, see docs/collection.md."""
 SUPPORT = 0.5
 """Probability from which on a hit counts, once a surer one agrees with it."""
 MAJORITY = 0.6
@@ -120,10 +123,10 @@ def where(index: Index, photo: Photo | int, box: Box | None = None) -> Located:
     hits = index.search(photo, LOOKED_AT + 1, box, rerank=own)
     hits = [hit for hit in hits if hit.id != photo and _vote(hit) >= SUPPORT]
     name = index[photo].path if isinstance(photo, int) else name_of(photo)
-    if not any(_vote(hit) >= SURE for hit in hits):
+    if not any(_vote(hit) >= PROVES for hit in hits):
         return Located(name, None, "no photo of the index surely shows this place")
     known = [(hit, gps) for hit in hits if (gps := index[hit.id].gps) is not None]
-    if not any(_vote(hit) >= SURE for hit, _ in known):
+    if not any(_vote(hit) >= PROVES for hit, _ in known):
         return Located(name, None, "photos show this place, but none says where it was taken")
     return _located(name, known)
 
@@ -141,7 +144,7 @@ def _located(name: str, known: Sequence[tuple[Hit, tuple[float, float]]]) -> Loc
     near = metres(positions[:, None], positions[None]) <= TOGETHER  # (K, K)
     strongest = int((near @ votes).argmax())
     group = np.flatnonzero(near[strongest])
-    if votes[group].sum() < MAJORITY * votes.sum() or votes[group].max() < SURE:
+    if votes[group].sum() < MAJORITY * votes.sum() or votes[group].max() < PROVES:
         places = f"{len(known)} photos of this place were taken, as they say, at different ones"
         return Located(name, None, places)
     latitude, longitude = middle(positions[group])
