@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solar.cli.console import err, keeping, out, progress
+from solar.cli.console import err, keeping, out, progress, ready
+from solar.cli.console import scales as parse_scales
 from solar.cli.options import (
     Device,
     Engine,
@@ -25,6 +26,7 @@ from solar.files import claim_output
 
 if TYPE_CHECKING:
     from solar.extraction import Extractor
+    from solar.extraction.workers import WorkReport
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +59,14 @@ def describe(
             "`solar index --from-shards` makes an index of them.",
         ),
     ] = False,
+    ray: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="With --worker: let so many workers of a Ray cluster do it, by Ray Data; "
+            "RAY_ADDRESS names the cluster, else one is started here. [none]",
+        ),
+    ] = None,
     engine: Engine = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -68,6 +78,7 @@ def describe(
     """
     from solar.extraction.descriptors import is_descriptors_file
     from solar.files.stores import is_address
+    from solar.models.registry import is_named
 
     if worker:
         if to.endswith(".npz") or overwrite:
@@ -82,9 +93,18 @@ def describe(
             overwrite=overwrite,
             made_by=is_descriptors_file,
         )
+    if ray is not None:
+        if not worker:
+            raise UsageError("--ray: add --worker, and a folder or an address as --to")
+        settings = {
+            "model": ready(model) if is_named(model) else str(Path(model).absolute()),
+            **{"engine": engine, "device": device, "precision": precision},
+            **{"image_size": image_size, "scales": parse_scales(scales)},
+        }
+        return _by_ray(settings, photos, to, exclude or (), ray)
     extractor = extractor_of(model, device, precision, image_size, scales, engine=engine)
     made = _together if worker else _alone
-    made(extractor, photos, to, exclude or ())
+    return made(extractor, photos, to, exclude or ())
 
 
 def _alone(extractor: Extractor, photos: Sequence[str], to: str, exclude: Sequence[str]) -> None:
@@ -108,9 +128,24 @@ def _together(extractor: Extractor, photos: Sequence[str], to: str, exclude: Seq
     kept = f"{to} keeps the shards that are whole: the same command goes on with the others"
     with keeping(kept), progress("describing") as show:
         report = describe_together(extractor, photos, to, show, exclude=exclude)
+    _print_shards(report, to, f"here, by {engine_of(extractor)}")
+
+
+def _by_ray(
+    settings: dict[str, Any], photos: Sequence[str], to: str, exclude: Sequence[str], workers: int
+) -> None:
+    from solar.extraction.ray import describe_with_ray
+
+    kept = f"{to} keeps the shards that are whole: the same command goes on with the others"
+    with keeping(kept), progress("describing") as show:
+        report = describe_with_ray(settings, photos, to, show, exclude=exclude, workers=workers)
+    _print_shards(report, to, "now")
+
+
+def _print_shards(report: WorkReport, to: str, how: str) -> None:
     _print_missing(report.left_out, report.failed)
-    here = f"{report.described:,} of them described here, by {engine_of(extractor)}"
-    out.print(f"{to}: all shards of {report.photos:,} photos are there, {here}")
+    described = f"{report.described:,} of them described {how}"
+    out.print(f"{to}: all shards of {report.photos:,} photos are there, {described}")
     out.print(f"  an index of them: solar index --from-shards {to} --to my.index")
 
 
