@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from solar.extraction.shards import open_shards
 from solar.extraction.work import Work, join_work, open_work
 from solar.extraction.workers import SHARD_SIZE, WorkReport, describe_shard
 from solar.files.stores import is_address, local_path
+from solar.files.threads import cores
 from solar.typing import AnyPath, Progress
 
-_RETRIES = 8  # Of a shard, whose workers are lost.
+_OF_RAY = 2  # Logical processors that its own tasks need, or they wait for ever.
 
 
 def describe_with_ray(
@@ -56,7 +58,7 @@ def describe_with_ray(
         UsageError: the shards are of another extraction, or for other photos.
         SolarError: there is no photo, a store cannot be used, or shards are missing at the end.
     """
-    data, ray = _ray()
+    data, ray = _ray(workers * cpus)
     photos, to = [_everywhere(each) for each in photos], _everywhere(to)
     made = open_extractor(**settings).extraction
     work = join_work(to, made, photos, exclude, shard_size)
@@ -66,17 +68,14 @@ def describe_with_ray(
         progress(done, total)
     described, failed = 0, list[str]()
     if missing:
-        shards = data.from_items([{"shard": shard} for shard in missing])
-        shards = shards.repartition(len(missing))
-        results = shards.map_batches(
+        items = [{"shard": shard} for shard in missing]
+        results = data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Worker,
             fn_constructor_args=(dict(settings), photos, to),
             batch_size=1,
-            concurrency=workers,
+            compute=data.ActorPoolStrategy(size=min(workers, len(items))),
             num_cpus=cpus,
             num_gpus=gpus,
-            max_restarts=_RETRIES,
-            max_task_retries=_RETRIES,
         )
         try:
             for row in results.iter_rows():
@@ -120,8 +119,12 @@ def _everywhere(place: AnyPath) -> str:
     return os.fspath(place) if is_address(place) else str(local_path(place).absolute())
 
 
-def _ray() -> tuple[Any, Any]:
-    """Ray Data and Ray, started here unless a cluster is named; nothing is told to its makers."""
+def _ray(processors: float) -> tuple[Any, Any]:
+    """Ray Data and Ray, started here unless a cluster is named; nothing is told to its makers.
+
+    Args:
+        processors: that the workers take; logical ones, so that there may be more than real ones.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -129,5 +132,8 @@ def _ray() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingPackage('this needs ray: pip install "solar-retrieval[ray]"') from error
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, configure_logging=False, log_to_driver=False)
+        here: dict[str, Any] = {"include_dashboard": False}
+        if "RAY_ADDRESS" not in os.environ:
+            here["num_cpus"] = max(cores(), ceil(processors)) + _OF_RAY
+        ray.init(configure_logging=False, log_to_driver=False, **here)
     return ray.data, ray

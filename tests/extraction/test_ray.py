@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,19 +43,35 @@ class Mortal(BytesExtractor):
             yield result
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    ray = pytest.importorskip("ray")
+@pytest.fixture(scope="module", autouse=True)
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Ray, not started yet, and what it tells those who count its users: in our place, and often.
+
+    Its token is not put into the user's folder.
+    """
+    heard = list[str]()
+
+    class Makers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Makers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+        patch.setenv("RAY_USAGE_STATS_REPORT_URL", f"http://127.0.0.1:{server.server_port}/")
+        patch.setenv("RAY_USAGE_STATS_REPORT_INTERVAL_S", "1")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]), prepend=os.pathsep)
-        # More logical processors than a small machine has: else its reading tasks wait for ever.
-        ray.init(num_cpus=6, include_dashboard=False, log_to_driver=False)
-        yield ray
+        ray = pytest.importorskip("ray")  # Which reads some of these at once.
+        yield heard
         ray.shutdown()
+    server.shutdown()
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE"):
+        os.environ.pop(name, None)
 
 
-def test_of_two_workers_one_is_killed(cluster: Any, tmp_path: Path) -> None:
+def test_of_two_workers_one_is_killed(tmp_path: Path) -> None:
     photos, alone, to = (tmp_path / name for name in ("photos", "alone", "together"))
     bytes_album(photos, 48)
     (tmp_path / "notes").mkdir()
@@ -80,7 +98,18 @@ def test_of_two_workers_one_is_killed(cluster: Any, tmp_path: Path) -> None:
     assert describe_with_ray({"model": extractor}, [photos], to, shard_size=4).described == 0
 
 
-def test_what_fails_on_a_worker_is_told(cluster: Any, tmp_path: Path) -> None:
+def test_ray_tells_its_makers_nothing(told: list[str], tmp_path: Path) -> None:
+    """Reports would be due every second, to a server that would note them."""
+    import ray
+    from ray._common.usage import usage_lib
+
+    bytes_album(tmp_path / "photos", 4)
+    describe_with_ray({"model": BytesExtractor()}, [tmp_path / "photos"], tmp_path / "to")
+    assert ray.is_initialized() and not usage_lib.usage_stats_enabled()
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and told == []
+
+
+def test_what_fails_on_a_worker_is_told(tmp_path: Path) -> None:
     bytes_album(tmp_path / "photos", 4)
     settings = {"model": BytesExtractor()}
     to = tmp_path / "to"
