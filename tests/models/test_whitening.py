@@ -30,6 +30,17 @@ def test_pca_gives_uncorrelated_dimensions_of_equal_variance() -> None:
     np.testing.assert_allclose(z.T @ z / len(z), 2 * np.eye(6), atol=1e-9)
 
 
+def test_pca_of_fewer_rows_than_dimensions_is_that_of_their_covariance() -> None:
+    x = np.random.default_rng(1).normal(size=(9, 30)) * np.linspace(1, 3, 30) + 2
+    whitening = Whitening.pca(x)
+    centred = x - x.mean(0)
+    values, axes = np.linalg.eigh(centred.T @ centred / 18)
+    expected = (axes[:, :-9:-1] / np.sqrt(values[:-9:-1])).T
+    assert whitening.projection.shape == (8, 30)
+    signs = np.sign((whitening.projection * expected).sum(1, keepdims=True))
+    np.testing.assert_allclose(signs * whitening.projection, expected, atol=1e-9)
+
+
 @given(st.floats(0, 1))
 def test_attenuated_pca_leaves_the_variances_that_its_power_says(power: float) -> None:
     x = correlated(500)
