@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from solar.files import printable
 from solar.photos import Photo
@@ -14,7 +14,17 @@ from solar.typing import AnyPath, Progress
 from solar.web.html import write_html
 
 if TYPE_CHECKING:
-    from solar.collection import Duplicates, GroupedPhoto, Located, Place, PlacesFound, Proof
+    from solar.collection import (
+        Duplicates,
+        Group,
+        GroupedPhoto,
+        Located,
+        Place,
+        PlacesFound,
+        Proof,
+    )
+
+_G = TypeVar("_G")
 
 SECTIONS = 200
 """At most so many places or groups are shown."""
@@ -104,26 +114,37 @@ def write_places(
         name: of the collection.
         progress: called with the number of places drawn, and of all.
     """
-    sections = []
-    for number, place in enumerate(found.places[:SECTIONS], 1):
-        cover = next(photo for photo in place.photos if photo.id == place.cover)
-        others = [photo for photo in place.photos if photo.id != place.cover]
-        shown = [
-            _picture(photo.path, photo.path, f"{100 * photo.probability:.0f} %", photo.taken or "")
-            for photo in others[:PICTURES]
-        ]
-        text = _when_and_where(place) + _more(len(others), PICTURES, "photos")
-        title = f"{number}. {len(place.photos)} photos"
-        drawn = _picture(cover.path, cover.path, "cover", cover.taken or "", "query")
-        sections.append(Section(title, text, shown, drawn))
-        if progress is not None:
-            progress(number, min(len(found.places), SECTIONS))
+    sections = _drawn(found.places, _place, progress)
     lead = (
         f"{len(found.places):,} places of several photos, {len(found.alone):,} photos alone. "
         "A percentage says how probable it is that a photo shows the place of another here."
         + _more(len(found.places), SECTIONS, "places")
     )
     _write(path, f"The places of {printable(name)}", lead, sections)
+
+
+def _drawn(
+    groups: Sequence[_G], draw: Callable[[int, _G], Section], progress: Progress | None
+) -> list[Section]:
+    """The first of many groups, drawn one after the other."""
+    sections = []
+    for number, group in enumerate(groups[:SECTIONS], 1):
+        sections.append(draw(number, group))
+        if progress is not None:
+            progress(number, min(len(groups), SECTIONS))
+    return sections
+
+
+def _place(number: int, place: Place) -> Section:
+    cover = next(photo for photo in place.photos if photo.id == place.cover)
+    others = [photo for photo in place.photos if photo.id != place.cover]
+    shown = [
+        _picture(photo.path, photo.path, f"{100 * photo.probability:.0f} %", photo.taken or "")
+        for photo in others[:PICTURES]
+    ]
+    text = _when_and_where(place) + _more(len(others), PICTURES, "photos")
+    drawn = _picture(cover.path, cover.path, "cover", cover.taken or "", "query")
+    return Section(f"{number}. {len(place.photos)} photos", text, shown, drawn)
 
 
 def _when_and_where(place: Place) -> str:
@@ -150,25 +171,24 @@ def write_duplicates(
         name: of the collection.
         progress: called with the number of groups drawn, and of all.
     """
-    sections = []
-    for number, group in enumerate(found.groups[:SECTIONS], 1):
-        first, *others = group.photos
-        cover = _picture(first.path, first.path, "keep", _size(first), "right")
-        shown = [
-            _picture(each.path, each.path, each.same.how if each.same else "", _size(each))
-            for each in others[:PICTURES]
-        ]
-        title = f"{number}. The same {group.rung}"
-        text = f"{group.why[0].upper()}{group.why[1:]}." + _more(len(others), PICTURES, "photos")
-        sections.append(Section(title, text, shown, cover))
-        if progress is not None:
-            progress(number, min(len(found.groups), SECTIONS))
+    sections = _drawn(found.groups, _group, progress)
     more = sum(len(group.photos) - 1 for group in found.groups)
     lead = (
         f"{len(found.groups):,} groups, with {more:,} photos beside the ones to keep. Nothing was "
         "deleted." + _more(len(found.groups), SECTIONS, "groups")
     )
     _write(path, f"Photos of {printable(name)} that are the same", lead, sections)
+
+
+def _group(number: int, group: Group) -> Section:
+    first, *others = group.photos
+    cover = _picture(first.path, first.path, "keep", _size(first), "right")
+    shown = [
+        _picture(each.path, each.path, each.same.how if each.same else "", _size(each))
+        for each in others[:PICTURES]
+    ]
+    text = f"{group.why[0].upper()}{group.why[1:]}." + _more(len(others), PICTURES, "photos")
+    return Section(f"{number}. The same {group.rung}", text, shown, cover)
 
 
 def _size(photo: GroupedPhoto) -> str:

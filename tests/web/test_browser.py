@@ -322,13 +322,19 @@ def test_the_map_is_looked_through_and_clicked(page: Page) -> None:
     expect(plane).to_be_visible()
 
 
-def test_places_are_waited_for_and_looked_at_closer(page: Page) -> None:
-    page.get_by_role("button", name="Places").click()
+def _look_closer(page: Page) -> Locator:
+    """At a photo of the first place."""
+    page.get_by_role("button", name="Places", exact=True).click()
     expect(page.get_by_text(re.compile(r"places? seen in more than one photo"))).to_be_visible()
     page.get_by_role("radio", name="Look closer").click()
-    _keep(page, "places-light")
     page.get_by_role("button", name=re.compile("Look closer at photo")).first.click()
     dialog = page.get_by_role("dialog")
+    expect(dialog.locator("img")).not_to_have_js_property("naturalWidth", 0)
+    return dialog
+
+
+def test_places_are_waited_for_and_looked_at_closer(page: Page) -> None:
+    dialog = _look_closer(page)
     dialog.get_by_role("radio", name="Attention").click()
     expect(dialog.locator(".layer[data-state=shown]")).to_be_visible()
     _keep(page, "look-closer-light")
@@ -436,6 +442,18 @@ def test_it_fits_a_phone(browser: Browser, service: Server) -> None:
         _open(page, 1)
         fits()
         _keep(page, "phone-matches-dark")
+        page.keyboard.press("Escape")
+        _look_closer(page)
+        fits()
+        _keep(page, "phone-look-closer-dark")
+        page.keyboard.press("Escape")
+        fits()
+        _keep(page, "phone-places-dark")
+        for view in ("Map", "Index"):
+            page.get_by_role("button", name=view, exact=True).click()
+            page.wait_for_load_state("networkidle")
+            fits()
+            _keep(page, f"phone-{view.lower()}-dark")
     assert not faults
 
 
@@ -471,6 +489,12 @@ def test_axe_has_nothing_serious_to_say(browser: Browser, service: Server, schem
         if scheme == "dark":
             _keep(page, "matches-dark")
         page.keyboard.press("Escape")
+        _look_closer(page)
+        look("a photo looked at closer")
+        if scheme == "dark":
+            _keep(page, "look-closer-dark")
+        page.keyboard.press("Escape")
+        look("Places")
         for view in ("Map", "Index"):
             page.get_by_role("button", name=view, exact=True).click()
             page.wait_for_load_state("networkidle")
