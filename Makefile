@@ -15,7 +15,7 @@ demo: .venv-demo/installed
 	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not milvus and not ray and not exhaustive and not browser"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not milvus and not ray and not exhaustive and not browser and not sfm"
 
 page: page/node_modules/installed
 	cd page && npm run --silent check && npm run --silent test && npm run --silent build

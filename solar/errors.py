@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 _NAMED = 5
 
@@ -68,6 +69,8 @@ _EXTRAS = {
     "timm": "timm",
     "huggingface_hub": "hub",
     "h5py": "h5",
+    "pyarrow": "parquet",
+    "pycolmap": "sfm",
 }
 
 
@@ -77,6 +80,16 @@ def about_import(error: ImportError) -> MissingPackage | None:
     if extra is None:
         return None
     return MissingPackage(f'this needs {error.name}: pip install "solar-retrieval[{extra}]"')
+
+
+def require_package(name: str) -> None:
+    """Refuse, before the work begins, what another process will need; nothing is imported.
+
+    Raises:
+        MissingPackage: it is not installed; says what to install.
+    """
+    if find_spec(name) is None:
+        raise about_import(ImportError(name, name=name)) or ImportError(name, name=name)
 
 
 @contextmanager

@@ -53,5 +53,5 @@ def test_the_commands_run(folder: Path) -> None:
 
 def test_every_command_of_the_table_exists() -> None:
     rows = re.findall(r"^\| (`solar .*?) \|", README.read_text(), re.M)
-    named_ones = {word for row in rows for word in re.findall(r"`(?:solar )?(\w+)", row)}
+    named_ones = {word for row in rows for word in re.findall(r"`(?:solar )?(\w[\w-]*)", row)}
     assert named_ones == set(COMMANDS)

@@ -35,6 +35,7 @@ COMMANDS = {
     "describe": ("describe", "Write what a network says of photos into a NumPy file."),
     "attend": ("attend", "Show to which other positions of a photo one position attends."),
     "match": ("match", "Say whether two photos show the same place, and draw what they share."),
+    "export-hloc": ("export_hloc", "Write pairs, features and matches for hloc and COLMAP."),
     "bench": ("bench", "Measure this machine: photos per second, and which options to use."),
     "models": ("models", "List the named models."),
     "convert": ("models", "Turn a published .pth file into a model folder, or back."),

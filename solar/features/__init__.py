@@ -7,6 +7,7 @@ from solar.features.extractor import (
     FeatureExtractor,
     FeaturesOf,
     features_of_one,
+    frame_of,
     open_feature_extractor,
 )
 from solar.features.features import Features
@@ -27,6 +28,7 @@ __all__ = [
     "PatchDescriptor",
     "SiftDetector",
     "features_of_one",
+    "frame_of",
     "open_descriptor",
     "open_detector",
     "open_feature_extractor",

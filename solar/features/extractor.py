@@ -156,8 +156,7 @@ class KeypointExtractor:
         descriptors = seen.descriptors
         if len(descriptors) == 0:
             descriptors = np.empty((0, self.extraction.dimensions), np.float32)
-        frame = WHOLE if box is None else _frame(box, *seen.size)
-        bits = self.extraction.bits
+        frame, bits = frame_of(box, seen.size), self.extraction.bits
         return Features.of(seen.keypoints, descriptors, seen.shape, frame, bits=bits)
 
 
@@ -212,9 +211,11 @@ def see(
     return SeenPhoto(found, descriptor(copy, found), copy.shape, size)
 
 
-def _frame(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
-    """The part of a photo inside a box, as parts of its sides."""
-    x1, y1, x2, y2 = box
+def frame_of(box: Box | None, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """What of a photo of some size (width, height) lies in a box: x1, y1, x2, y2 as parts of it."""
+    if box is None:
+        return WHOLE
+    (x1, y1, x2, y2), (width, height) = box, size
     return max(x1, 0) / width, max(y1, 0) / height, min(x2 / width, 1), min(y2 / height, 1)
 
 

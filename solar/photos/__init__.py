@@ -2,7 +2,7 @@
 
 from solar.photos._budget import MAX_MEMORY
 from solar.photos._sniff import decoder_came
-from solar.photos.decode import MAX_ASPECT, MIN_SIDE, decode_photo, size_of
+from solar.photos.decode import MAX_ASPECT, MIN_SIDE, decode_photo, size_and_turn_of, size_of
 from solar.photos.find import EXCLUDED, SUFFIXES, Found, find_photos, look_for_photos
 from solar.photos.photo import (
     AsStored,
@@ -40,5 +40,6 @@ __all__ = [
     "prepare",
     "read_photo",
     "require_sizes",
+    "size_and_turn_of",
     "size_of",
 ]

@@ -111,6 +111,11 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
         DecoderMissing: a decoder must be installed.
         PhotoError: it is no photo, or its head is damaged.
     """
+    return size_and_turn_of(data, name)[0]
+
+
+def size_and_turn_of(data: bytes, name: str) -> tuple[tuple[int, int], int]:
+    """See `size_of`; and the EXIF orientation, 1 to 8, by which it would be turned upright."""
     kind = kind_of(data)
     if kind is None:
         raise PhotoError(why_unsupported(data), name)
@@ -118,7 +123,7 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
         need_decoder(kind)
         opener = _OPENERS.get(kind)
         source = opener(data) if opener else with_pillow(data, kind)
-        return source.size
+        return source.size, source.turn
 
 
 def finish_image(photo: Image.Image, name: str, *, turned: bool = True) -> Image.Image:
