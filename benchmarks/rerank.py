@@ -29,7 +29,7 @@ from solar.datasets import LabelledSet, open_dataset, open_folder
 from solar.datasets.ground_truth import GroundTruth, Query
 from solar.evaluation.report import Report, percent
 from solar.evaluation.report.compare import paired_bootstrap
-from solar.evaluation.retrieval import DescribedSet, score
+from solar.evaluation.retrieval import DescribedSet, score, search
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
 from solar.evaluation.retrieval.described import describe_set
@@ -157,7 +157,7 @@ def print_table(
         asked.append((f"database augmented by {count}", moved, "none"))
     for label, data, name in asked:
         chain = parse_rerank(name, features=True)
-        report = score(data.described, chain, features=data.features)
+        report = score(search(data.described, chain, features=data.features))
         if first is None:
             first = report
             heads = " | ".join(f"mAP {protocol} | gain" for protocol in report.results)

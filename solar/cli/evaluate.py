@@ -1,8 +1,8 @@
-"""solar eval: retrieval measured as the field measures it."""
+"""solar eval: retrieval measured as the field measures it: describe, search, score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +30,7 @@ from solar.errors import UsageError
 
 if TYPE_CHECKING:
     from solar.datasets import LabelledSet
+    from solar.evaluation.report.report import Report
     from solar.extraction import Extractor
 
 app = typer.Typer(
@@ -66,6 +67,16 @@ Local = Annotated[
 Distractors = Annotated[
     Path | None, typer.Option(help="Shards made by eval extract-distractors. [none]")
 ]
+At = Annotated[
+    str | None,
+    typer.Option(help="As 1,5,10: k of precision and recall. [those of the benchmark]"),
+]
+Cut = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="mAP of the first so many places, as mAP@100. [that of the benchmark]"
+    ),
+]
 BadPhotos = Annotated[
     str,
     typer.Option(help="Photos that cannot be used: stop before the work, or skip them and say so."),
@@ -84,14 +95,15 @@ def register(parent: typer.Typer) -> None:
         epilog="Example: solar eval extract-distractors photos/ --to shards/ --part 0 --parts 4",
     )(extract_distractors)
     app.command("compare", epilog="Example: solar eval compare runs/a runs/b")(compare)
-    from solar.cli import evaluate_patches
+    from solar.cli import eval_benchmarks, evaluate_patches
 
+    eval_benchmarks.register(app)
     evaluate_patches.register(app)
     parent.add_typer(app, name="eval")
 
 
 @dataclass(frozen=True)
-class _Extracting:
+class Extracting:
     """The options of how photos are described, for each command in `with_options`."""
 
     model: Model = "solar-r18"
@@ -113,7 +125,7 @@ class _Extracting:
 
 
 @dataclass(frozen=True)
-class _Measuring(_Extracting):
+class Measuring(Extracting):
     """Those of how retrieval is measured."""
 
     to: To = None
@@ -121,12 +133,14 @@ class _Measuring(_Extracting):
     local: Local = None
     distractors: Distractors = None
     dimensions: Dimensions = None
+    at: At = None
+    map_at: Cut = None
     bad_photos: BadPhotos = "stop"
     overwrite: Overwrite = False
     as_json: AsJson = False
 
 
-@with_options(_Measuring)
+@with_options(Measuring)
 def revisited(
     dataset: Annotated[
         str, typer.Option(help="oxford5k, paris6k, roxford5k, rparis6k, or a folder.")
@@ -136,37 +150,37 @@ def revisited(
     ] = None,
     crop: Annotated[bool, typer.Option(help="Crop queries to their boxes.")] = True,
     *,
-    options: _Measuring,
+    options: Measuring,
 ) -> None:
     """Measure by the protocols of Revisited Oxford and Paris, or the old ones."""
     from solar.datasets import open_dataset
 
-    _evaluate(open_dataset(dataset, root), options, crop=crop)
+    evaluate_set(open_dataset(dataset, root), options, crop=crop)
 
 
-@with_options(_Measuring, decoding="draft", bad_photos="skip")
+@with_options(Measuring, decoding="draft", bad_photos="skip")
 def folder(
     photos: Annotated[Path, typer.Argument(help="Sub-folders are places.")],
     pairs: Annotated[
         Path | None, typer.Option(help="CSV with the columns query and positive, instead. [none]")
     ] = None,
     *,
-    options: _Measuring,
+    options: Measuring,
 ) -> None:
     """Measure on any folder of places, each photo a query in turn, or on pairs of photos."""
     from solar.datasets import open_folder
 
-    _evaluate(open_folder(photos, pairs), options)
+    evaluate_set(open_folder(photos, pairs), options)
 
 
-@with_options(_Extracting)
+@with_options(Extracting)
 def extract_distractors(
     photos: Annotated[Path, typer.Argument(help="Folder of the distractors' photos.")],
     to: Annotated[Path, typer.Option(help="Folder of the shards.")],
     part: Annotated[int, typer.Option(min=0, help="This machine's part, from 0.")] = 0,
     parts: Annotated[int, typer.Option(min=1, help="Machines that share the work.")] = 1,
     *,
-    options: _Extracting,
+    options: Extracting,
 ) -> None:
     """Describe distractors into float16 shards; resumes, and divides over machines."""
     from solar.evaluation.retrieval import distractors
@@ -205,15 +219,34 @@ def compare(
         typer.echo(found.to_markdown())
 
 
-def _evaluate(photos: LabelledSet, options: _Measuring, *, crop: bool = True) -> None:
+def told_by(photos: LabelledSet, at: str | None, cut: int | None) -> LabelledSet:
+    """The same, told by other figures, where such are asked for."""
+    truth = photos.ground_truth
+    figures = truth.figures
+    if at is not None:
+        figures = replace(figures, at=whole_numbers(at, "--at"))
+    if cut is not None:
+        figures = replace(figures, cut=cut)
+    return replace(photos, ground_truth=replace(truth, figures=figures))
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Whole numbers of an option, commas between."""
+    values = numbers(text, option)
+    if any(value != int(value) for value in values):
+        raise UsageError(f"{option} {text}: expected whole numbers")
+    return tuple(map(int, values))
+
+
+def evaluate_set(photos: LabelledSet, options: Measuring, *, crop: bool = True) -> None:
     """What was opened before anything that takes time, measured."""
     from solar.evaluation.retrieval import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
-    extractor, text = options.open(), options.dimensions
-    wanted = () if text is None else numbers(text, "--dimensions")
-    if any(value != int(value) for value in wanted):
-        raise UsageError(f"--dimensions {text}: expected whole numbers")
+    photos = told_by(photos, options.at, options.map_at)
+    text = options.dimensions
+    wanted = () if text is None else whole_numbers(text, "--dimensions")
+    extractor = options.open()
     to = options.to or default_folder(photos, extractor.extraction, crop)
     with progress("describing") as show:
         report = evaluate(
@@ -224,15 +257,21 @@ def _evaluate(photos: LabelledSet, options: _Measuring, *, crop: bool = True) ->
             rerank=options.rerank,
             local=options.local and open_feature_extractor(options.local, options.device),
             distractors=options.distractors,
-            dimensions=tuple(map(int, wanted)),
+            dimensions=wanted,
             bad_photos=options.bad_photos,
             overwrite=options.overwrite,
             progress=show,
         )
     for reason in report.skipped:
         err.print(f"skipped {reason}")
-    if options.as_json:
+    show_report(report, to / "report.html", as_json=options.as_json)
+
+
+def show_report(report: Report, path: Path | None, *, as_json: bool) -> None:
+    """Print a report, and where it is."""
+    if as_json:
         print_json(report.to_json())
-    else:
-        typer.echo(report.to_markdown())
-        out.print(f"report: {to / 'report.html'}")
+        return
+    typer.echo(report.to_markdown())
+    if path is not None:
+        out.print(f"report: {path}")

@@ -1,7 +1,15 @@
 """Data sets: readers of published ones, which check what they read, and photos made anew."""
 
 from solar.datasets.folder import open_folder, open_labelled
-from solar.datasets.ground_truth import GroundTruth, Query
+from solar.datasets.ground_truth import Figures, GroundTruth, Query
 from solar.datasets.photos import LabelledSet, open_dataset
 
-__all__ = ["GroundTruth", "LabelledSet", "Query", "open_dataset", "open_folder", "open_labelled"]
+__all__ = [
+    "Figures",
+    "GroundTruth",
+    "LabelledSet",
+    "Query",
+    "open_dataset",
+    "open_folder",
+    "open_labelled",
+]

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.errors import SolarError
+from solar.errors import SolarError, UsageError
 from solar.files import cut, read_json, shown
 from solar.files.pickles import load_plain
 from solar.photos import Box
@@ -50,6 +50,29 @@ class Query:
         return np.sort(np.concatenate(list(self.labels.values())))
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Which figures a benchmark is told by.
+
+    Attributes:
+        at: k of precision and recall at k.
+        cut: average precision of a query looks at the first so many places, as mAP@k has it; None
+            for all, by the trapezoidal rule of revisitop.
+        every: a query without positives is one that finds none; else it is in no mean.
+    """
+
+    at: tuple[int, ...] = (1, 5, 10)
+    cut: int | None = None
+    every: bool = False
+
+    def __post_init__(self) -> None:
+        for k in (*self.at, *([] if self.cut is None else [self.cut])):
+            if not 1 <= k <= 1 << 30:
+                raise UsageError(f"{k} places: use 1 or more")
+        if not self.at or len(set(self.at)) != len(self.at):
+            raise UsageError("precision and recall are told at one k or more, each once")
+
+
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
     """A data set's lists of names and the labels of its queries.
@@ -58,11 +81,13 @@ class GroundTruth:
         dataset: its name, such as ``roxford5k``.
         database: names of the database photos; labels are positions in it.
         queries: at least one, all in the same layout.
+        figures: that it is told by.
     """
 
     dataset: str
     database: tuple[str, ...]
     queries: tuple[Query, ...]
+    figures: Figures = Figures()
 
     @property
     def layout(self) -> tuple[str, ...]:

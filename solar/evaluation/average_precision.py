@@ -33,6 +33,29 @@ def average_precision(places: npt.ArrayLike, positives: int) -> float:
     return float((left + (found + 1) / (at + 1)).sum() / (2 * positives))
 
 
+def average_precision_at(places: npt.ArrayLike, positives: int, cut: int) -> float:
+    """Average precision of the first places alone, as mAP@k has it (Google Landmarks v2, ILIAS).
+
+    The sum of the precisions at the positives among the first `cut`, over the most that there can
+    be: with the j-th positive found at the 0-based place p_j
+
+        AP@k = 1 / min(positives, k) * sum over p_j < k of j / (p_j + 1)
+
+    Args:
+        places: (K,) of the positives found, rising.
+        positives: how many there are, found or not; at least K.
+        cut: k.
+
+    Returns:
+        AP, 0 to 1; 0 without positives.
+    """
+    at = np.asarray(places, np.float64)
+    at = at[at < cut]
+    if positives == 0 or at.size == 0:
+        return 0.0
+    return float((np.arange(1, len(at) + 1) / (at + 1)).sum() / min(positives, cut))
+
+
 def ranked_average_precision(
     distances: npt.NDArray[np.floating[Any]], correct: npt.ArrayLike, positives: int
 ) -> float:

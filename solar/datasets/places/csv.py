@@ -102,7 +102,7 @@ def _add_google(
     photos: Path,
     problems: Problems,
 ) -> None:
-    column, landmark, nested = header.index("id"), header.index("landmark_id"), _nested(photos)
+    column, landmark, nested = header.index("id"), header.index("landmark_id"), is_nested(photos)
     for row, fields in rows:
         name = fields[column]
         if fields[landmark].lower() == "none":
@@ -110,7 +110,7 @@ def _add_google(
             continue
         try:
             place = _landmark(fields[landmark])
-            builder.add(_google_path(name, nested), place, row, boxes.get(name))
+            builder.add(google_path(name, nested), place, row, boxes.get(name))
         except ValueError as error:
             problems.add(source, row, str(error))
 
@@ -123,13 +123,17 @@ def _add_clean(
     photos: Path,
     problems: Problems,
 ) -> None:
-    landmark, images, nested = header.index("landmark_id"), header.index("images"), _nested(photos)
+    landmark, images, nested = (
+        header.index("landmark_id"),
+        header.index("images"),
+        is_nested(photos),
+    )
     for row, fields in rows:
         try:
             place = _landmark(fields[landmark])
             if not fields[images]:
                 raise ValueError("the landmark has no images")
-            for path in [_google_path(name, nested) for name in fields[images].split()]:
+            for path in [google_path(name, nested) for name in fields[images].split()]:
                 builder.add(path, place, row)
         except ValueError as error:
             problems.add(source, row, str(error))
@@ -141,13 +145,22 @@ def _landmark(text: str) -> str:
     return text
 
 
-def _google_path(name: str, nested: bool) -> str:
+def google_path(name: str, nested: bool) -> str:
+    """Where a photo of Google Landmarks lies below its folder.
+
+    Args:
+        name: its id.
+        nested: in folders named after its first three letters.
+
+    Raises:
+        ValueError: it is no id.
+    """
     if not _ID.fullmatch(name):
         raise ValueError(f"{shown(name)} is not the id of a photo")
     return f"{name[0]}/{name[1]}/{name[2]}/{name}.jpg" if nested else f"{name}.jpg"
 
 
-def _nested(photos: Path) -> bool:
+def is_nested(photos: Path) -> bool:
     """Whether photos lie in folders named after the first three letters of their ids."""
     return any((photos / letter).is_dir() for letter in "0123456789abcdef")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from solar.errors import SolarError
 from solar.evaluation.report.published import published_maps
-from solar.evaluation.report.table import Table, percent
+from solar.evaluation.report.table import Table, figure, percent
 from solar.evaluation.report.writing import JSON, write_files
 from solar.files import MEGABYTE, read_json, shown
 from solar.typing import AnyPath
@@ -34,6 +34,15 @@ _FIGURE_WORDS = {
     "queries": "that have positives: the others are in no mean",
     "query left out": "a query that is itself in the database does not count in its own ranking",
 }
+_CUT_WORDS = (
+    "mean over queries of the precisions at the positives among the first k, summed, over the "
+    "lesser of k and the number of positives"
+)
+_FOUR = 4
+_NS_WORDS = (
+    "of the four photos of the query's object, itself among them, how many are among the "
+    "first four, on average: 4 at most (Nistér, Stewénius)"
+)
 _SETTING_WORDS = {
     "crop": "queries are cut to their boxes",
     "whitening": "digest of one that is applied after the model; None: only what the model has of "
@@ -50,9 +59,9 @@ class Result:
 
     Attributes:
         map: mean average precision, 0 to 1; None where no query has positives.
-        mp_at: mean precision at 1, 5 and 10, k being at most the place of the last positive.
-        p_at: mean precision at 1, 5 and 10.
-        recall_at: share of the queries with a positive among the first 1, 5 and 10.
+        mp_at: mean precision at each k, k being at most the place of the last positive.
+        p_at: mean precision at each k.
+        recall_at: share of the queries with a positive among the first k.
         ap: per query; None where it has no positives.
         precision: mean interpolated precision at recall 0, 0.01, …, 1.
     """
@@ -150,19 +159,27 @@ class Report:
     def tables(self) -> list[Table]:
         """The figures, published ones, and those by dimension if they were asked for."""
         names, ks = list(self.results), list(next(iter(self.results.values())).mp_at)
+        cut = self.protocol.get("cut")
+        mean = "mAP" if cut is None else f"mAP@{cut}"
         heads = [f"{word}@{k}" for word in ("mP", "P", "R") for k in ks]
+        four = ["N-S"] if _FOUR in ks else []
         rows = [
             [
                 name,
                 percent(result.map),
+                *(figure(_times_four(result.p_at[_FOUR])) for _ in four),
                 *(percent(getattr(result, by)[k]) for by in _BY_K for k in ks),
                 str(sum(ap is not None for ap in result.ap)),
             ]
             for name, result in self.results.items()
         ]
-        words = {name: _PROTOCOL_WORDS[name] for name in names} | _FIGURE_WORDS
-        found = [Table(["protocol, %", "mAP", *heads, "queries"], rows, words)]
-        maps = [f"mAP {name}" for name in names]
+        words = {name: _PROTOCOL_WORDS[name] for name in names}
+        words |= _FIGURE_WORDS if cut is None else {mean: _CUT_WORDS} | _FIGURE_WORDS
+        words |= {"N-S": _NS_WORDS} if four else {}
+        if cut is not None:
+            del words["mAP"]
+        found = [Table(["protocol, %", mean, *four, *heads, "queries"], rows, words)]
+        maps = [f"{mean} {name}" for name in names]
         if known := published_maps(self.published_as()):
             own = [percent(result.map) for result in self.results.values()]
             rows = [[str(self.protocol.get("model")), *own, "this report"]]
@@ -235,6 +252,10 @@ def parse_report(raw: Any, path: Path) -> Report:
 def number(value: float) -> float | None:
     """A figure for JSON, which has no NaN."""
     return None if math.isnan(value) else float(value)
+
+
+def _times_four(precision: float | None) -> float | None:
+    return None if precision is None else _FOUR * precision
 
 
 def _results(raw: Mapping[str, Any]) -> dict[str, Result]:

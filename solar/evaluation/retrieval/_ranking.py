@@ -19,6 +19,7 @@ from solar.typing import Descriptor, Descriptors, Ids
 
 SHOWN = 10
 """First places that are always known."""
+_AT_ONCE = 2048  # queries
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +120,21 @@ class Ranked:
         self, views: Sequence[_View], descriptors: Sequence[Descriptor], top: int
     ) -> list[Ranking]:
         dimensions = views[0].dimensions
-        blocks = () if self.shards is None else self.shards.blocks()
-        return rank(
-            np.stack(descriptors),
-            cut(self.described.database, dimensions),
-            [self.described.ground_truth.queries[view.row].labelled for view in views],
-            (cut(block, dimensions) for block in blocks),
-            top=top,
-        )
+        database = cut(self.described.database, dimensions)
+        # Distractors are read once, for all queries; without any, fewer at once take less time.
+        at_once = _AT_ONCE if self.shards is None else len(views)
+        found: list[Ranking] = []
+        for start in range(0, len(views), at_once):
+            part = slice(start, start + at_once)
+            blocks = () if self.shards is None else self.shards.blocks()
+            found += rank(
+                np.stack(descriptors[part]),
+                database,
+                [self.described.ground_truth.queries[view.row].labelled for view in views[part]],
+                (cut(block, dimensions) for block in blocks),
+                top=top,
+            )
+        return found
 
 
 class _SearchAsked(Exception):

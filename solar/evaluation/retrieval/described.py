@@ -193,7 +193,7 @@ def _without(photos: LabelledSet, good: NDArray[np.int64], asked: NDArray[np.int
     ]
     names = tuple(truth.database[number] for number in good.tolist())
     return LabelledSet(
-        GroundTruth(truth.dataset, names, tuple(queries)),
+        GroundTruth(truth.dataset, names, tuple(queries), truth.figures),
         [photos.database[number] for number in good.tolist()],
         [photos.queries[number] for number in asked.tolist()],
         photos.stored,

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from solar.datasets.ground_truth import CLASSIC, REVISITED, Query
+from solar.datasets.ground_truth import CLASSIC, REVISITED, Figures, Query
 from solar.errors import UsageError
-from solar.evaluation.average_precision import average_precision
+from solar.evaluation.average_precision import average_precision, average_precision_at
 from solar.ranking import Ranking
 from solar.typing import Ids
-
-KAPPAS = (1, 5, 10)
 
 # By protocol: the labels to be found, and the labels taken out of the ranking.
 Protocols = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
@@ -38,10 +36,10 @@ class Score:
 
     Attributes:
         map: mean of ``ap`` over the queries that have positives, 0 to 1; NaN where none has any.
-        ap: (Q,) average precision; NaN where a query has no positives.
-        mp_at: mean precision at 1, 5 and 10, k being at most the place of the last positive.
-        p_at: mean precision at 1, 5 and 10.
-        recall_at: share of the queries with a positive among the first 1, 5 and 10.
+        ap: (Q,) average precision; NaN where a query has no positives and is in no mean.
+        mp_at: mean precision at each k, k being at most the place of the last positive.
+        p_at: mean precision at each k.
+        recall_at: share of the queries with a positive among the first k.
         places: per query, the 0-based places of the positives found, ignored photos taken out.
         wanted: (Q,) how many positives each query has.
     """
@@ -55,16 +53,20 @@ class Score:
     wanted: Ids
 
 
-def score_rankings(rankings: Sequence[Ranking], queries: Sequence[Query]) -> dict[str, Score]:
+def score_rankings(
+    rankings: Sequence[Ranking], queries: Sequence[Query], figures: Figures | None = None
+) -> dict[str, Score]:
     """Score rankings by each protocol that the labels allow.
 
     Args:
         rankings: one per query. A positive whose place is not known counts as never found, as in
             the published code.
         queries: their labels.
+        figures: that are told; None for those of Revisited Oxford and Paris.
     """
+    told = figures or Figures()
     return {
-        protocol: _score(rankings, queries, positive, ignored)
+        protocol: _score(rankings, queries, positive, ignored, told)
         for protocol, (positive, ignored) in PROTOCOLS[tuple(queries[0].labels)].items()
     }
 
@@ -128,6 +130,7 @@ def _score(
     queries: Sequence[Query],
     positive: Iterable[str],
     ignored: Iterable[str],
+    figures: Figures,
 ) -> Score:
     places, wanted = [], []
     for ranking, query in zip(rankings, queries, strict=True):
@@ -136,16 +139,21 @@ def _score(
         found = ranking.places_of(sought)
         places.append(found - np.searchsorted(left_out, found))
         wanted.append(len(sought))
+    cut, at = figures.cut, figures.at
+    none = 0.0 if figures.every else np.nan
     ap = np.array(
-        [average_precision(p, n) if n else np.nan for p, n in zip(places, wanted, strict=True)]
+        [
+            none if not n else average_precision_at(p, n, cut) if cut else average_precision(p, n)
+            for p, n in zip(places, wanted, strict=True)
+        ]
     )
-    counted = [p for p, n in zip(places, wanted, strict=True) if n]
+    counted = [p for p, n in zip(places, wanted, strict=True) if n or figures.every]
     return Score(
         map=_mean(ap[~np.isnan(ap)]),
         ap=ap,
-        mp_at={k: _mean([precision_at(p, k) for p in counted]) for k in KAPPAS},
-        p_at={k: _mean([float((p < k).sum() / k) for p in counted]) for k in KAPPAS},
-        recall_at={k: _mean([float((p < k).any()) for p in counted]) for k in KAPPAS},
+        mp_at={k: _mean([precision_at(p, k) for p in counted]) for k in at},
+        p_at={k: _mean([float((p < k).sum() / k) for p in counted]) for k in at},
+        recall_at={k: _mean([float((p < k).any()) for p in counted]) for k in at},
         places=tuple(places),
         wanted=np.array(wanted, np.int64),
     )

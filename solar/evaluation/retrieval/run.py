@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,58 +114,106 @@ def evaluate(
         features = features_of_set(
             maker, described.photos, crop=crop, turned=turned, progress=progress
         )
-    report = score(
+    found = search(
         described, chain, features=features, distractors=distractors, dimensions=dimensions
     )
+    report = score(found)
     report.write(folder)
     if page:
         write_page(report, folder, described.photos, crop=crop)
     return report
 
 
-def score(
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What was found for the queries of a data set.
+
+    Attributes:
+        truth: what they should find, and the figures to tell.
+        rankings: one per query; ids are positions in the database, those of distractors count on
+            from it.
+        protocol: how they were made, for the report.
+        by_dimension: rankings by the first so many dimensions of each descriptor.
+        skipped: a line for each photo that could not be used.
+    """
+
+    truth: GroundTruth
+    rankings: Sequence[Ranking]
+    protocol: Mapping[str, object]
+    by_dimension: Mapping[int, Sequence[Ranking]] = field(default_factory=dict)
+    skipped: Sequence[str] = ()
+
+
+def search(
     described: DescribedSet,
     chain: Sequence[Reranker] = (),
     *,
     features: FeaturesOfSet | None = None,
     distractors: AnyPath | None = None,
     dimensions: Sequence[int] = (),
-) -> Report:
-    """Rank and score what was described.
+) -> Searched:
+    """The second step: rank what was described.
 
     Args:
         described: descriptors and ground truth.
         chain: ways to re-rank.
         features: that they compare.
         distractors: a folder of float16 shards made with the same settings.
-        dimensions: also score the first so many dimensions, normalised again.
+        dimensions: also rank by the first so many dimensions, normalised again.
 
     Raises:
         UsageError: the distractors were made with other settings.
         SolarError: distractors are missing or damaged.
     """
     shards = None if distractors is None else open_distractors(distractors, described)
-    calibration = calibration_of(described.extraction)
-    ranked, truth = Ranked(described, shards, features, calibration), described.ground_truth
+    ranked = Ranked(described, shards, features, calibration_of(described.extraction))
+    return Searched(
+        described.ground_truth,
+        ranked.rankings(chain),
+        _protocol(ranked, chain),
+        {d: ranked.rankings(chain, d) for d in dimensions},
+        described.skipped,
+    )
 
-    def results(rankings: Sequence[Ranking]) -> dict[str, Result]:
-        scores = score_rankings(rankings, truth.queries)
-        return {name: _result(value) for name, value in scores.items()}
 
-    rankings = ranked.rankings(chain)
+def score(searched: Searched) -> Report:
+    """The third step: the figures of rankings, whoever made them."""
+    truth = searched.truth
     return Report(
         dataset=truth.dataset,
-        protocol=_protocol(ranked, chain),
-        results=results(rankings),
+        protocol={**searched.protocol, **_figures(truth)},
+        results=_results(searched.rankings, truth),
         queries=[query.name for query in truth.queries],
         ranks=[
             _hits(ranking.top(SHOWN), query, truth.database)
-            for ranking, query in zip(rankings, truth.queries, strict=True)
+            for ranking, query in zip(searched.rankings, truth.queries, strict=True)
         ],
         places=places_of(truth),
-        by_dimension={d: results(ranked.rankings(chain, d)) for d in dimensions},
-        skipped=described.skipped,
+        by_dimension={d: _results(found, truth) for d, found in searched.by_dimension.items()},
+        skipped=searched.skipped,
     )
+
+
+def _results(rankings: Sequence[Ranking], truth: GroundTruth) -> dict[str, Result]:
+    scores = score_rankings(rankings, truth.queries, truth.figures)
+    return {name: _result(value) for name, value in scores.items()}
+
+
+def _figures(truth: GroundTruth) -> dict[str, object]:
+    """What the figures of a report mean."""
+    cut = truth.figures.cut
+    rule = (
+        "trapezoidal rule, ignored photos taken out (revisitop)"
+        if cut is None
+        else f"of the first {cut:,} places: precisions at positives, over the most there can be"
+    )
+    return {
+        "ground_truth": truth.sha256,
+        "average_precision": rule,
+        "cut": cut,
+        "ties": "the photo that comes first in the database",
+        "solar": solar.__version__,
+    }
 
 
 def places_of(truth: GroundTruth) -> list[int]:
@@ -234,13 +283,9 @@ def _protocol(ranked: Ranked, chain: Sequence[Reranker]) -> Mapping[str, object]
         "crop": described.crop,
         "rerank": "; ".join(way.description for way in chain) or None,
         "features": features and features.description + unseen,
-        "ground_truth": described.ground_truth.sha256,
         "queries": len(described.queries),
         "database": len(described.database),
         "distractors": 0 if shards is None else shards.rows(),
         "distractors_failed": 0 if shards is None else len(shards.failures()),
-        "average_precision": "trapezoidal rule, ignored photos taken out (revisitop)",
-        "ties": "the photo that comes first in the database",
         "unusable": len(described.skipped),
-        "solar": solar.__version__,
     }

@@ -13,7 +13,7 @@ from solar.evaluation import revisited
 from solar.evaluation.retrieval.described import describe_set
 from solar.evaluation.retrieval.distractors import extract_distractors
 from solar.evaluation.retrieval.metrics import score_ranks
-from solar.evaluation.retrieval.run import score
+from solar.evaluation.retrieval.run import score, search
 from solar.extraction import Failed, collect
 from solar.extraction.shard import on_grid
 from tests.evaluation.fakes import cheap_extractor, paint
@@ -74,7 +74,7 @@ def test_bad_photos_stop_it_before_the_work_or_are_left_out(made: LabelledSet) -
     labels = [{k: v.tolist() for k, v in query.labels.items()} for query in truth.queries]
     assert labels[0] == {"easy": [0], "hard": [1], "junk": []}
     assert labels[1] == {"easy": [2], "hard": [], "junk": [3]}
-    assert score(described).protocol["unusable"] == 2
+    assert score(search(described)).protocol["unusable"] == 2
     made.queries[0].write_bytes(b"no photo either")
     described = describe_set(cheap_extractor(), made, skip=True)
     assert [query.name for query in described.ground_truth.queries] == ["q1"]
@@ -114,7 +114,7 @@ def test_where_no_query_is_left_it_ends(made: LabelledSet) -> None:
 
 def test_scores_are_those_of_a_full_sort(made: LabelledSet) -> None:
     described = describe_set(cheap_extractor(), made)
-    report = score(described, dimensions=(3, 12))
+    report = score(search(described, dimensions=(3, 12)))
     products = on_grid(described.queries) @ on_grid(described.database).T
     expected = revisited.evaluate(np.argsort(-products, axis=1, kind="stable"), made.ground_truth)
     for protocol, value in expected.items():
@@ -136,10 +136,10 @@ def test_distractors_lower_the_figures_and_are_recorded(made: LabelledSet, tmp_p
     extra = [paint(tmp_path / "far" / f"{n}.png", 90 + n, (40, 40, 220)) for n in range(9)]
     extra[5].write_bytes(b"")
     extract_distractors(cheap_extractor(), extra, tmp_path / "shards", shard_size=2)
-    report = score(described, distractors=tmp_path / "shards")
+    report = score(search(described, distractors=tmp_path / "shards"))
     assert report.protocol["distractors"] == 8
     assert report.protocol["distractors_failed"] == 1
-    plain = score(described)
+    plain = score(search(described))
     assert report.results["medium"].map < plain.results["medium"].map  # type: ignore[operator]
     assert "distractor" in {hit.label for hit in report.ranks[0]}
 
@@ -154,7 +154,7 @@ def test_a_folder_of_places_describes_each_photo_once(tmp_path: Path) -> None:
     )
     assert sorted(seen) == sorted(photos.database)
     assert steps[-1] == (6, 6)
-    report = score(described)
+    report = score(search(described))
     assert report.results["classic"].map == 1
     assert report.ranks[0][0].label == "junk"  # the query finds itself, which does not count
     products = on_grid(described.queries) @ on_grid(described.database).T

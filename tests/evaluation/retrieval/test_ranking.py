@@ -18,7 +18,7 @@ from solar.errors import UsageError
 from solar.evaluation.retrieval._ranking import FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet
 from solar.evaluation.retrieval.exact import cut
-from solar.evaluation.retrieval.run import evaluate, score
+from solar.evaluation.retrieval.run import evaluate, score, search
 from solar.extraction.shard import Said, on_grid
 from solar.extraction.shards import create_shards, open_shards, write_shard
 from solar.features.extractor import features_of_one, open_feature_extractor
@@ -119,14 +119,13 @@ def test_reranking_is_recorded_with_dimensions_and_distractors(tmp_path: Path) -
     found = described(40, 4, 1)
     rows = unit_rows(np.random.default_rng(2), 50, DIMENSIONS)
     chain = (Expansion(verified=False),)
-    report = score(
-        found, chain, distractors=shards_of(tmp_path / "far", rows, 20), dimensions=(DIMENSIONS,)
-    )
+    far = shards_of(tmp_path / "far", rows, 20)
+    report = score(search(found, chain, distractors=far, dimensions=(DIMENSIONS,)))
     assert report.protocol["rerank"] == chain[0].description
     assert report.protocol["features"] is None
     assert report.protocol["distractors"] == 50
     assert report.by_dimension[DIMENSIONS]["medium"] == report.results["medium"]
-    plain = score(found)
+    plain = score(search(found))
     assert plain.protocol["rerank"] is None
     assert plain.results["medium"].ap != report.results["medium"].ap
 
@@ -154,7 +153,7 @@ def test_geometric_reranking_beside_distractors(tmp_path: Path) -> None:
     rows = unit_rows(np.random.default_rng(2), 30, DIMENSIONS)
     chain = (Geometric(),)
     for distractors in (None, shards_of(tmp_path / "far", rows, 20)):
-        report = score(found, chain, features=kept, distractors=distractors)
+        report = score(search(found, chain, features=kept, distractors=distractors))
         # Descriptors say nothing here; the query, which is junk, and its other view come first.
         assert report.results["easy"].map == 1
         for hits in report.ranks:
@@ -162,4 +161,4 @@ def test_geometric_reranking_beside_distractors(tmp_path: Path) -> None:
             assert all((hit.inliers or 0) > CHANCE for hit in hits[:2])
             assert all(hit.inliers is None for hit in hits if hit.label == "distractor")
     assert str(report.protocol["features"]).startswith("rootsift; distractors have none")
-    assert score(found).results["easy"].map < 1  # type: ignore[operator]
+    assert score(search(found)).results["easy"].map < 1  # type: ignore[operator]

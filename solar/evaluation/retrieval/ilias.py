@@ -1,0 +1,106 @@
+"""ILIAS (Kordopatis-Zilos et al., CVPR 2025) from files of descriptors: mAP@1k.
+
+The files are those of its authors, and of whoever extracts with their code:
+`features_queries.hdf5`, `features_positives.hdf5`, and `features_distractors_*.hdf5` where there
+are some. In each stand `features` (N, D) and `index` (N,), ids of photos; an id begins with the
+instance that a query and its positives share. Average precision is that of the first 1,000 places,
+over the lesser of 1,000 and the number of positives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from solar.datasets.ground_truth import Figures, GroundTruth, Query
+from solar.errors import SolarError
+from solar.evaluation.retrieval._ranking import SHOWN
+from solar.evaluation.retrieval.exact import rank
+from solar.evaluation.retrieval.run import Searched
+from solar.files import printable
+from solar.files.hdf5 import array, read_hdf5, stored
+from solar.typing import AnyPath, Descriptors
+
+FIGURES = Figures((1, 10, 100, 1000), cut=1000, every=True)
+QUERIES, POSITIVES = "features_queries.hdf5", "features_positives.hdf5"
+DISTRACTORS = "features_distractors_*.hdf5"
+_BLOCK = 8192  # rows that are in memory at once
+
+
+def search_ilias(folder: AnyPath) -> Searched:
+    """Rank the positives, and all distractors there are, for each query; see the module.
+
+    Args:
+        folder: that holds the files.
+
+    Raises:
+        SolarError: a file is missing, or is another; names it.
+        MissingPackage: h5py is not installed (extra `h5`).
+    """
+    root = Path(folder)
+    asked, queries = _read(root / QUERIES)
+    names, database = _read(root / POSITIVES)
+    truth = GroundTruth("ilias", tuple(names), tuple(_queries(asked, names)), FIGURES)
+    distractors = sorted(root.glob(DISTRACTORS))
+    counted = [0]
+    rankings = rank(
+        queries,
+        database,
+        [query.labelled for query in truth.queries],
+        _blocks(distractors, counted),
+        top=SHOWN,
+    )
+    protocol = {
+        "model": root.resolve().name,
+        "dimensions": database.shape[1],
+        "queries": len(queries),
+        "database": len(database),
+        "distractors": counted[0],
+    }
+    return Searched(truth, rankings, protocol)
+
+
+def _queries(asked: list[str], names: list[str]) -> Iterator[Query]:
+    """Each finds the photos of its instance."""
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        members.setdefault(_instance(name), []).append(row)
+    for name in asked:
+        ok = np.array(members.get(_instance(name), []), np.int64)
+        yield Query(name, None, {"ok": ok, "junk": np.empty(0, np.int64)})
+
+
+def _instance(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _read(path: Path) -> tuple[list[str], Descriptors]:
+    """Ids and descriptors of a file."""
+    with read_hdf5(path, SolarError) as file:
+        rows = array(file, "features", "f", 2).astype(np.float32)
+        ids = array(file, "index", "OSU", 1)
+    names = [each.decode() if isinstance(each, bytes) else str(each) for each in ids.tolist()]
+    if not names or len(names) != len(rows) or len(set(names)) != len(names):
+        what = f"{len(names)} ids of {len(rows)} descriptors, or an id twice"
+        raise SolarError(f"{printable(path)}: {what}")
+    return names, _unit(rows, path)
+
+
+def _blocks(paths: list[Path], counted: list[int]) -> Iterator[Descriptors]:
+    """Descriptors of distractors, block by block."""
+    for path in paths:
+        with read_hdf5(path, SolarError) as file:
+            rows = stored(file, "features", "f", 2)
+            for start in range(0, len(rows), _BLOCK):
+                block = _unit(rows[start : start + _BLOCK].astype(np.float32), path)
+                counted[0] += len(block)
+                yield block
+
+
+def _unit(rows: Descriptors, path: Path) -> Descriptors:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not lengths.all():
+        raise SolarError(f"{printable(path)}: a descriptor is not finite, or zero")
+    return np.asarray(rows / lengths, np.float32)
