@@ -1,4 +1,4 @@
-"""solar describe: descriptors into a NumPy file, or into shards that many machines fill."""
+"""solar describe: descriptors into a file, or into shards that many machines fill."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def describe(
     ],
     to: Annotated[
         str,
-        typer.Option(help="The .npz file to write; with --worker a folder or an address."),
+        typer.Option(
+            help="The file to write: .npz, .h5, .parquet; with --worker a folder or an address."
+        ),
     ],
     model: Model = "solar-r18",
     image_size: ImageSize = None,
@@ -74,14 +76,15 @@ def describe(
 ) -> None:
     """Write the descriptors of photos: `paths` (N,), `descriptors` (N, D), one row each.
 
-    An interrupted run goes on where it stopped.
+    Into a NumPy file, HDF5 (extra h5) or Parquet (extra parquet), by its name. An interrupted run
+    goes on where it stopped.
     """
-    from solar.extraction.descriptors import is_descriptors_file
+    from solar.extraction.descriptors import SUFFIXES, is_descriptors_file
     from solar.files.stores import is_address
     from solar.models.registry import is_named
 
     if worker:
-        if to.endswith(".npz") or overwrite:
+        if to.endswith(SUFFIXES) or overwrite:
             raise UsageError(f"--worker: {to} is to be a folder or an address, never overwritten")
     elif far := [place for place in (*photos, to) if is_address(place)]:
         raise UsageError(f"{far[0]}: add --worker, which reads and writes addresses")
@@ -89,7 +92,7 @@ def describe(
         claim_output(
             Path(to),
             inputs=photos,
-            suffixes=(".npz",),
+            suffixes=SUFFIXES,
             overwrite=overwrite,
             made_by=is_descriptors_file,
         )

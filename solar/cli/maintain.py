@@ -102,7 +102,7 @@ def list_photos(
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Write paths and descriptors into this .npz file, as `solar describe` does. [none]"
+            help="Write paths and descriptors into this .npz, .h5 or .parquet file. [none]"
         ),
     ] = None,
     where: Where = None,
@@ -113,11 +113,11 @@ def list_photos(
 
     With --json, also when and where each was taken, and with what camera.
     """
-    from solar.extraction.descriptors import is_descriptors_file
+    from solar.extraction.descriptors import SUFFIXES, is_descriptors_file
     from solar.index import Index
 
     if to is not None:
-        claim_output(to, suffixes=(".npz",), overwrite=overwrite, made_by=is_descriptors_file)
+        claim_output(to, suffixes=SUFFIXES, overwrite=overwrite, made_by=is_descriptors_file)
     with Index.open(index) as opened:
         if to is not None:
             rows = opened.descriptors_file(where)

@@ -10,7 +10,7 @@ import typer
 from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
 from solar.cli.options import Device, Engine, ImageSize, Model, Overwrite, Precision, Scales
-from solar.extraction.descriptors import is_descriptors_file
+from solar.extraction.descriptors import SUFFIXES, is_descriptors_file
 from solar.files import claim_output
 from solar.files.arrays import holds
 
@@ -123,7 +123,7 @@ def fit(
 def apply(
     whitening: WhiteningFile,
     descriptors: Annotated[Path, typer.Argument(help="A file made by `solar describe`.")],
-    to: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    to: Annotated[Path, typer.Option(help="The file to write: .npz, .h5, .parquet.")],
     dimensions: Dimensions = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -132,7 +132,9 @@ def apply(
     from solar.whitening.use import apply_to_file
 
     inputs = [whitening, descriptors]
-    claim_output(to, inputs=inputs, suffixes=_NPZ, overwrite=overwrite, made_by=is_descriptors_file)
+    claim_output(
+        to, inputs=inputs, suffixes=SUFFIXES, overwrite=overwrite, made_by=is_descriptors_file
+    )
     rows = apply_to_file(Whitening.load(whitening), descriptors, to, dimensions).descriptors
     out.print(f"{to}: {len(rows)} descriptors, {rows.shape[1]}-D")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from solar.errors import SolarError, UsageError
-from solar.extraction.descriptors import DescriptorsFile
+from solar.extraction.descriptors import SUFFIXES, DescriptorsFile, require_writer
 from solar.extraction.extractor import Extractor
 from solar.extraction.shards import create_shards, fill
 from solar.files import printable
@@ -46,7 +46,7 @@ def describe_to_file(
     *,
     exclude: Sequence[str] = (),
 ) -> DescribeReport:
-    """Write the descriptors of photos to an .npz file that `DescriptorsFile.load` reads.
+    """Write the descriptors of photos to a file that `DescriptorsFile.load` reads.
 
     What an interrupted run has described lies beside it, and is used by the next one of the same
     photos.
@@ -54,7 +54,8 @@ def describe_to_file(
     Args:
         extractor: what describes them.
         photos: photos and folders of photos.
-        target: the .npz file; replaced if it exists.
+        target: the file, replaced if it exists; its name says its kind, see
+            `solar.extraction.descriptors`.
         progress: called with photos done and in all.
         exclude: patterns of what to leave out, beside the usual; see `look_for_photos`.
 
@@ -64,8 +65,9 @@ def describe_to_file(
         UsageError: what an interrupted run left was made otherwise.
     """
     target = Path(target)
-    if target.suffix != ".npz":
-        raise UsageError(f"{printable(target)}: the name must end in .npz")
+    if target.suffix not in SUFFIXES:
+        raise UsageError(f"{printable(target)}: the name must end in {' or '.join(SUFFIXES)}")
+    require_writer(target)
     found = look_for_photos(map(Path, photos), (*exclude, *EXCLUDED))
     paths, notes = found.photos, tuple(found.notes())
     if not paths:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from solar.datasets.places import Places, open_places
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.extraction import Collected, Extraction, Extractor, collect, open_extractor
-from solar.extraction.descriptors import DescriptorsFile
+from solar.extraction.descriptors import SUFFIXES, DescriptorsFile
 from solar.models.whitening import Whitening, require_power
 from solar.photos import Box, find_photos
 from solar.typing import Progress
@@ -58,7 +58,7 @@ def fit(
     """Whitening from photos, labelled photos or a file of descriptors, as `solar whiten fit` does.
 
     Args:
-        source: a folder of photos, or an .npz file of descriptors; with `learned`, a folder of
+        source: a folder of photos, or a file of descriptors; with `learned`, a folder of
             places or a list of labels.
         model: what `solar.load` takes; None for the bundled one.
         learned: from matching pairs instead of PCA.
@@ -77,7 +77,7 @@ def fit(
         UsageError: options that do not go together, or a source that does not support them.
         SolarError: the source cannot be read.
     """
-    if source.suffix == ".npz":
+    if source.suffix in SUFFIXES:
         if learned or any(option is not None for option in (model, image_size, scales)):
             raise UsageError(
                 f"{source}: holds descriptors as they are: only --to, --dimensions and --power go "

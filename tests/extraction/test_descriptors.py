@@ -8,13 +8,15 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from solar.errors import SolarError, UsageError
 from solar.extraction import Extraction, open_extractor
 from solar.extraction.describe import describe_to_file
-from solar.extraction.descriptors import DescriptorsFile
+from solar.extraction.descriptors import DescriptorsFile, is_descriptors_file
 from solar.files.arrays import read_arrays
 from tests.scenes import album
 
@@ -97,3 +99,50 @@ def test_damage_anywhere_is_an_error_of_ours_or_harmless(tmp_path: Path) -> None
             assert str(path) in str(error)
             refused += 1
     assert refused > len(content) / 3
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".parquet", ".npz"])
+def test_every_kind_of_file_holds_the_same(suffix: str, tmp_path: Path) -> None:
+    made = Extraction("m", "0" * 64, 3, 64, (1.0, 2**0.5))
+    paths = np.array(["photos/a b.jpg", "photos/Zürich.jpg"])
+    rows = np.array([[1, 0, 0], [0.6, 0.8, 0]], np.float32)
+    path = tmp_path / f"d{suffix}"
+    assert not is_descriptors_file(path)
+    DescriptorsFile(paths, rows, made).save(path)
+    found = DescriptorsFile.load(path)
+    assert found.paths.tolist() == paths.tolist() and found.extraction == made
+    np.testing.assert_array_equal(found.descriptors, rows)
+    assert found.descriptors.dtype == np.float32 and is_descriptors_file(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(SolarError):
+        DescriptorsFile.load(path)
+    path.write_bytes(b"PAR1 or so")
+    with pytest.raises(SolarError, match=f"d{suffix}"):
+        DescriptorsFile.load(path)
+    assert not is_descriptors_file(path)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_other_programs_read_them(tmp_path: Path) -> None:
+    rows = np.array([[1, 0], [0, 1]], np.float32)
+    made = Extraction("m", "0" * 64, 2, 64, (1.0,))
+    for suffix in (".h5", ".parquet"):
+        DescriptorsFile(np.array(["a.jpg", "b.jpg"]), rows, made).save(tmp_path / f"d{suffix}")
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert file["paths"].asstr()[:].tolist() == ["a.jpg", "b.jpg"]
+        assert json.loads(file.attrs["extraction"])["dimensions"] == 2
+        np.testing.assert_array_equal(file["descriptors"], rows)
+    table = parquet.read_table(tmp_path / "d.parquet").to_pydict()
+    assert table == {"path": ["a.jpg", "b.jpg"], "descriptor": [[1.0, 0.0], [0.0, 1.0]]}
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".parquet"])
+def test_names_that_are_not_unicode_stand_in_npz_alone(suffix: str, tmp_path: Path) -> None:
+    made = Extraction("m", "0" * 64, 2, 64, (1.0,))
+    file = DescriptorsFile(np.array(["\udcff.jpg"]), np.eye(1, 2, dtype=np.float32), made)
+    with pytest.raises(SolarError, match=r"not Unicode: write \.npz"):
+        file.save(tmp_path / f"d{suffix}")
+    file.save(tmp_path / "d.npz")
+    assert DescriptorsFile.load(tmp_path / "d.npz").paths.tolist() == ["\udcff.jpg"]
+    with pytest.raises(UsageError, match=r"must end in \.npz or \.h5 or \.parquet"):
+        file.save(tmp_path / "d.csv")

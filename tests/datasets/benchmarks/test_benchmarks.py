@@ -135,7 +135,8 @@ def test_instre(tmp_path: Path) -> None:
     )
     found = open_instre(tmp_path)
     (query,) = found.ground_truth.queries
-    assert query.box == (5, 6, 70, 80) and query.labels["ok"].tolist() == [1, 3]
+    assert query.box is not None and list(query.box) == [5, 6, 70, 80]
+    assert query.labels["ok"].tolist() == [1, 3]
     assert found.queries == [tmp_path / "INSTRE-S1/q/1.jpg"]
     # Places 0 and 2: ((1 + 1) + (1/2 + 2/3)) / 4
     report = scored(found, [names[1], names[0], names[3]])
