@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -46,6 +47,7 @@ COMMANDS = {
     "vocabulary": ("vocabulary", "Learn by what local features are told: VLAD, Fisher, ASMK."),
     "data": ("data", "Get published data sets; check labelled ones."),
     "whiten": ("whiten", "Learn whitening, apply it to descriptors, fold it into a model."),
+    "completion": ("completion", "Print what lets a shell complete commands and options with Tab."),
 }
 
 
@@ -123,6 +125,10 @@ def _common(
 def main() -> None:
     """Run the command line: exit code 2 for a wrong call, 1 for a failure, 130 after Ctrl-C."""
     show_any_name()
+    if "_SOLAR_COMPLETE" in os.environ:
+        from solar.cli.completion import answer_shells
+
+        answer_shells()
     try:
         code = typer.main.get_command(app)(prog_name="solar", standalone_mode=False)
     except _Interrupted as stop:

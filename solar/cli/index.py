@@ -22,6 +22,7 @@ from solar.cli.options import (
     Scales,
     Sweep,
     foreign,
+    usual_model,
 )
 from solar.errors import UsageError
 from solar.files import shown
@@ -49,7 +50,7 @@ def index(
         str | None,
         typer.Option(
             help="Named model, model folder or .pth file; without PHOTOS, another one describes "
-            "all photos anew. [solar-r18]"
+            "all photos anew. [of a new index SOLAR_MODEL, solar-r18]"
         ),
     ] = None,
     extractor: FromModule = None,
@@ -150,6 +151,9 @@ def index(
     if is_address(to):
         raise UsageError(f"{to}: an index is written in a folder, and then copied there")
     instead = foreign(extractor, descriptors)
+    new = not (from_shards or any(Path(to).glob("catalogue-*.db")))
+    if instead is None and model is None and new:
+        model = usual_model()  # an index that is there keeps its own
     if instead is None and (model is not None or not (Path(to).exists() or from_shards)):
         ready(model or "solar-r18")
     what = f"{to} keeps what was described: the same command goes on with the rest"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,17 @@ from solar.errors import UsageError
 if TYPE_CHECKING:
     from solar.extraction import Extractor
 
-Model = Annotated[str, typer.Option(help="Named model, model folder or .pth file.")]
+MODEL, DEVICE = "SOLAR_MODEL", "SOLAR_DEVICE"
+"""Variables of the environment: what --model and --device are where they are not given."""
+
+Model = Annotated[
+    str,
+    typer.Option(
+        envvar=MODEL,
+        show_envvar=False,
+        help="Named model, model folder or .pth file; SOLAR_MODEL sets another default.",
+    ),
+]
 ImageSize = Annotated[
     int | None,
     typer.Option(min=32, help="Longest side of photos as they are looked at. [the model's]"),
@@ -44,7 +55,13 @@ Descriptors = Annotated[
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one.")
+    str,
+    typer.Option(
+        envvar=DEVICE,
+        show_envvar=False,
+        help="cpu, cuda, cuda:1, mps; auto is a graphics processor if there is one. SOLAR_DEVICE "
+        "sets another default.",
+    ),
 ]
 Engine = Annotated[
     str,
@@ -106,6 +123,11 @@ Overwrite = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def usual_model() -> str | None:
+    """What SOLAR_MODEL names; None where it names nothing."""
+    return os.environ.get(MODEL) or None
 
 
 def with_options(options: type, **defaults: object) -> Callable[[Callable[..., None]], Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solar.cli.console import err, out, print_json
+from solar.cli.options import Device
 from solar.errors import UsageError
 from solar.files import read_toml
 
@@ -44,9 +45,7 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write losses, tuples and attention maps, too.")
     ] = False,
-    device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:1 or mps; auto is a GPU if there is one.")
-    ] = "auto",
+    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Train a network; several GPUs or machines with torchrun -m solar train ..."""

@@ -9,7 +9,16 @@ import typer
 
 from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
-from solar.cli.options import Device, Engine, ImageSize, Model, Overwrite, Precision, Scales
+from solar.cli.options import (
+    Device,
+    Engine,
+    ImageSize,
+    Model,
+    Overwrite,
+    Precision,
+    Scales,
+    usual_model,
+)
 from solar.extraction.descriptors import SUFFIXES, is_descriptors_file
 from solar.files import claim_output
 from solar.files.arrays import holds
@@ -43,7 +52,8 @@ def fit(
     ],
     to: Annotated[Path, typer.Option(help="The .npz file to write.")],
     model: Annotated[
-        str | None, typer.Option(help="Named model, model folder or .pth file. [solar-r18]")
+        str | None,
+        typer.Option(help="Named model, model folder or .pth file. [SOLAR_MODEL, solar-r18]"),
     ] = None,
     learned: Annotated[
         bool,
@@ -88,6 +98,8 @@ def fit(
     from solar.whitening.learn import fit as learn
 
     claim_output(to, inputs=[source], suffixes=_NPZ, overwrite=overwrite, made_by=_is_whitening)
+    if model is None and not is_descriptors_file(source):
+        model = usual_model()
     if model is not None:
         ready(model)
     with progress("describing") as show:

@@ -15,6 +15,7 @@ from solar.errors import SolarError
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
 from solar.files.atomic import sha256
+from solar.files.log import logger
 from solar.files.threads import cores, threads
 from solar.index._describing import describe_files, make_features
 from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, path_to_text, stamp_of
@@ -27,6 +28,8 @@ from solar.index.results import AddReport
 from solar.photos import decoder_came
 from solar.photos.facts import facts_of
 from solar.typing import Progress
+
+_log = logger(__name__)
 
 # What a killed run has to do again, at most.
 _PHOTOS_PER_COMMIT = 256
@@ -345,6 +348,7 @@ class Addition:
             safe = reason.encode("utf-8", "backslashreplace").decode()
             self._writer.put(candidate.entry(content)._replace(reason=safe))
             self.report.failed.append((str(candidate.file), reason))
+            _log.info("skipped %s", reason)
             self._step()
             self._commit_if_due()
 

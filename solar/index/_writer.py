@@ -20,6 +20,7 @@ import numpy as np
 from solar.errors import IndexFolderError
 from solar.extraction import Extraction
 from solar.features.extraction import FeatureExtraction
+from solar.files.log import logger
 from solar.index._datafile import DataFile, prove_same
 from solar.index._entries import (
     COLUMNS,
@@ -35,6 +36,8 @@ from solar.index._roots import Roots
 from solar.index._sqlite import open_writing, plain_errors, refuse_other_schema
 from solar.index.catalogue import Root, features_file, read_commit, roots_sum
 from solar.index.vectors import Vectors, kind_named
+
+_log = logger(__name__)
 
 _AT_ONCE = 500  # Of ids in one question.
 _INSERT = (
@@ -201,6 +204,7 @@ class Writer:
                 commit = replace(commit, probes=probes, candidates=candidates)
             connection.execute("UPDATE state SET document = ?", (commit.to_text(),))
         self.commit_read = commit
+        _log.info("%s: commit %d, %d photos", self.file, commit.generation, commit.photos)
         self._changes, self._roots, self._settings, self._generation = {}, None, None, None
         self._descriptors, self._feature_bytes, self._effort = [], [], None
 

@@ -76,3 +76,14 @@ def test_every_page_is_in_the_navigation() -> None:
     pages = [file.relative_to(ROOT / "docs").as_posix() for file in ROOT.glob("docs/**/*.md")]
     missing = [page for page in pages if page not in navigation]
     assert not missing, f"put {missing} into nav of mkdocs.yml, where a reader would look"
+
+
+def test_every_room_has_a_page_with_its_reference() -> None:
+    pages = "\n".join(file.read_text("utf-8") for file in ROOT.glob("docs/rooms/*.md"))
+    rooms = {file.stem for file in (ROOT / "solar").iterdir() if file.stem.islower()}
+    missing = {
+        room
+        for room in rooms - {"weights", "demo", "py"} - {"__init__", "__main__", "__pycache__"}
+        if f"::: solar.{room}" not in pages
+    }
+    assert not missing, f"write docs/rooms/ROOM.md of {sorted(missing)}, and its row in index.md"

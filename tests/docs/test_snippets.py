@@ -13,7 +13,10 @@ import pytest
 from tests.scenes import album, scene
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("start", "guides/own-photos", "guides/train", "guides/whiten", "guides/measure")
+PAGES = (
+    *("start", "environment"),
+    *("guides/own-photos", "guides/train", "guides/whiten", "guides/measure"),
+)
 _BLOCK = re.compile(r"^```(sh|python|toml)\n(.*?)^```", re.M | re.S)
 
 
@@ -57,6 +60,14 @@ def test_the_snippets_of_a_page_run(
     cache = tmp_path_factory.getbasetemp() / "cache-of-snippets"
     for language, text in blocks:
         run(tmp_path, language, text, cache)
+
+
+def test_every_variable_is_explained() -> None:
+    page = (DOCS / "environment.md").read_text("utf-8")
+    sources = [file.read_text("utf-8") for file in (DOCS.parent / "solar").rglob("*.py")]
+    used = {name for text in sources for name in re.findall(r"\bSOLAR_[A-Z_]*[A-Z]\b", text)}
+    assert len(used) > 8
+    assert not {name for name in used if f"`{name}`" not in page}
 
 
 def test_the_format_of_descriptors_is_as_written(tmp_path: Path) -> None:

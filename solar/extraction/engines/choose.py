@@ -16,6 +16,7 @@ from solar.extraction.engines.graph import DESCRIPTORS, POOLED, Graph, GraphExtr
 from solar.extraction.extractor import ENGINES, Extractor
 from solar.extraction.given import SUFFIXES, open_descriptors
 from solar.extraction.own import FunctionExtractor, installed
+from solar.files.log import logger
 from solar.models.config import LocalConfig
 from solar.models.document import INT8, ModelDocument, read_document
 from solar.models.registry import GLOBAL, LOCAL, is_named, locate, require_kind
@@ -24,6 +25,8 @@ from solar.typing import AnyPath
 if TYPE_CHECKING:
     from solar.models.global_descriptor import GlobalDescriptor
     from solar.models.whitening import Whitening
+
+_log = logger(__name__)
 
 GRAPH_ENGINES = {"openvino": "openvino", "onnx": "onnxruntime"}
 
@@ -54,6 +57,7 @@ def open_engine(
     asked["name"] = path if is_named(path) else str(Path(path).absolute())
     document = document_of(path, GLOBAL)
     chosen = engine_for(document, engine, device, precision)
+    _log.info("%s: engine %s, device %s, precision %s", path, chosen, device, precision)
     if chosen == "torch" or document is None:
         return _open_torch(path, device, precision, pooled, **asked)
     bare = document.without_whitening() if pooled else document

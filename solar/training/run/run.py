@@ -9,10 +9,13 @@ from itertools import islice
 from typing import Any
 
 from solar.errors import SolarError
+from solar.files.log import logger
 from solar.models.checkpoints import save
 from solar.training.run.folder import RunFolder
 from solar.training.run.processes import Processes
 from solar.training.run.task import Line, Progress, State, Task, Watcher
+
+_log = logger(__name__)
 
 SAVE_EVERY = 120.0  # seconds between checkpoints within an epoch
 
@@ -157,6 +160,7 @@ class Run:
         line = {**line, "epochs": self.task.epochs, "minutes": self.minutes}
         if self.processes.first:
             self.folder.log(line)
+            _log.debug("%s", line)
             for watcher in self.watchers:
                 watcher.line(line)
         return line
