@@ -1,7 +1,7 @@
 # make demo   places found again, on a fresh machine; PHOTOS=~/Pictures for one's own photos
 # make test   the quick test suite
 # make page   the page that `solar serve` shows, from page/ into solar/web/static/; needs Node.js
-# make docs   the site, into site/: open site/index.html
+# make docs   the site, into site/; to look at it: python3 -m http.server -d site
 # make check  linters, types, contracts, the core in an environment of its own, all tests: for CI
 
 PYTHON ?= python3

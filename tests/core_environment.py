@@ -1,8 +1,9 @@
-"""The core by itself: the wheel, installed into an environment of its own, works without torch.
+"""The core by itself: sdist and wheel, installed into an environment of its own, without torch.
 
     python -m tests.core_environment FOLDER
 
-FOLDER receives the wheel and the environment. `make check` runs it; pytest does not, since it
+FOLDER receives both files and the environment. The wheel is built of the sdist, so that whoever
+installs either gets the same. `make check` runs it; pytest does not, since it
 installs packages.
 """
 
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -45,7 +47,8 @@ def main() -> None:
     """Build, install, count, and run every command of the core."""
     folder = Path(sys.argv[1]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    wheel = built(folder / "dist")
+    sdist, wheel = built(folder / "dist")
+    look_into_source(sdist)
     look_into(wheel)
     python = installed(wheel, folder / "env")
     count(
@@ -74,12 +77,24 @@ def said(python: str, *arguments: str | Path, work: Path | None = None) -> str:
     return done.stdout
 
 
-def built(folder: Path) -> Path:
-    """The wheel of this tree."""
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", "--wheel-dir", folder, "."], check=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+def built(folder: Path) -> tuple[Path, Path]:
+    """The sdist of this tree, and the wheel of that."""
+    subprocess.run([sys.executable, "-m", "build", "--outdir", folder, "."], check=True)
+    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+def look_into_source(sdist: Path) -> None:
+    """What is needed to build, test and document is in it; what a machine made is not."""
+    with tarfile.open(sdist) as file:
+        names = [name.partition("/")[2] for name in file.getnames()]
+    needed = "pyproject.toml README.md LICENSE CHANGELOG.md CITATION.cff mkdocs.yml Makefile"
+    for name in (*needed.split(), "solar/py.typed", "docs/index.md", "tests/test_readme.py"):
+        assert name in names, f"{sdist.name} lacks {name}"
+    made = re.compile(r"(\.venv|site/|dist/|runs/)|.*(__pycache__|node_modules|\.pyc$|\.index/)")
+    wrong = [name for name in names if made.match(name)]
+    assert not wrong, f"{sdist.name} holds {wrong[:5]}"
+    print(f"{sdist.name}: {sdist.stat().st_size / 1e6:.1f} MB, {len(names)} files", flush=True)
 
 
 def look_into(wheel: Path) -> None:

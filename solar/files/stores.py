@@ -7,6 +7,7 @@ what every object store promises of one upload, as a file system does of a renam
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,10 +88,15 @@ def is_address(place: AnyPath) -> bool:
     return isinstance(place, str) and "://" in place and not place.startswith("file://")
 
 
+def _of_address(path: str, *, windows: bool) -> str:
+    """The path that one of a file:// address stands for: /C:/folder is C:/folder on Windows."""
+    return path[1:] if windows and re.match("/[A-Za-z]:", path) else path
+
+
 def local_path(place: AnyPath) -> Path:
-    """The path of what is on a disk; file:///folder is /folder."""
+    """The path of what is on a disk; file:///folder is /folder, file:///C:/folder C:/folder."""
     if isinstance(place, str) and place.startswith("file://"):
-        return Path(unquote(urlsplit(place).path))
+        return Path(_of_address(unquote(urlsplit(place).path), windows=os.name == "nt"))
     return Path(place)
 
 

@@ -43,7 +43,7 @@ class Roots:
         for number, path, beside in stored:
             folders[number] = path
             if beside and not _is_folder(path):
-                moved = os.path.normpath(os.path.join(os.fsencode(folder), beside))  # noqa: PTH118
+                moved = path_to_bytes(Path(os.path.normpath(folder / path_to_text(beside))))
                 if _is_folder(moved):
                     folders[number] = moved
         return cls(folders)
@@ -56,9 +56,9 @@ class Roots:
         """The deepest root that holds a photo, and the photo's path from there."""
         cut = path.rfind(b"/")
         while cut >= 0:
-            folder = path[:cut] or b"/"
-            if folder in self._numbers:
-                return self._numbers[folder], path[cut + 1 :]
+            for folder in (path[:cut] or b"/", path[:cut] + b"/"):  # the latter of a drive, C:/
+                if folder in self._numbers:
+                    return self._numbers[folder], path[cut + 1 :]
             cut = path.rfind(b"/", 0, cut)
         return None
 

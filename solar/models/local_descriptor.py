@@ -117,6 +117,7 @@ class _Standard(nn.Module):
     """Patches to mean 0 and deviation 1 (Mishchuk et al., HardNet, NeurIPS 2017)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, 1, 32, 32) -> (B, 1, 32, 32)."""
         deviation, mean = torch.std_mean(x, (-3, -2, -1), keepdim=True)
         return (x - mean) / (deviation + 1e-6)
 

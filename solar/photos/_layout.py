@@ -25,14 +25,25 @@ class Layout:
 
     Attributes:
         order: "<" or ">".
+        width: pixels.
+        height: pixels.
         bits: of each sample.
         kind: 1 unsigned, 2 signed, 3 floating point.
         samples: of a pixel.
+        photometric: what their values mean.
+        planar: whether each sample has a plane of its own.
+        compression: of strips or tiles.
+        predictor: what was subtracted before that.
+        fill_order: of bits in a byte.
         tile: width and height of tiles or strips, in pixels.
+        tiled: whether they are tiles.
         offsets: where strips or tiles start; plane by plane if `planar`.
+        counts: bytes of each.
         extra: what the first sample after the colours is: 1 alpha times which the colours are
             stored, 2 alpha; 0 nothing that is known; None if there is none.
         greatest: the greatest value that the file says to hold.
+        subsampling: of chroma, across and down.
+        inks: 1 where four samples are cyan, magenta, yellow and black.
         turn: its orientation, None where it states none.
     """
 

@@ -9,8 +9,19 @@ import pytest
 
 from solar.errors import UsageError
 from solar.index import Index
+from solar.index._roots import Roots
 from tests.index.bytes_extractor import BytesExtractor
 from tests.index.listing import paths
+
+
+def test_a_whole_drive_is_a_root() -> None:
+    roots = Roots({1: b"C:/", 2: b"//server/share", 3: b"/home/me/a:"})
+    assert roots.home(b"C:/2020/one.jpg") == (1, b"2020/one.jpg")
+    assert roots.home(b"C:/one.jpg") == (1, b"one.jpg")
+    assert roots.home(b"D:/one.jpg") is None
+    assert roots.home(b"//server/share/one.jpg") == (2, b"one.jpg")
+    assert roots.home(b"/home/me/a:/one.jpg") == (3, b"one.jpg")
+    assert roots.whole(1, b"2020/one.jpg") == b"C:/2020/one.jpg"
 
 
 def names(index: Index) -> dict[str, int]:

@@ -132,6 +132,7 @@ class _Permuted(nn.Module):
         self.axes = axes
 
     def forward(self, x: Tensor) -> Tensor:
+        """(...) -> (...), axes in the given order."""
         return x.permute(self.axes)
 
 

@@ -23,10 +23,10 @@ class Start:
         start: what `solar.load` takes.
         attention: names of stages with second-order attention; where the start has none, a
             fresh block.
-        pooling: another than the start's, whose whitening layer goes with it; NetVLAD's clusters
-            start where k-means finds them in the recipe's photos. None for the start's own.
         freeze: this stage and those before it stay as they are; "nothing" trains all. The released
             code freezes up to conv4_x, and conv5_x in effect: its optimiser does not get it.
+        pooling: another than the start's, whose whitening layer goes with it; NetVLAD's clusters
+            start where k-means finds them in the recipe's photos. None for the start's own.
     """
 
     start: str

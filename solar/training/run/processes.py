@@ -94,11 +94,12 @@ class Processes:
 class _Gathered(autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, processes: Processes, total: int) -> Tensor:
+        """(share, ...) of each process -> (total, ...) in all."""
         ctx.share = processes.share(total)
         count = processes.count
         sizes = [total * (k + 1) // count - total * k // count for k in range(count)]
         padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
-        padded[: len(rows)] = rows
+        padded[: len(rows)] = rows  # (longest, ...): all must send as much
         parts = [torch.empty_like(padded) for _ in sizes]
         distributed.all_gather(parts, padded)
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
@@ -111,6 +112,7 @@ class _Gathered(autograd.Function):
 class _Summed(autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
+        """(...) of each process -> (...), their sum in all."""
         summed = values.clone()
         distributed.all_reduce(summed)
         return summed

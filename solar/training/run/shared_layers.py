@@ -58,11 +58,11 @@ class SharedBatchNorm(_BatchNorm):
         self.processes = processes
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise by channel."""
+        """(share, C, ...) -> (share, C, ...), normalised by channel."""
         if not self.training:
             return super().forward(input)
         axes, shape = [0, *range(2, input.ndim)], [1, -1, *[1] * (input.ndim - 2)]
-        rows = input.float()
+        rows = input.float()  # (share, C, ...)
         count = self.processes.sum(rows.new_tensor(float(rows[:, 0].numel())))
         mean = self.processes.sum(rows.sum(axes)) / count
         centred = rows - mean.view(shape)
@@ -104,10 +104,11 @@ class SharedDropout(nn.Dropout):
         self.rows, self.own = items * each, slice(own.start * each, own.stop * each)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Drop values at random while training."""
+        """(share, ...) -> (share, ...), values dropped at random while training."""
         if not self.training:
             return input
         last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
         order = torch.channels_last if last else torch.contiguous_format
+        # (rows, ...) of all processes, so that each draws what one alone would
         whole = input.new_ones((self.rows, *input.shape[1:])).contiguous(memory_format=order)
         return input * F.dropout(whole, self.p)[self.own]

@@ -45,12 +45,14 @@ class Job:
     Attributes:
         id: its number.
         what: it does, in words.
+        task: does it.
         state: waiting, running, done or failed.
         done: photos that were dealt with.
         total: of so many; None as long as that is not known.
         failed: photos that could not be used.
         added: photos that are new, or described anew.
         error: why it failed.
+        started: when, by a clock that only rises, in seconds; None while it waits.
         ended: set once it is done or failed.
     """
 
