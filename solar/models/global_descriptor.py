@@ -118,7 +118,8 @@ class GlobalDescriptor(nn.Module):
 
         Args:
             images: (B, 3, H, W), normalised.
-            scales: factors on H and W; None for the model's own.
+            scales: factors on H and W; None for the model's own. Where a side would be less than
+                the backbone takes, the factor is greater.
 
         Returns:
             (B, D) float32, unit rows; float64 of float64.
@@ -126,7 +127,8 @@ class GlobalDescriptor(nn.Module):
         used = scales or self.config.scales
         power = self._scale_power() if len(used) > 1 else 1.0
         total = torch.zeros((), device=images.device)
-        for scale in used:
+        least = self.stages.least / min(images.shape[-2:])
+        for scale in (max(asked, least) for asked in used):
             resized = images  # (B, 3, scale * H, scale * W)
             if scale != 1:
                 resized = F.interpolate(

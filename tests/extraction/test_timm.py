@@ -25,5 +25,4 @@ def test_they_are_exported(family: str, tmp_path: Path) -> None:
         ours = open_extractor(folder, engine=engine, precision="float32")
         assert ours.extraction.differences(theirs.extraction) == []
         cosines = (collect(ours, photos).descriptors * expected).sum(1)
-        assert cosines[:3].min() >= 0.9999, engine
-        assert cosines[3] >= 0.99, engine  # enlarged once where the network does so twice
+        assert cosines.min() >= 0.9999, engine  # also of the one that has to be enlarged

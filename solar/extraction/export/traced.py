@@ -25,6 +25,7 @@ from solar.extraction.engines.graph import (
     projection,
 )
 from solar.extraction.export.regions import pool_regions
+from solar.extraction.export.sequences import slice_sequences
 from solar.models.checkpoints import AnyDescriptor
 from solar.models.document import WEIGHTS
 from solar.models.global_descriptor import GlobalDescriptor
@@ -47,6 +48,7 @@ def traced(network: AnyDescriptor, weights: bytes) -> Any:
     document = _exported(network)
     graph = document.graph
     _drop_zero_biases(graph)
+    slice_sequences(graph)
     refer_to_weights(graph, weights)
     if isinstance(network, GlobalDescriptor):
         _take_photos(graph, network)
