@@ -7,12 +7,12 @@ import torch
 
 from solar.extraction import collect, open_extractor
 from solar.extraction.export import export
-from tests.models.small_timm import FAMILIES, network_of
+from tests.models.small_timm import EXPORTED, network_of
 from tests.scenes import scene
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EXPORTED)
 def test_they_are_exported(family: str, tmp_path: Path) -> None:
     torch.manual_seed(2)
     network = network_of(family, whitening=16)
