@@ -230,6 +230,8 @@ def test_nothing_probable_is_an_answer(calibrated: Path) -> None:
         plain = solar("search", "calibrated", "photos/00.png", folder=calibrated)
         (one,) = search_each(Index.open(calibrated / "calibrated"),
                              [calibrated / "photos" / "00.png"])  # fmt: skip
+        (few,) = search_each(Index.open(calibrated / "calibrated"), [calibrated / "photos/00.png"],
+                             where="name = '01.png'", min_probability=0.5)  # fmt: skip
     finally:
         write_calibration(model, model.calibration, None)
     nothing = "none of the 8 photos seems to show this place"
@@ -237,6 +239,7 @@ def test_nothing_probable_is_an_answer(calibrated: Path) -> None:
     assert f"N{nothing[1:]}." in (calibrated / "none.html").read_text()
     assert plain.returncode == 0 and "nothing in the index looks alike" in plain.stderr
     assert isinstance(one, Search) and one.to_json()["alike"] is False
+    assert isinstance(few, Search) and few.photos == 1  # Of those that the filter leaves.
 
 
 def test_a_probability_needs_a_calibrated_model(home: Path) -> None:
