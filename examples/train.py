@@ -48,7 +48,7 @@ def main(folder: str, to: str, size: int = 224, steps: int = 100) -> list[float]
         descriptors = model(images)  # (B, D), unit rows
         loss = triplet_loss(descriptors, places) + 10 * sos_loss(descriptors, places)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(loss.item())
         print(f"step {len(losses)}: {losses[-1]:.4f}")
@@ -57,4 +57,4 @@ def main(folder: str, to: str, size: int = 224, steps: int = 100) -> list[float]
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(sys.argv[1], sys.argv[2])

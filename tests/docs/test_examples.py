@@ -23,7 +23,7 @@ def test_each_fits_a_screen() -> None:
 @pytest.mark.slow
 def test_a_search(tmp_path: Path) -> None:
     take_photos(tmp_path)
-    command = [sys.executable, EXAMPLES / "search.py", "photos", "my.index", "query.jpg"]
+    command = [sys.executable, str(EXAMPLES / "search.py"), "photos", "my.index", "query.jpg"]
     for _ in range(2):  # made, then brought up to date
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
