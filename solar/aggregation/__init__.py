@@ -8,13 +8,14 @@ an inverted file compares.
 from solar.aggregation.asmk import InvertedFile
 from solar.aggregation.extractor import AggregatedExtractor, open_aggregated
 from solar.aggregation.learn import learn_vocabulary
-from solar.aggregation.vocabulary import KINDS, Vocabulary
+from solar.aggregation.vocabulary import KINDS, Vocabulary, is_words
 
 __all__ = [
     "KINDS",
     "AggregatedExtractor",
     "InvertedFile",
     "Vocabulary",
+    "is_words",
     "learn_vocabulary",
     "open_aggregated",
 ]

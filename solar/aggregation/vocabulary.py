@@ -131,3 +131,8 @@ class Vocabulary:
 def is_vocabulary(path: AnyPath) -> bool:
     """Whether a file is one that `Vocabulary.save` wrote."""
     return str(path).endswith(".npz") and holds(str(path), "vocabulary")
+
+
+def is_words(path: AnyPath) -> bool:
+    """Whether a file is a vocabulary of ASMK*, which gives words instead of descriptors."""
+    return is_vocabulary(path) and Vocabulary.load(path).kind == "asmk"

@@ -240,10 +240,15 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
 
 def evaluate_set(photos: LabelledSet, options: Measuring, *, crop: bool = True) -> None:
     """What was opened before anything that takes time, measured."""
+    from solar.aggregation import is_words
+    from solar.cli import eval_words
     from solar.evaluation.retrieval import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
     photos = told_by(photos, options.at, options.map_at)
+    if is_words(options.model):
+        eval_words.measure(photos, options, crop=crop)
+        return
     text = options.dimensions
     wanted = () if text is None else whole_numbers(text, "--dimensions")
     extractor = options.open()
