@@ -59,7 +59,7 @@ FAMILIES = {
 }
 """By timm's names, a stage before the last."""
 
-EXPORTED = ("test_resnet", "test_convnext", "test_vit", "solar_rotary")
+EXPORTED = ("test_resnet", "test_convnext", "test_efficientnet", "test_vit", "solar_rotary")
 """That graphs are made of in tests: a graph takes a minute."""
 
 RELATED = ("solar_dinov2", "solar_eva", "solar_mixed")

@@ -1,0 +1,73 @@
+"""What backbones cost: dimensions, megabytes, milliseconds of a photo, for those who choose one.
+
+    python -m benchmarks.backbones [--only NAME,…] [--image-size 512] [--times 3]
+
+Weights are random, which changes neither bytes nor time. A photo of 4:3 is described at one scale
+by torch in float32, without attention. No file is read or written. A network whose package is not
+installed is left out, and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import torch
+
+from benchmarks.limits import machine
+from solar.errors import MissingPackage
+from solar.models.config import GlobalConfig
+from solar.models.global_descriptor import GlobalDescriptor
+
+BACKBONES = {
+    "resnet18": "a small index on a laptop; the bundled model's",
+    "resnet50": "published retrieval weights (Radenović et al.)",
+    "resnet101": "SOLAR as published",
+    "timm:mobilenetv3_large_100.ra_in1k": "boards and phones",
+    "timm:tf_efficientnet_lite2.in1k": "boards and phones, int8",
+    "timm:convnext_tiny.fb_in22k": "training, in place of ResNet-50",
+    "timm:swin_tiny_patch4_window7_224.ms_in22k": "training, photos of one size",
+    "timm:vit_small_patch14_dinov2.lvd142m": "photos without labels: DINOv2, self-supervised",
+    "timm:vit_small_patch16_dinov3.lvd1689m": "likewise, of any size: DINOv3 (its own licence)",
+    "timm:vit_base_patch14_dinov2.lvd142m": "likewise, with a graphics processor",
+}
+"""By name, when to take it."""
+
+
+def main() -> None:
+    """Read the options, measure, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="names, commas between")
+    parser.add_argument("--image-size", type=int, default=512)
+    parser.add_argument("--times", type=int, default=3)
+    given = parser.parse_args()
+    print(f"{machine()}, {torch.get_num_threads()} threads, {given.image_size} px\n")
+    print("| backbone | D | MB | ms a photo | take it for |\n| --- | ---: | ---: | ---: | --- |")
+    for name in given.only.split(",") if given.only else BACKBONES:
+        try:
+            network = GlobalDescriptor(GlobalConfig(name, ())).eval()
+        except MissingPackage as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        seconds = measured(network, (given.image_size * 3 // 4, given.image_size), given.times)
+        size = sum(parameter.numel() for parameter in network.parameters()) * 4 / 1e6
+        row = f"{name} | {network.dimensions} | {size:.0f} | {1000 * seconds:.0f}"
+        print(f"| {row} | {BACKBONES.get(name, '')} |", flush=True)
+
+
+def measured(network: GlobalDescriptor, shape: Sequence[int], times: int) -> float:
+    """Seconds of a photo, the middle one of some; a first does not count."""
+    images = torch.rand(1, 3, *shape)
+    spent = []
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        network.describe_batch(images, (1.0,))
+        spent.append(time.perf_counter() - began)
+    return median(spent[1:])
+
+
+if __name__ == "__main__":
+    main()
