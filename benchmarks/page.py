@@ -11,6 +11,7 @@ drops take longer than a second.
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import shutil
 import sys
@@ -26,9 +27,10 @@ from tests.web.server import serving
 
 WANTED = 1000.0  # milliseconds
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-DROP = """([bytes, name]) => new Promise((done) => {
+DROP = """([text, name]) => new Promise((done) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const data = new DataTransfer();
-    data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
+    data.items.add(new File([bytes], name, {type: "image/jpeg"}));
     const main = document.querySelector("main");
     const started = performance.now();
     for (const kind of ["dragenter", "dragover", "drop"])
@@ -47,9 +49,10 @@ def dropped(page: Page, number: int, megapixels: float) -> float:
     width = int((megapixels * 1e6 * 4 / 3) ** 0.5)
     buffer = io.BytesIO()
     scene(number, (480, 360)).resize((width, width * 3 // 4)).save(buffer, "JPEG", quality=90)
+    text = base64.b64encode(buffer.getvalue()).decode()
     page.get_by_role("button", name="Solar: new search").click()
     page.locator(".results").wait_for(state="hidden")
-    return float(page.evaluate(DROP, [list(buffer.getvalue()), f"{number}.jpg"]))
+    return float(page.evaluate(DROP, [text, f"{number}.jpg"]))
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
+
 from solar.errors import SolarError
 from solar.index.watching import Settled, watch
 from solar.web.api.changes import look_again
@@ -33,7 +35,10 @@ def watch_folders(service: Service) -> None:
 
     def add(changed: Sequence[Path], settled: Settled) -> None:
         names = {Path(root): name for name, root in service.names.roots.items()}
-        jobs = [look_again(service, names[root], settled) for root in changed if root in names]
+        try:
+            jobs = [look_again(service, names[root], settled) for root in changed if root in names]
+        except HTTPException as error:  # too many jobs wait
+            raise SolarError(error.detail) from error
         for job in jobs:
             while not job.ended.wait(1):
                 if service.stopping.is_set():
