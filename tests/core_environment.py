@@ -40,6 +40,7 @@ whiten fit places --to fitted.npz --dimensions 4 --image-size 96 --scales 1
 whiten fit d.npz --to w.npz --dimensions 4
 whiten apply w.npz d.npz --to whitened.npz
 models
+completion bash
 """
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import solar
+
 ROOT = Path(__file__).resolve().parents[2]
 MADE_BY_THE_SITE = {ROOT / "docs" / "commands.md"}
 _FENCE = re.compile(r"^ *```.*?^ *```", re.M | re.S)
@@ -87,3 +89,9 @@ def test_every_room_has_a_page_with_its_reference() -> None:
         if f"::: solar.{room}" not in pages
     }
     assert not missing, f"write docs/rooms/ROOM.md of {sorted(missing)}, and its row in index.md"
+
+
+def test_the_public_api_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "api.md").read_text("utf-8").splitlines()
+    missing = [name for name in solar.__all__ if f"::: solar.{name}" not in page]
+    assert not missing, f"put {missing} into docs/api.md"
