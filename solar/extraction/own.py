@@ -104,8 +104,8 @@ class FunctionExtractor(BatchExtractor):
         except Exception as error:
             what = f"{type(error).__name__}: {cut(error)}"
             raise SolarError(f"extractor {self.name}: its function failed: {what}") from error
-        (row,) = unit_rows(row[None], self._dimensions, f"extractor {self.name}")
-        return row
+        made: Descriptors = unit_rows(row[None], self._dimensions, f"extractor {self.name}")[0]
+        return made
 
 
 def by_address(address: str) -> Extractor:

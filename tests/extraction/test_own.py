@@ -6,6 +6,7 @@ import runpy
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -48,7 +49,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def write(path: Path, photos: Path, rows: np.ndarray, **more: object) -> Path:
+def write(path: Path, photos: Path, rows: np.ndarray, **more: Any) -> Path:
     """A file of descriptors as anybody might write it."""
     names = [each.name for each in sorted(photos.iterdir())]
     if path.suffix == ".npz":
@@ -220,7 +221,7 @@ def test_files_of_others_and_of_solar(photos: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_holds_something_else(
-    arrays: dict[str, np.ndarray], message: str, tmp_path: Path
+    arrays: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "own.npz", **arrays)
     with pytest.raises(SolarError, match=message):

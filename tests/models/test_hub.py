@@ -113,8 +113,9 @@ def test_nothing_is_told_of_who_asks(cache: Path, model_folder: Path) -> None:
 
 def test_by_torch_hub() -> None:
     root = Path(__file__).parents[2]
-    found = torch.hub.load(str(root), "solar_r18", source="local")
+    hub: Any = torch.hub.load
+    found = hub(str(root), "solar_r18", source="local")
     assert found.fingerprint == load("solar-r18").fingerprint
-    assert torch.hub.load(str(root), "solar_local", source="local").dimensions == 128
-    again = torch.hub.load(str(root), "model", "solar-r18", source="local")
+    assert hub(str(root), "solar_local", source="local").dimensions == 128
+    again = hub(str(root), "model", "solar-r18", source="local")
     assert again.fingerprint == found.fingerprint
