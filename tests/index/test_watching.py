@@ -169,6 +169,7 @@ def test_the_command_adds_photos_as_they_come_and_ends_in_order(tmp_path: Path) 
     photos, index = tmp_path / "photos", tmp_path / "my.index"
     photos.mkdir()
     scene(1, (320, 240)).save(photos / "1.png")
+    os.utime(photos / "1.png", (1e9, 1e9))  # not written a moment ago
     scene(2, (320, 240)).save(tmp_path / "2.png")
     content = (tmp_path / "2.png").read_bytes()
     command = [sys.executable, "-m", "solar", "index", str(photos), "--to", str(index), "--watch"]

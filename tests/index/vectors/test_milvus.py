@@ -330,7 +330,7 @@ def test_the_command_line_says_where_and_tells_no_secret(tmp_path: Path, photos:
     assert "hidden" not in refused.stderr
     given = ("--milvus-uri", uri, "--milvus-collection", "holiday")
     misplaced = solar("index", "--to", folder, "--kind", "sq8", *given)
-    assert misplaced.returncode == 2 and "is for kind milvus" in misplaced.stderr
+    assert misplaced.returncode == 2 and "--milvus-uri: add --kind milvus" in misplaced.stderr
     done = solar("index", "--to", folder, "--kind", "milvus", *given)
     assert done.returncode == 0, done.stderr
     told = solar("info", folder)
