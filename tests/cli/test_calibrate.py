@@ -30,6 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_is_calibrated_and_indexes_stay(home: Path) -> None:
     succeed("index", "flat", "--to", "i", "--model", "model", "--local", "rootsift", folder=home)
     before = read_document(home / "model")

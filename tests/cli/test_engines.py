@@ -11,6 +11,7 @@ from tests.cli.runner import succeed
 from tests.scenes import album
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "words"), [("onnx", "ONNX Runtime"), ("torch", "PyTorch")])
 def test_json_says_which_engine_ran(engine: str, words: str, tmp_path: Path) -> None:
     for place in ("bridge", "castle"):

@@ -57,6 +57,7 @@ def test_revisited_reports_and_repeats(home: Path, model_folder: Path) -> None:
     succeed(*call, "--image-size", "96", "--overwrite", folder=home)
 
 
+@pytest.mark.slow
 def test_without_a_folder_each_setting_gets_its_own(home: Path, model_folder: Path) -> None:
     call = ["eval", "revisited", "--dataset", "rtiny", "--model", model_folder, "--json"]
     first = json.loads(succeed(*call, folder=home))
@@ -109,6 +110,7 @@ def test_geometric_reranking(home: Path, model_folder: Path) -> None:
         assert done.returncode == 2 and "--local solar-local" in done.stderr
 
 
+@pytest.mark.slow
 def test_folders_pairs_and_comparison(home: Path, model_folder: Path) -> None:
     call = ["eval", "folder", "places", "--model", model_folder]
     places = json.loads(succeed(*call, "--to", "f", "--json", folder=home))
@@ -174,6 +176,7 @@ def test_phototour_and_hpatches(home: Path) -> None:
     assert done.returncode == 2 and "--split z" in done.stderr
 
 
+@pytest.mark.slow
 def test_homographies(home: Path) -> None:
     photo = np.asarray(scene(3, (300, 240)).convert("L"))
     write_sequence(home / "seq" / "v_same", [photo, photo], [np.eye(3)])

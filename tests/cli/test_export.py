@@ -116,6 +116,7 @@ def test_it_is_compiled_as_its_readme_says(exported: tuple[Path, str, str]) -> N
     run_in(folder, f"{trace}{compiled}{check}")
 
 
+@pytest.mark.slow
 def test_a_graph_that_disagrees_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

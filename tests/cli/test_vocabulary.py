@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.cli.runner import solar, succeed
 from tests.scenes import album, scene
@@ -30,6 +31,7 @@ def test_from_photos_to_an_evaluation(tmp_path: Path) -> None:
     assert done.returncode == 2 and "its own --image-size" in done.stderr
 
 
+@pytest.mark.slow
 def test_words_are_measured_and_verified(tmp_path: Path) -> None:
     album(tmp_path / "others", 5)
     for place in range(2):

@@ -35,6 +35,7 @@ def test_the_command_measures_each_case_and_advises(photos: Path, tmp_path: Path
     assert "photos/s" in text and "leave the options out" in text
 
 
+@pytest.mark.slow
 def test_a_case_that_cannot_run_is_a_line_and_the_rest_goes_on(
     photos: Path, model_folder: Path
 ) -> None:

@@ -71,6 +71,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         os.environ.pop(name, None)
 
 
+@pytest.mark.slow
 def test_of_two_workers_one_is_killed(tmp_path: Path) -> None:
     photos, alone, to = (tmp_path / name for name in ("photos", "alone", "together"))
     bytes_album(photos, 48)
@@ -98,6 +99,7 @@ def test_of_two_workers_one_is_killed(tmp_path: Path) -> None:
     assert describe_with_ray({"model": extractor}, [photos], to, shard_size=4).described == 0
 
 
+@pytest.mark.slow
 def test_ray_tells_its_makers_nothing(told: list[str], tmp_path: Path) -> None:
     """Reports would be due every second, to a server that would note them."""
     import ray
@@ -109,6 +111,7 @@ def test_ray_tells_its_makers_nothing(told: list[str], tmp_path: Path) -> None:
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and told == []
 
 
+@pytest.mark.slow
 def test_what_fails_on_a_worker_is_told(tmp_path: Path) -> None:
     bytes_album(tmp_path / "photos", 4)
     settings = {"model": BytesExtractor()}

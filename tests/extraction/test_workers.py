@@ -56,6 +56,7 @@ def until(true: Any, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_of_four_workers_two_are_killed_half_way(tmp_path: Path) -> None:
     paths = bytes_album(tmp_path / "photos", 48)
     alone, to = tmp_path / "alone", tmp_path / "together"
@@ -90,6 +91,7 @@ def test_of_four_workers_two_are_killed_half_way(tmp_path: Path) -> None:
     assert not again.added and not again.changed and len(again.unchanged) == 47
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
 def test_a_network_says_the_same_together_as_alone(
     engine: str, model_folder: Path, tmp_path: Path

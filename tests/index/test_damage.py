@@ -426,6 +426,7 @@ for call in (lambda: index.add(photos), index.compact):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
 def test_a_full_disk_leaves_the_last_commit(folder: Path, photos: Path) -> None:
     before = paths(Index.open(folder))

@@ -71,6 +71,7 @@ def answers(index: Index, queries: Any, top: int = 10) -> Any:
     return [[(hit.id, hit.score, hit.path) for hit in hits] for hits in found]
 
 
+@pytest.mark.slow
 def test_searches_find_what_they_find_in_the_folder(copied: Index) -> None:
     queries = vectors_of(9050)[[3, 4500, 8999, 9020]]
     with served(copied.folder) as server:
@@ -131,6 +132,7 @@ def test_nothing_is_written_there(copied: Index) -> None:
             assert server.address in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_list_is_opened_by_its_catalogue(copied: Index) -> None:
     with served(copied.folder) as server:
         server.lists = False
@@ -304,6 +306,7 @@ def test_photos_are_verified_at_an_address(tmp_path: Path) -> None:
         assert np.allclose(far.descriptors([hit.id])[0], describe_bytes(b"photo 3"))
 
 
+@pytest.mark.slow
 def test_an_index_on_s3(s3: str, listed: Index, tmp_path: Path) -> None:  # noqa: F811
     import s3fs
 

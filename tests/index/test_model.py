@@ -72,6 +72,7 @@ def test_photos_are_described_and_found(tmp_path: Path, model: Path, photos: Pat
         index.search(photos / "bad.jpg")
 
 
+@pytest.mark.slow
 def test_a_reader_follows_when_another_model_describes_the_photos(
     tmp_path: Path, model: Path, photos: Path
 ) -> None:

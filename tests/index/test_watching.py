@@ -92,6 +92,7 @@ def test_what_is_no_photo_is_no_reason_to_look_again(folder: Path) -> None:
     assert watching._mark(folder / "gone", []) is None
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_is_left_alone_until_it_is_whole(folder: Path) -> None:
     with watched(folder, sweep=0.1, settled=Settled(3.0)) as rounds:
         with (folder / "large.jpg").open("wb", buffering=0) as file:
@@ -165,6 +166,11 @@ def test_network_drives_are_known_by_their_kind(tmp_path: Path) -> None:
     assert not watching.is_remote(tmp_path / "not there yet")
 
 
+def _heeds_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where a shell ignores it
+
+
+@pytest.mark.slow
 def test_the_command_adds_photos_as_they_come_and_ends_in_order(tmp_path: Path) -> None:
     photos, index = tmp_path / "photos", tmp_path / "my.index"
     photos.mkdir()
@@ -175,7 +181,9 @@ def test_the_command_adds_photos_as_they_come_and_ends_in_order(tmp_path: Path) 
     command = [sys.executable, "-m", "solar", "index", str(photos), "--to", str(index), "--watch"]
     command += ["--no-local", "--exclude", "left-out", "--sweep", "1"]
     with (tmp_path / "told").open("w") as told:
-        running = subprocess.Popen(command, cwd=REPOSITORY, stdout=told, stderr=told)
+        running = subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=told, stderr=told, preexec_fn=_heeds_ctrl_c
+        )
     try:
 
         def said() -> str:

@@ -200,6 +200,7 @@ def test_what_is_sent_is_bounded(
     assert "secret" not in answer.text
 
 
+@pytest.mark.slow
 def test_slow_servers_hold_up_nobody_else(fetches: Server, web: Web) -> None:
     slow = [
         threading.Thread(target=search, args=[fetches, web.at("/slow-head.png")]) for _ in range(24)

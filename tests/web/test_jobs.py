@@ -27,6 +27,7 @@ def own(tmp_path: Path, scenes_index: Path, scenes_folder: Path) -> Path:
     return tmp_path / "own.index"
 
 
+@pytest.mark.slow
 def test_the_client_has_the_methods_of_an_index(
     own: Path, tmp_path: Path, scenes_folder: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_the_client_has_the_methods_of_an_index(
             client.info()
 
 
+@pytest.mark.slow
 def test_progress_is_told_as_it_happens(own: Path, tmp_path: Path) -> None:
     album(tmp_path / "more", 12)
     with Index.open(own) as index:
@@ -113,6 +115,7 @@ def test_a_kill_loses_nothing_that_was_told_as_taken(own: Path, tmp_path: Path) 
     assert not list((tmp_path / "uploads" / ".pending").iterdir())
 
 
+@pytest.mark.slow
 def test_a_stop_ends_streams_and_answers(own: Path, tmp_path: Path) -> None:
     options = ["--write", "--uploads", str(tmp_path / "uploads")]
     with serving(own, tmp_path / "log", *options) as server:
@@ -125,6 +128,7 @@ def test_a_stop_ends_streams_and_answers(own: Path, tmp_path: Path) -> None:
     assert Index.open(own).verify() == []
 
 
+@pytest.mark.slow
 def test_what_comes_into_a_watched_folder_is_found(own: Path, tmp_path: Path) -> None:
     photos = tmp_path / "watched"
     album(photos, 1)

@@ -62,6 +62,7 @@ def test_what_waits_is_described_together() -> None:
     shared.close()
 
 
+@pytest.mark.slow
 def test_a_descriptor_does_not_depend_on_company() -> None:
     extractor = open_extractor("solar-r18", engine="openvino")
     photos = [scene(number, (320, 240)) for number in range(4)] + [scene(9, (200, 280))]

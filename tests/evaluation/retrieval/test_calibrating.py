@@ -39,6 +39,7 @@ def made_cases(count: int, seed: int, *, verified: bool = True) -> list[Case]:
     return cases
 
 
+@pytest.mark.slow
 def test_a_known_calibration_is_found_again() -> None:
     found = learn([made_cases(1500, 0), made_cases(500, 1)], "f", "made")
     for name, value in (("constant", -5), ("margin", 1.0), ("inliers", 1.5)):
