@@ -1,6 +1,6 @@
 """The index: an incremental, crash-proof folder of descriptors, and exact search in it."""
 
-from solar.index._adding import Ready
+from solar.index._candidates import Ready
 from solar.index.index import Index
 from solar.index.indexing import Indexed, index_photos, index_shards
 from solar.index.results import AddReport, Hit, IndexedPhoto, IndexInfo, Queried, Search

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from solar.errors import SolarError
 from solar.extraction import Extractor
 from solar.features.extractor import FeatureExtractor
-from solar.files.atomic import sha256
 from solar.files.log import logger
-from solar.files.threads import cores, threads
-from solar.index._describing import describe_files, make_features
-from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, path_to_text, stamp_of
-from solar.index._given import Given
+from solar.index._candidates import Candidate, Ready, contents_of
+from solar.index._describing import describe_files
+from solar.index._entries import Descriptor, Entry, is_gone, path_to_bytes, stamp_of
+from solar.index._given import Given, missed
+from solar.index._putting import Outcome, Putting
 from solar.index._roots import Roots
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
@@ -31,45 +26,8 @@ from solar.typing import Progress
 
 _log = logger(__name__)
 
-# What a killed run has to do again, at most.
-_PHOTOS_PER_COMMIT = 256
-_SECONDS_PER_COMMIT = 10.0
 _PHOTOS_PER_ROUND = 4096  # Enough for extraction to form its batches.
 _UNFINISHED = 4  # Paths that are named, at most.
-
-
-Ready = Callable[[Path, os.stat_result], bool]
-"""Whether a file may be read now."""
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A photo whose content must be looked at, with its file's state before that."""
-
-    id: int
-    home: Home
-    file: Path
-    known: Entry | None
-    stamp: tuple[int, int, int]
-
-    def content(self) -> bytes | OSError:
-        """SHA-256 of the file, or why it cannot be read."""
-        try:
-            return bytes.fromhex(sha256(self.file))
-        except OSError as error:
-            return error
-
-    def entry(self, content: bytes) -> Entry:
-        """What to keep of it, without a descriptor yet."""
-        return Entry(self.id, *self.home, content, *self.stamp)
-
-
-class _Outcome(NamedTuple):
-    """A photo that is ready to be put, once its features are made."""
-
-    entry: Entry
-    file: Path
-    descriptor: Descriptor | None = None
 
 
 class Addition:
@@ -114,17 +72,13 @@ class Addition:
         self._writer = writer
         self._roots = roots
         self._extractor = extractor
-        self._features = features
         self._retry_failed = retry_failed
         self._check_content = check_content
         self._moving = moving
         self._may_read = ready
-        self._progress = progress
+        self._putting = Putting(writer, features, self.report, progress)
         self._changing: set[int] = set()
         self._vectors = snapshot.vectors
-        self._ready: list[_Outcome] = []
-        self._last_commit = time.monotonic()
-        self._done = self._total = 0
 
     def run(self, paths: Sequence[Path], given: Sequence[str] = ()) -> None:
         """Add photos, committing as it goes.
@@ -138,17 +92,15 @@ class Addition:
             SolarError: the index cannot be written, or the model not be used. Like an
                 interruption, this leaves the photos that are done in the index.
         """
-        self._total = len(paths)
-        if self._progress is not None:
-            self._progress(0, self._total)
+        self._putting.begin(len(paths))
         before = self._writer.unfinished
         self._writer.unfinished = tuple(dict.fromkeys((*before, *given)))[:_UNFINISHED]
         try:
             for start in range(0, len(paths), _PHOTOS_PER_ROUND):
                 if start:
-                    self._commit()
+                    self._putting.commit()
                 self._round(paths[start : start + _PHOTOS_PER_ROUND])
-            self._put(with_features=True)
+            self._putting.put(with_features=True)
             done = tuple(f"{path}/" for path in given)
             self._writer.unfinished = tuple(
                 path for path in before if not f"{path}/".startswith(done) and Path(path).exists()
@@ -158,7 +110,7 @@ class Addition:
                 self._writer.unfinished = before
             raise
         finally:
-            self._put(with_features=False)
+            self._putting.put(with_features=False)
             self._writer.commit()
 
     def finish(self, last: Snapshot, given: Given) -> AddReport:
@@ -168,29 +120,12 @@ class Addition:
             last: the index as it is now.
             given: what was asked for.
         """
-        gone: dict[bytes, int] = {}
-        accounted: set[bytes] = set()
-        for path in given.paths:
-            for entry in last.below(path):
-                whole = last.roots.whole(entry.root, entry.path)
-                if whole not in gone and is_gone(Path(path_to_text(whole))):
-                    gone[whole] = entry.root
-                    accounted.add(path)
-        report, lost, absent = self.report, Counter(gone.values()), set(last.roots.missing())
-        at_risk = {
-            root
-            for root, count in lost.items()
-            if root in absent or 2 * count > last.catalogue.count(root, last.commit.generation)
-        }
-        for whole, root in gone.items():
-            (report.unreachable if root in at_risk else report.vanished).append(path_to_text(whole))
-        for text in map(path_to_text, self.missing - accounted - gone.keys()):
-            report.failed.append((text, f"{text}: there is no such file"))
-        report.moved += given.moved
-        report.roots, report.left_out = given.added, given.left_out
-        for part in vars(report).values():
+        missed(given, last, self.missing, self.report)
+        self.report.moved += given.moved
+        self.report.roots, self.report.left_out = given.added, given.left_out
+        for part in vars(self.report).values():
             part.sort()
-        return report
+        return self.report
 
     def _round(self, paths: Sequence[Path]) -> None:
         homes = [self._roots.home(path_to_bytes(path)) for path in paths]
@@ -200,9 +135,9 @@ class Addition:
             for path, home in zip(paths, homes, strict=True)
         )
         candidates = [candidate for candidate in looked if candidate is not None]
-        groups: dict[bytes, list[_Candidate]] = {}
+        groups: dict[bytes, list[Candidate]] = {}
         self._changing = set()
-        for candidate, content in zip(candidates, _contents(candidates), strict=True):
+        for candidate, content in zip(candidates, contents_of(candidates), strict=True):
             if isinstance(content, OSError):
                 self._unreadable(candidate, content)
             elif not self._restated(candidate, content):
@@ -214,7 +149,7 @@ class Addition:
         while unseen:
             unseen = self._describe(unseen)
 
-    def _look(self, path: Path, home: Home | None, known: Entry | None) -> _Candidate | None:
+    def _look(self, path: Path, home: Home | None, known: Entry | None) -> Candidate | None:
         """Tell from size and times alone whether a photo is known: then there is no candidate."""
         try:
             if home is None:  # It does not exist, and nothing beside it is known.
@@ -224,26 +159,26 @@ class Addition:
                 raise OSError("it is not a regular file")
         except FileNotFoundError:
             self.missing.add(path_to_bytes(path))
-            self._step()
+            self._putting.step()
             return None
         except OSError as error:
-            self._unreadable(_Candidate(-1, home or (0, b""), path, known, (-1, -1, -1)), error)
+            self._unreadable(Candidate(-1, home or (0, b""), path, known, (-1, -1, -1)), error)
             return None
         same = known is not None and known.stamp == stamp_of(found) and not self._check_content
         if same and known is not None and not self._to_retry(known):
             self._known(known, path)
             return None
         if self._may_read is not None and not self._may_read(path, found):
-            self._step()
+            self._putting.step()
             return None
         # Numbered here, so that ids do not depend on the order in which descriptors arrive.
         number = self._writer.new_id() if known is None else known.id
-        return _Candidate(number, home, path, known, stamp_of(found))
+        return Candidate(number, home, path, known, stamp_of(found))
 
     def _to_retry(self, known: Entry) -> bool:
         return known.row is None and (self._retry_failed or decoder_came(known.reason or ""))
 
-    def _restated(self, candidate: _Candidate, content: bytes) -> bool:
+    def _restated(self, candidate: Candidate, content: bytes) -> bool:
         """Note only the new times of a file that was written again with the same content."""
         known = candidate.known
         if known is None or known.sha256 != content or self._to_retry(known):
@@ -255,7 +190,7 @@ class Addition:
         self._known(known, candidate.file)
         return True
 
-    def _copied(self, content: bytes, group: list[_Candidate], same: Sequence[Entry]) -> bool:
+    def _copied(self, content: bytes, group: list[Candidate], same: Sequence[Entry]) -> bool:
         """Let photos be those that the index has with the same bytes, moved, or copies of one."""
         same = [entry for entry in same if entry.id not in self._changing]
         while group and self._moving and (left := self._left(same, group[0].file)) is not None:
@@ -284,7 +219,7 @@ class Addition:
                 return position
         return None
 
-    def _moved(self, entry: Entry, candidate: _Candidate) -> Entry:
+    def _moved(self, entry: Entry, candidate: Candidate) -> Entry:
         """Keep a photo at its new path, instead of what was known there."""
         (root, path), (size, mtime_ns, ctime_ns) = candidate.home, candidate.stamp
         moved = entry._replace(
@@ -299,8 +234,8 @@ class Addition:
         return moved
 
     def _describe(
-        self, groups: list[tuple[bytes, list[_Candidate]]]
-    ) -> list[tuple[bytes, list[_Candidate]]]:
+        self, groups: list[tuple[bytes, list[Candidate]]]
+    ) -> list[tuple[bytes, list[Candidate]]]:
         """Describe photos, those with the same bytes once.
 
         Returns:
@@ -323,7 +258,7 @@ class Addition:
         return again
 
     def _described(
-        self, candidate: _Candidate, entry: Entry, descriptor: Descriptor, same: str
+        self, candidate: Candidate, entry: Entry, descriptor: Descriptor, same: str
     ) -> None:
         """A photo has its descriptor, perhaps as a copy of another."""
         entry = entry.with_facts(facts_of(candidate.file))
@@ -332,89 +267,34 @@ class Addition:
         report.append(self._roots.text(entry.root, entry.path))
         if same:
             self.report.duplicates.append((str(candidate.file), same))
-        self._keep(_Outcome(entry, candidate.file, descriptor))
+        self._putting.keep(Outcome(entry, candidate.file, descriptor))
 
-    def _keep(self, outcome: _Outcome) -> None:
-        self._ready.append(outcome)
-        if self._features is None:  # Else a photo is done once these are made.
-            self._step()
-        self._commit_if_due()
-
-    def _failed(self, group: list[_Candidate], content: bytes | None, reason: str) -> None:
+    def _failed(self, group: list[Candidate], content: bytes | None, reason: str) -> None:
         for candidate in group:
             if content is None:  # It could not even be read.
                 self._unreadable(candidate, OSError(reason.removeprefix(f"{candidate.file}: ")))
                 continue
-            safe = reason.encode("utf-8", "backslashreplace").decode()
-            self._writer.put(candidate.entry(content)._replace(reason=safe))
+            self._writer.put(candidate.entry(content).failed(reason))
             self.report.failed.append((str(candidate.file), reason))
             _log.info("skipped %s", reason)
-            self._step()
-            self._commit_if_due()
+            self._putting.step()
+            self._putting.commit_if_due()
 
     def _known(self, entry: Entry, file: Path) -> None:
         if entry.row is None:
             self.report.still_failed.append((str(file), entry.reason or ""))
         else:
             self.report.unchanged.append(str(file))
-            if self._features is not None and entry.features_at is None and entry.sha256:
-                self._keep(_Outcome(entry, file))
+            if self._putting.keeps_features and entry.features_at is None and entry.sha256:
+                self._putting.keep(Outcome(entry, file))
                 return
-        self._step()
+        self._putting.step()
 
-    def _unreadable(self, candidate: _Candidate, error: OSError) -> None:
+    def _unreadable(self, candidate: Candidate, error: OSError) -> None:
         """A file that cannot be read, perhaps for a while: what the index knows of it stays."""
         reason = f"{candidate.file}: cannot be read: {error.strerror or error}"
         if candidate.known is None:
             number = self._writer.new_id() if candidate.id < 0 else candidate.id
-            safe = reason.encode("utf-8", "backslashreplace").decode()
-            self._writer.put(Entry(number, *candidate.home, reason=safe))
+            self._writer.put(Entry(number, *candidate.home).failed(reason))
         self.report.failed.append((str(candidate.file), reason))
-        self._step()
-
-    def _commit_if_due(self) -> None:
-        many = self._writer.pending + len(self._ready) >= _PHOTOS_PER_COMMIT
-        if many or time.monotonic() - self._last_commit >= _SECONDS_PER_COMMIT:
-            self._commit()
-
-    def _commit(self) -> None:
-        self._put(with_features=True)
-        self._writer.commit()
-        self._last_commit = time.monotonic()
-
-    def _put(self, *, with_features: bool) -> None:
-        """Hand over what is ready, with its features if the index keeps any."""
-        lacking = [outcome for outcome in self._ready if outcome.entry.features_at is None]
-        found: dict[bytes, bytes | str] = {}
-        if self._features is not None and with_features and lacking:
-            files = {
-                outcome.entry.sha256: outcome.file
-                for outcome in reversed(lacking)
-                if outcome.entry.sha256
-            }
-            found = make_features(self._features(), files, self._step)
-        ready, self._ready = self._ready, []
-        for _ in range(len(ready) - len(found) if self._features else 0):
-            self._step()
-        stored: dict[bytes, Entry] = {}
-        for entry, file, descriptor in ready:
-            key = entry.sha256 or b""
-            made = found.get(key)
-            if isinstance(made, str):
-                self.report.without_features.append((str(file), made))
-                made = None
-            if made is not None and key in stored:  # Kept once for photos with the same bytes.
-                self._writer.put(entry.with_features_of(stored[key]), descriptor)
-            elif descriptor is not None or made is not None:
-                stored[key] = self._writer.put(entry, descriptor, made)
-
-    def _step(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
-def _contents(candidates: Sequence[_Candidate]) -> list[bytes | OSError]:
-    """Read and hash files, several at a time."""
-    with threads(min(8, cores())) as pool:
-        return list(pool.map(_Candidate.content, candidates))
+        self._putting.step()

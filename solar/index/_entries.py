@@ -83,6 +83,10 @@ class Entry(NamedTuple):
         """This photo, of whose file something else is known."""
         return self._replace(**facts._asdict())
 
+    def failed(self, reason: str) -> Entry:
+        """This photo, which has no descriptor for some reason."""
+        return self._replace(reason=reason.encode("utf-8", "backslashreplace").decode())
+
     @property
     def stamp(self) -> tuple[int, int, int]:
         """Size and times of the file: while these are the same, so is the file."""

@@ -11,18 +11,22 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+
 from solar.errors import IndexDamaged, IndexFolderError, SolarError
+from solar.files.atomic import write_atomically
 from solar.files.cache import cache_folder
 from solar.files.stores import Stored, open_store
+from solar.index._numbered import CATALOGUE
 from solar.index._ranges import FarBytes, FarFile, Task, plainly
+from solar.typing import Descriptors
 
-_CATALOGUE = re.compile(r"catalogue-(\d{6,12})\.db")
 _TRIES = 4
 _PAUSE = 0.5  # Seconds, before a catalogue that is just being written is looked at again.
 _HEAD = 100  # Bytes of SQLite's header, with a number that every commit changes.
@@ -48,7 +52,7 @@ class FarFolder:
         """
         self.address, name = address.rstrip("/"), None
         last = self.address.rpartition("/")[2]
-        if _CATALOGUE.fullmatch(last):
+        if CATALOGUE.fullmatch(last):
             self.address, name = self.address.removesuffix(f"/{last}"), last
         self._lock, self._files = threading.Lock(), dict[str, FarFile | None]()
         self._process, self._pool = os.getpid(), _pool()
@@ -148,7 +152,7 @@ class FarFolder:
 
 
 def _of(name: str) -> re.Match[str] | None:
-    return _CATALOGUE.fullmatch(name)
+    return CATALOGUE.fullmatch(name)
 
 
 def _pool() -> ThreadPoolExecutor:
@@ -176,3 +180,15 @@ def far_bytes(far: FarFolder, name: str, length: int) -> FarBytes | bytes:
     if file is None:
         raise IndexDamaged(f"{name} is missing: copy the index anew", far.address)
     return FarBytes(file, length)
+
+
+def kept_here(file: Path, shape: tuple[int, int], read: Callable[[], Descriptors]) -> Descriptors:
+    """Rows that were read once from an address, and are kept in a file of the cache."""
+    with suppress(OSError, ValueError):
+        kept: Descriptors = np.load(file, allow_pickle=False)
+        if kept.shape == shape:
+            return kept
+    rows = read()
+    with write_atomically(file) as to:
+        np.save(to, rows, allow_pickle=False)
+    return rows

@@ -11,10 +11,11 @@ from solar.errors import IndexFolderError
 from solar.files.atomic import sync_folder
 from solar.index._entries import Commit, path_to_text
 from solar.index._lock import LOCK_NAME, WriterLock, writer_lock
+from solar.index._numbered import catalogue_file, features_file, newest
 from solar.index._snapshot import Snapshot
 from solar.index._sqlite import SCHEMA, journal_of, open_writing, plain_errors
 from solar.index._writer import Writer
-from solar.index.catalogue import catalogue_file, features_file, newest, roots_sum
+from solar.index.catalogue import roots_sum
 from solar.index.results import IndexInfo
 from solar.index.vectors import Server, discard, kind_named
 

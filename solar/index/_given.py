@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from solar.errors import UsageError
 from solar.files.atomic import sha256
-from solar.index._entries import path_to_bytes, path_to_text
+from solar.index._entries import is_gone, path_to_bytes, path_to_text
 from solar.index._roots import Roots, absolute_photo
 from solar.index._snapshot import Snapshot
+from solar.index.results import AddReport
 from solar.photos import EXCLUDED, Found, look_for_photos
 from solar.typing import AnyPath
 
@@ -113,6 +115,35 @@ def look(seen: Seen, snapshot: Snapshot) -> Given:
     if repeated:
         given.left_out.append(f"links to photos that are in already: {len(repeated):,}")
     return given
+
+
+def missed(given: Given, last: Snapshot, missing: Set[bytes], report: AddReport) -> None:
+    """Say of photos whose file is gone whether they vanished, or are out of reach for a while.
+
+    Args:
+        given: what was asked for.
+        last: the index as it is now.
+        missing: photos that were given and do not exist.
+        report: to which they are added.
+    """
+    gone: dict[bytes, int] = {}
+    accounted: set[bytes] = set()
+    for path in given.paths:
+        for entry in last.below(path):
+            whole = last.roots.whole(entry.root, entry.path)
+            if whole not in gone and is_gone(Path(path_to_text(whole))):
+                gone[whole] = entry.root
+                accounted.add(path)
+    lost, absent = Counter(gone.values()), set(last.roots.missing())
+    at_risk = {
+        root
+        for root, count in lost.items()
+        if root in absent or 2 * count > last.catalogue.count(root, last.commit.generation)
+    }
+    for whole, root in gone.items():
+        (report.unreachable if root in at_risk else report.vanished).append(path_to_text(whole))
+    for text in map(path_to_text, missing - accounted - gone.keys()):
+        report.failed.append((text, f"{text}: there is no such file"))
 
 
 def _repeated(links: Sequence[Path], found: Set[Path], snapshot: Snapshot) -> set[Path]:

@@ -101,9 +101,8 @@ class Merging:
         """Note a photo that could not be described, unless the index has it described."""
         self.report.failed.append((name, reason))
         if before is None or before.row is None:
-            safe = reason.encode("utf-8", "backslashreplace").decode()
             number = before.id if before else self._writer.new_id()
-            self._writer.put(Entry(number, *home, content, reason=safe))
+            self._writer.put(Entry(number, *home, content).failed(reason))
 
 
 def _with(roots: Roots, folders: Sequence[str]) -> Roots:

@@ -19,9 +19,10 @@ from solar.index._adding import Addition
 from solar.index._entries import Commit, Descriptor, Entry, path_to_text
 from solar.index._folder import PARTIAL, data_files, make_catalogue, next_number, remove_leftovers
 from solar.index._lock import WriterLock
+from solar.index._numbered import catalogue_file, newest
 from solar.index._snapshot import Snapshot
 from solar.index._writer import Writer
-from solar.index.catalogue import Catalogue, catalogue_file, newest
+from solar.index.catalogue import Catalogue
 from solar.index.results import AddReport
 from solar.index.vectors import Server, kind_named
 from solar.typing import Progress
@@ -179,9 +180,8 @@ def _finish(old: Snapshot, new: Snapshot, writer: Writer) -> None:
         if known is None or entry is None:
             continue
         if entry.reason == _WAITS:
-            path = old.text(known).encode("utf-8", "backslashreplace").decode()
-            reason = f"{path}: it could not be described anew: it is gone"
-            writer.put(entry._replace(reason=reason))
+            reason = f"{old.text(known)}: it could not be described anew: it is gone"
+            writer.put(entry.failed(reason))
         elif known.features_at is not None and known.sha256 == entry.sha256:
             features.put(entry, known)
         if writer.pending >= _AT_ONCE:

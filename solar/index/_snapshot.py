@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from mmap import mmap
 from pathlib import Path
@@ -16,41 +16,34 @@ from solar.calibration import Background, Level, index_level, sample_rows
 from solar.errors import IndexDamaged, IndexFolderError, UsageError
 from solar.features.extraction import from_bytes
 from solar.features.features import Features
-from solar.files.atomic import write_atomically
 from solar.index._datafile import map_file
 from solar.index._entries import (
     KEPT_TOLERANCE,
-    Commit,
     Descriptor,
     Entry,
     checksum,
     descriptor_sum,
-    path_to_bytes,
 )
-from solar.index._far import FarFolder, far_bytes
+from solar.index._far import FarFolder, far_bytes, kept_here
+from solar.index._numbered import features_file, newest
+from solar.index._photos import Photos
 from solar.index._ranges import FarBytes
-from solar.index._roots import Roots, absolute_photo
-from solar.index.catalogue import Catalogue, Home, features_file, newest
+from solar.index.catalogue import Catalogue
 from solar.index.vectors import Effort, ListedVectors, OddRow, Vectors, kind_named, lengths_of
 from solar.index.vectors.far import open_far
-from solar.index.where import Where
 from solar.ranking import Ranking
-from solar.typing import AnyPath, Descriptors
+from solar.typing import Descriptors
 
 _AT_ONCE = 1000
 
 
-class Snapshot:
+class Snapshot(Photos):
     """One commit of an index, opened for reading; later commits leave it as it is.
 
     Attributes:
         folder: of the index; of one at an address, what is kept of it here.
         far: the index at an address; None of one in the folder.
-        place: where the index is, for messages.
-        catalogue: what it knows of its photos.
-        commit: as of which.
         vectors: its descriptors.
-        roots: where its photos are.
     """
 
     def __init__(
@@ -68,11 +61,8 @@ class Snapshot:
             previous: an earlier snapshot of the same files, to take over what still holds.
             far: where the other files are, if not in the folder.
         """
+        super().__init__(catalogue, folder, folder if far is None else far.address)
         self.folder, self.far = folder, far
-        self.place: Path | str = folder if far is None else far.address
-        self.catalogue = catalogue
-        self.commit: Commit = catalogue.commit()
-        self.roots = Roots.found(catalogue.roots(), folder)
         kind, files = kind_named(self.commit.kind), self.commit.files
         dimensions, rows = self.commit.extraction.dimensions, self.commit.rows
         looked, features = True, features_file(folder, files)
@@ -187,60 +177,6 @@ class Snapshot:
             entry = self.entry(int(owners[row]))
             raise IndexDamaged(self.damage(entry, length=lengths[row - start]), self.place)
 
-    def find(self, ids: Iterable[int]) -> dict[int, Entry]:
-        """Photos by id; those that are not there are left out."""
-        return self.catalogue.entries(ids, self.commit.generation)
-
-    def entry(self, number: int) -> Entry:
-        """The photo of an id.
-
-        Raises:
-            UsageError: there is none.
-        """
-        found = self.find([number])
-        if number not in found:
-            raise UsageError(f"holds no photo of id {number}", self.place)
-        return found[number]
-
-    def named(self, homes: Iterable[Home]) -> dict[Home, Entry]:
-        """Photos by root and path; those that are not there are left out."""
-        return self.catalogue.named(homes, self.commit.generation)
-
-    def meant(self, photo: AnyPath) -> Iterator[Entry]:
-        """The photo at a path or of a name, or all photos below it."""
-        given = (absolute_photo(Path(photo)), Path(photo).resolve(), Path(photo))
-        names = list(dict.fromkeys(map(path_to_bytes, given)))
-        homes = [home for name in names if (home := self.roots.home(name))]
-        homes += [(n, name) for n, root in self.roots.folders.items() if not root for name in names]
-        if found := self.named(homes):
-            yield next(found[home] for home in homes if home in found)
-            return
-        for name in names:
-            below = list(self.below(name))
-            if below:
-                yield from below
-                return
-
-    def below(self, folder: bytes) -> Iterator[Entry]:
-        """All photos below an absolute path, or at it."""
-        generation = self.commit.generation
-        for number, root in self.roots.folders.items():
-            if root and (root == folder or root.startswith(folder.rstrip(b"/") + b"/")):
-                yield from self.catalogue.below(number, b"", generation)
-            elif root and folder.startswith(root.rstrip(b"/") + b"/"):
-                inside = folder[len(root.rstrip(b"/")) + 1 :]
-                yield from self.named([(number, inside)]).values()
-                yield from self.catalogue.below(number, inside, generation)
-
-    def copies(self) -> list[list[str]]:
-        """Where photos are that are the same byte for byte, group by group."""
-        groups = self.catalogue.copies(self.commit.generation)
-        return [list(map(self.text, group)) for group in groups]
-
-    def text(self, entry: Entry) -> str:
-        """Where a photo is now."""
-        return self.roots.text(entry.root, entry.path)
-
     def descriptors(self, ids: Sequence[int]) -> Descriptors:
         """Descriptors (K, D) of photos.
 
@@ -259,19 +195,6 @@ class Snapshot:
                 raise IndexDamaged(wrong, self.place)
             rows[position] = descriptor
         return rows
-
-    def matching(self, where: str | None) -> NDArray[np.int64]:
-        """The ids of photos that a filter lets through, rising; see `solar.index.where`.
-
-        Args:
-            where: the filter; None for all photos.
-
-        Raises:
-            UsageError: it cannot be read.
-        """
-        folders = self.roots.folders
-        parsed = None if where is None else Where.parse(where)
-        return self.catalogue.matching(parsed, folders, self.commit.generation)
 
     def owners_of(self, where: str | None) -> NDArray[np.int64]:
         """As `owners`, but -1 for photos that a filter does not let through.
@@ -317,17 +240,10 @@ class Snapshot:
 
     def _sampled(self, rows: NDArray[np.int64]) -> Descriptors:
         """The descriptors of some rows; those from an address are kept here."""
-        file = self.folder / "sample.npy"
-        if self.far is not None and file.exists():
-            with suppress(OSError, ValueError):
-                kept: Descriptors = np.load(file, allow_pickle=False)
-                if kept.shape == (len(rows), self.commit.extraction.dimensions):
-                    return kept
-        sample = self.vectors.read(rows)
-        if self.far is not None:
-            with write_atomically(file) as to:
-                np.save(to, sample, allow_pickle=False)
-        return sample
+        if self.far is None:
+            return self.vectors.read(rows)
+        shape = len(rows), self.commit.extraction.dimensions
+        return kept_here(self.folder / "sample.npy", shape, partial(self.vectors.read, rows))
 
     def features(self, ids: Sequence[int]) -> list[Features | None]:
         """The features that are kept of photos."""
@@ -380,13 +296,3 @@ class Snapshot:
         if checksum(content) != entry.features_sum:
             raise IndexDamaged(self.damage(entry, "keypoint data"), self.place)
         return content
-
-    def damage(self, entry: Entry, what: str = "descriptor", length: float | None = None) -> str:
-        """What to say of a photo whose descriptor or features are not as they were written."""
-        wrong = (
-            "damaged, by its checksum" if length is None else f"of length {length:.3g} instead of 1"
-        )
-        return (
-            f"the {what} of {self.text(entry)!r} is {wrong}: restore the folder from a copy, or "
-            "take that photo out with `solar remove` and add it again"
-        )

@@ -23,27 +23,21 @@ from solar.features.extraction import FeatureExtraction
 from solar.files.log import logger
 from solar.index._datafile import DataFile, prove_same
 from solar.index._entries import (
-    COLUMNS,
     Commit,
     Descriptor,
     Entry,
     checksum,
     descriptor_sum,
-    digest_of,
 )
 from solar.index._lock import WriterLock
+from solar.index._numbered import features_file
 from solar.index._roots import Roots
 from solar.index._sqlite import open_writing, plain_errors, refuse_other_schema
-from solar.index.catalogue import Root, features_file, read_commit, roots_sum
+from solar.index._versions import write_versions
+from solar.index.catalogue import Root, read_commit, roots_sum
 from solar.index.vectors import Vectors, kind_named
 
 _log = logger(__name__)
-
-_AT_ONCE = 500  # Of ids in one question.
-_INSERT = (
-    f"INSERT INTO photos (version, {COLUMNS}, checksum, born) "  # noqa: S608
-    f"VALUES ({', '.join('?' * (len(Entry._fields) + 3))})"
-)
 
 
 class Writer:
@@ -191,7 +185,15 @@ class Writer:
             return
         with self.exclusive() as connection:
             self._write_data()
-            commit = replace(self._write_entries(connection), unfinished=self.unfinished)
+            born = self._generation or self.commit_read.generation + 1
+            commit = write_versions(connection, self.commit_read, self._changes, born)
+            commit = replace(
+                commit,
+                next_id=self._next_id,
+                rows=self._row,
+                features_bytes=self._features_end,
+                unfinished=self.unfinished,
+            )
             if settings is not None:
                 made = settings.extraction, settings.features
                 commit = replace(commit, extraction=made[0], features=made[1])
@@ -258,47 +260,3 @@ class Writer:
             os.fsync(catalogue.fileno())
             self._vectors.sync()
             self._features.sync()
-
-    def _write_entries(self, connection: sqlite3.Connection) -> Commit:
-        """Let old versions die and new ones be born; returns the commit of that."""
-        old, entries = self.commit_read, [entry for entry in self._changes.values() if entry]
-        born = self._generation or old.generation + 1
-        digest, photos, failed = old.digest, old.photos, old.failed
-        known = [number for number in self._changes if number < old.next_id and old.versions]
-        for start in range(0, len(known), _AT_ONCE):
-            part = known[start : start + _AT_ONCE]
-            marks = ",".join("?" * len(part))
-            gone = connection.execute(
-                "SELECT version, row, checksum FROM photos "  # noqa: S608
-                f"WHERE died IS NULL AND id IN ({marks})",
-                part,
-            ).fetchall()
-            connection.executemany(
-                "UPDATE photos SET died = ? WHERE version = ?",
-                ((born, version) for version, *_ in gone),
-            )
-            digest -= digest_of(each for *_, each in gone)
-            described = sum(row is not None for _, row, _ in gone)
-            photos, failed = photos - described, failed - len(gone) + described
-        sums = [entry.checksum(born) for entry in entries]
-        connection.executemany(
-            _INSERT,
-            (
-                (version, *entry, known, born)
-                for version, (entry, known) in enumerate(
-                    zip(entries, sums, strict=True), old.versions + 1
-                )
-            ),
-        )
-        described = sum(entry.row is not None for entry in entries)
-        return replace(
-            old,
-            generation=born,
-            versions=old.versions + len(entries),
-            next_id=self._next_id,
-            rows=self._row,
-            features_bytes=self._features_end,
-            photos=photos + described,
-            failed=failed + len(entries) - described,
-            digest=(digest + digest_of(sums)) % (1 << 64),
-        )

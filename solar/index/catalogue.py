@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import stat
 import threading
@@ -21,7 +20,6 @@ from solar.index._functions import functions
 from solar.index._sqlite import open_reading, plain_errors, refuse_other_schema
 from solar.index.where import Where
 
-_NAME = re.compile(r"catalogue-(\d{6,12})\.db")
 _AT_ONCE = 500  # Of ids in one question.
 _ROWS_AT_ONCE = 50_000
 _LIVE = "born <= ?1 AND (died IS NULL OR died > ?1)"
@@ -31,38 +29,6 @@ Root = tuple[int, bytes, bytes | None]
 
 Home = tuple[int, bytes]
 """Of a photo: the number of its root, and its path from there."""
-
-
-def catalogue_file(folder: Path, number: int) -> Path:
-    """Where the catalogue of a number lies; compaction writes the next."""
-    return folder / f"catalogue-{number:06d}.db"
-
-
-def features_file(folder: Path, number: int) -> Path:
-    """Where the features of all photos lie, end to end."""
-    return folder / f"features-{number:06d}.bin"
-
-
-def newest(folder: Path) -> tuple[int, Path]:
-    """Number and file of the catalogue that counts.
-
-    Raises:
-        IndexFolderError: there is none.
-    """
-    try:
-        names = [file.name for file in folder.iterdir()]
-    except FileNotFoundError as error:
-        raise IndexFolderError("no such index: make one with `solar index`", folder) from error
-    except NotADirectoryError as error:
-        raise IndexFolderError("is a file, no index: an index is a folder", folder) from error
-    except OSError as error:
-        raise IndexFolderError(f"cannot be read: {error}", folder) from error
-    numbers = [int(found[1]) for name in names if (found := _NAME.fullmatch(name))]
-    if not numbers:
-        raise IndexFolderError(
-            "is a folder, but no index: name one, or a new or empty folder to make it in", folder
-        )
-    return max(numbers), catalogue_file(folder, max(numbers))
 
 
 class Catalogue:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from solar.errors import UsageError
 from solar.extraction.shards import open_shards
 from solar.features import DEFAULT
-from solar.index._adding import Ready
+from solar.index._candidates import Ready
 from solar.index._given import see
 from solar.index.index import Index
 from solar.index.results import AddReport
@@ -156,10 +156,9 @@ def index_photos(
         index.keep_features(keep)
         given = given or [photo.path for photo in index.photos()]
     if given or not (anew or kind):
-        report = index.add(
-            given if seen is None else seen,
+        report = index._add_seen(
+            lambda: see(given, exclude) if seen is None else seen,
             progress,
-            exclude=exclude,
             retry_failed=retry_failed,
             check_content=check_content,
             ready=ready,
