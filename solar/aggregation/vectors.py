@@ -10,6 +10,7 @@ import numpy.typing as npt
 from solar.clusters import k_means
 from solar.features.keypoints import FloatArray
 from solar.typing import Descriptor
+from solar.unit import normalised
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,8 +33,7 @@ def vlad(rows: FloatArray, centres: FloatArray) -> Descriptor:
     nearest = nearest_centres(rows, centres, 1)[:, 0]
     sums = np.zeros(centres.shape, np.float64)
     np.add.at(sums, nearest, rows - centres[nearest])
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return unit((sums / np.maximum(lengths, _TINY)).ravel())
+    return unit(normalised(sums).ravel())
 
 
 def nearest_centres(rows: FloatArray, centres: FloatArray, count: int) -> npt.NDArray[np.int64]:

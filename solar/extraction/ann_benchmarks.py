@@ -15,6 +15,7 @@ from solar.errors import SolarError, UsageError
 from solar.files import printable
 from solar.files.hdf5 import array, read_hdf5, write_hdf5
 from solar.typing import AnyPath, Descriptors
+from solar.unit import normalised
 
 TOP = 100
 _BLOCK = 1 << 24  # Scores that are in memory at once.
@@ -102,5 +103,4 @@ class AnnBenchmark:
 
 
 def _unit(rows: NDArray[np.floating]) -> Descriptors:
-    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+    return normalised(rows.astype(np.float64)).astype(np.float32)

@@ -176,8 +176,14 @@ def _alike(ours: Sequence[str], theirs: Sequence[str]) -> int:
     return count
 
 
-def unit_rows(rows: Descriptors, dimensions: int, source: object) -> Descriptors:
+def unit_rows(rows: Descriptors, dimensions: int, source: object, first: int = 0) -> Descriptors:
     """Anybody's vectors as descriptors: (N, D) float32, unit rows.
+
+    Args:
+        rows: (N, D).
+        dimensions: D that they must have.
+        source: where they are from, for messages.
+        first: number of the first of them there.
 
     Raises:
         SolarError: they have other dimensions, or one is 0 or not finite.
@@ -187,6 +193,6 @@ def unit_rows(rows: Descriptors, dimensions: int, source: object) -> Descriptors
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
     usable = np.isfinite(lengths) & (lengths > 0)
     if not usable.all():
-        raise SolarError(f"{source}: vector {int(usable.argmin())} is 0, or not finite")
+        raise SolarError(f"{source}: vector {first + int(usable.argmin())} is 0, or not finite")
     made: Descriptors = (rows / lengths[:, None]).astype(np.float32)
     return made

@@ -8,6 +8,7 @@ import numpy as np
 
 from solar.features.keypoints import FloatArray, Keypoints
 from solar.typing import GrayImage
+from solar.unit import normalised
 
 
 def sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
@@ -17,7 +18,7 @@ def sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         (N, 128), unit rows; a row of zeros where the photo is flat.
     """
     rows = _histograms(photo, keypoints)
-    return np.asarray(rows / np.linalg.norm(rows, axis=1).clip(1e-12)[:, None], np.float32)
+    return normalised(rows)
 
 
 def root_sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:

@@ -27,6 +27,7 @@ from solar.photos import Box, Photo, decode, name_of
 from solar.ranking import Ranking
 from solar.rerank import Reranker, parse_rerank
 from solar.typing import Descriptor, Descriptors, Ids
+from solar.unit import normalised
 
 
 class Query:
@@ -57,9 +58,8 @@ class Query:
             owners: of the photos that may be found, see `Snapshot.owners_of`; None for all.
             calibration: of the index's model.
         """
-        total = np.sum([each.descriptor for each in asked], axis=0)
-        length = np.linalg.norm(total) if len(asked) > 1 else 1.0
-        self.descriptor: Descriptor = (total / max(length, 1e-12)).astype(np.float32)
+        total: Descriptor = np.stack([each.descriptor for each in asked]).sum(axis=0)
+        self.descriptor: Descriptor = total if len(asked) == 1 else normalised(total[None])[0]
         self._snapshot = snapshot
         self._asked = asked
         self._unlike = unlike

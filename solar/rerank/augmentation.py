@@ -6,6 +6,7 @@ import numpy as np
 
 from solar.errors import UsageError
 from solar.typing import Descriptors
+from solar.unit import normalised
 
 _BYTES = 1 << 26  # Of similarities at once.
 
@@ -49,5 +50,4 @@ def augmented(descriptors: Descriptors, neighbours: int = 2, alpha: float = 1.0)
         weights = np.maximum(np.take_along_axis(similar, near, axis=1), 0)
         weights = np.where(weights > 0, weights**alpha, 0).astype(np.float32)
         moved[start : start + step] = block + np.einsum("nk,nkd->nd", weights, rows[near])
-    unit: Descriptors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-    return unit
+    return normalised(moved)

@@ -13,6 +13,7 @@ from solar.rerank.geometric import trusted
 from solar.rerank.probability import judged
 from solar.rerank.protocol import View
 from solar.typing import Descriptor, Descriptors, Ids
+from solar.unit import normalised
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,6 @@ def moved(query: Descriptor, neighbours: Descriptors, alpha: float) -> Descripto
     """
     similar = neighbours @ query
     weights = np.where(similar > 0, np.abs(similar) ** alpha, 0)
-    total = query + weights @ neighbours
-    unit: Descriptor = (total / np.linalg.norm(total)).astype(np.float32)
+    total = (query + weights @ neighbours).astype(np.float32)
+    unit: Descriptor = normalised(total[None])[0]
     return unit

@@ -19,6 +19,7 @@ from solar.files.hdf5 import array
 from solar.sfm.matching import Local, Matched
 from solar.sfm.photos import Points, SfmPhoto
 from solar.typing import Descriptor, Descriptors
+from solar.unit import normalised
 
 GLOBAL = "global-feats-solar.h5"
 FEATURES = "feats-solar.h5"
@@ -50,11 +51,10 @@ def get_local(file: Any, name: str) -> Local:
     """
     group = file[name]
     rows = array(group, "descriptors", "f", 2).T.astype(np.float32)
-    norms = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
     width, height = array(group, "image_size", "i", 1).tolist()
     return Local(
         array(group, "keypoints", "f", 2),
-        rows / np.maximum(norms, 1e-12),
+        normalised(rows),
         array(group, "scales", "f", 1),
         array(group, "oris", "f", 1),
         (width, height),

@@ -197,14 +197,14 @@ def killed_in_commit(folder: Path, photos: Path) -> None:
         "import os, signal, sys\n"
         "from solar.index import Index, _writer\n"
         "from tests.index.bytes_extractor import BytesExtractor\n"
-        "old = _writer.Writer._write_entries\n"
-        "def kill(self, connection):\n"
+        "old = _writer.write_versions\n"
+        "def kill(connection, *changes):\n"
         "    connection.execute('PRAGMA cache_size = 1')\n"
         "    connection.execute('PRAGMA cache_spill = 1')\n"
-        "    old(self, connection)\n"
+        "    old(connection, *changes)\n"
         "    connection.execute('UPDATE photos SET reason = hex(randomblob(3000))')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "_writer.Writer._write_entries = kill\n"
+        "_writer.write_versions = kill\n"
         "Index.open(sys.argv[1], BytesExtractor()).add(sys.argv[2])\n"
     )
     command = [sys.executable, "-c", program, str(folder), str(photos)]

@@ -20,6 +20,7 @@ from solar.errors import SolarError
 from solar.extraction.shard import on_grid
 from solar.ranking import Ranking
 from solar.typing import Ids
+from solar.unit import normalised
 
 Rows = NDArray[np.floating]
 
@@ -71,9 +72,8 @@ def cut(rows: Rows, dimensions: int | None) -> Rows:
     if not 1 <= dimensions <= rows.shape[1]:
         raise SolarError(f"no {dimensions} dimensions in descriptors of shape {rows.shape}")
     part = on_grid(rows[:, :dimensions])
-    return on_grid(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)).astype(
-        "f4"
-    )
+    unit = normalised(part)
+    return on_grid(unit).astype("f4")
 
 
 def _checked(

@@ -19,6 +19,7 @@ from solar.errors import SolarError
 from solar.evaluation.retrieval._ranking import SHOWN
 from solar.evaluation.retrieval.exact import rank
 from solar.evaluation.retrieval.run import Searched
+from solar.extraction.given import unit_rows
 from solar.files import printable
 from solar.files.hdf5 import array, read_hdf5, stored
 from solar.typing import AnyPath, Descriptors
@@ -85,7 +86,7 @@ def _read(path: Path) -> tuple[list[str], Descriptors]:
     if not names or len(names) != len(rows) or len(set(names)) != len(names):
         what = f"{len(names)} ids of {len(rows)} descriptors, or an id twice"
         raise SolarError(f"{printable(path)}: {what}")
-    return names, _unit(rows, path)
+    return names, unit_rows(rows, rows.shape[1], printable(path))
 
 
 def _blocks(paths: list[Path], counted: list[int]) -> Iterator[Descriptors]:
@@ -94,13 +95,7 @@ def _blocks(paths: list[Path], counted: list[int]) -> Iterator[Descriptors]:
         with read_hdf5(path, SolarError) as file:
             rows = stored(file, "features", "f", 2)
             for start in range(0, len(rows), _BLOCK):
-                block = _unit(rows[start : start + _BLOCK].astype(np.float32), path)
+                block = rows[start : start + _BLOCK].astype(np.float32)
+                block = unit_rows(block, block.shape[1], printable(path), start)
                 counted[0] += len(block)
                 yield block
-
-
-def _unit(rows: Descriptors, path: Path) -> Descriptors:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or not lengths.all():
-        raise SolarError(f"{printable(path)}: a descriptor is not finite, or zero")
-    return np.asarray(rows / lengths, np.float32)
