@@ -95,6 +95,11 @@ class GroundTruth:
         return tuple(self.queries[0].labels)
 
     @property
+    def has_wrong_hits(self) -> bool:
+        """Whether some query can find a photo that is neither right nor left out."""
+        return any(len(query.labelled) < len(self.database) for query in self.queries)
+
+    @property
     def sha256(self) -> str:
         """Digest of the lists and labels: the same for a pickle and for its JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()

@@ -129,6 +129,15 @@ def test_folders_pairs_and_comparison(home: Path, model_folder: Path) -> None:
     succeed(*call, "--pairs", "pairs.csv", "--to", "p", folder=home)
 
 
+def test_photos_of_one_place_measure_nothing(home: Path, model_folder: Path) -> None:
+    call = ["eval", "folder", "places/0", "--pairs", "one.csv", "--model", model_folder]
+    pairs = [(query, found) for query in range(3) for found in range(3) if query != found]
+    rows = [f"{query}.png,{found}.png" for query, found in pairs]
+    (home / "one.csv").write_text("\n".join(["query,positive", *rows]))
+    done = solar(*call, folder=home)
+    assert done.returncode == 2 and "every photo is right for every query" in done.stderr
+
+
 def test_a_bad_photo_is_left_out_and_said_or_stops_it_before_the_work(
     home: Path, model_folder: Path
 ) -> None:
