@@ -11,6 +11,7 @@ import typer
 from solar.cli.console import Plain, err, keeping, out, print_json, progress, ready
 from solar.cli.console import scales as parse_scales
 from solar.cli.options import (
+    ANY_MODEL,
     AsJson,
     Descriptors,
     Device,
@@ -49,7 +50,7 @@ def index(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Named model, model folder or .pth file; without PHOTOS, another one describes "
+            help=f"{ANY_MODEL}; without PHOTOS, another one describes "
             "all photos anew. [of a new index SOLAR_MODEL, solar-r18]"
         ),
     ] = None,

@@ -33,7 +33,7 @@ def match(
             help="Named local model, model folder, .pth or .params file, rootsift, sift or orb."
         ),
     ] = "solar-local",
-    detector: Annotated[str, typer.Option(help="Of keypoints: sift or orb.")] = "sift",
+    detector: Annotated[str, typer.Option(help="Of keypoints: sift, sift-faint or orb.")] = "sift",
     fundamental: Annotated[
         bool,
         typer.Option("--fundamental", help="Fit a fundamental matrix instead of a homography."),

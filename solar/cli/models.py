@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from solar.cli.console import out, print_json, ready, table
+from solar.cli.options import ANY_MODEL
 from solar.errors import UsageError
 from solar.files import claim_output
 
@@ -49,7 +50,7 @@ def models(
 
 
 def convert(
-    source: Annotated[str, typer.Argument(help="Named model, model folder or .pth file.")],
+    source: Annotated[str, typer.Argument(help=f"{ANY_MODEL}.")],
     target: Annotated[
         Path, typer.Argument(help="A new folder, or a file that ends in .pth, or .npz (whitening).")
     ],
@@ -106,7 +107,7 @@ def _repooled(source: str, pooling: str, photos: Path | None, name: str) -> Glob
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="Named model, model folder or .pth file.")],
+    model: Annotated[str, typer.Argument(help=f"{ANY_MODEL}.")],
     to: Annotated[Path, typer.Option(help="The new folder; it can be used as --model.")],
     form: Annotated[Literal["onnx"], typer.Option("--format", help="Of the graph.")] = "onnx",
     precision: Annotated[

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 MODEL, DEVICE = "SOLAR_MODEL", "SOLAR_DEVICE"
 """Variables of the environment: what --model and --device are where they are not given."""
 
+ANY_MODEL = "Named model, timm:NAME, hf:OWNER/NAME, model folder or .pth file"
+"""Help: what a model is named by."""
+
 Model = Annotated[
     str,
     typer.Option(
         envvar=MODEL,
         show_envvar=False,
-        help="Named model, model folder or .pth file; SOLAR_MODEL sets another default.",
+        help=f"{ANY_MODEL}; SOLAR_MODEL sets another default.",
     ),
 ]
 ImageSize = Annotated[

@@ -10,6 +10,7 @@ import typer
 from solar.cli.console import err, out, progress, ready
 from solar.cli.console import scales as parse_scales
 from solar.cli.options import (
+    ANY_MODEL,
     Device,
     Engine,
     ImageSize,
@@ -53,7 +54,7 @@ def fit(
     to: Annotated[Path, typer.Option(help="The .npz file to write.")],
     model: Annotated[
         str | None,
-        typer.Option(help="Named model, model folder or .pth file. [SOLAR_MODEL, solar-r18]"),
+        typer.Option(help=f"{ANY_MODEL}. [SOLAR_MODEL, solar-r18]"),
     ] = None,
     learned: Annotated[
         bool,

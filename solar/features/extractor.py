@@ -83,7 +83,7 @@ def open_feature_extractor(
         name: of a descriptor; see `open_descriptor`.
         device: where a network runs; `auto` for the graphics processor if there is one.
         precision: of a network's arithmetic; see `open_patch_descriptor`.
-        detector: `sift` or `orb`.
+        detector: `sift`, `sift-faint` or `orb`.
         keypoints: at most so many of a photo, the strongest.
         image_size: limit of the described copy's longest side, in pixels.
 
@@ -206,7 +206,9 @@ def see(
     if isinstance(detector, SiftDetector) and not detector.upright:
         at_once = descriptor.detected if isinstance(descriptor, KeypointDescriptor) else None
         if at_once is not None:
-            return SeenPhoto(*at_once(copy, detector.max_keypoints), copy.shape, size)
+            return SeenPhoto(
+                *at_once(copy, detector.max_keypoints, detector.contrast), copy.shape, size
+            )
     found = detector(copy)
     return SeenPhoto(found, descriptor(copy, found), copy.shape, size)
 

@@ -85,8 +85,8 @@ class KeypointDescriptor:
         dimensions: D.
         describe: makes them.
         bits: that hold each number where it is kept; see `solar.features.compact.BITS`.
-        detected: finds the strongest so many of SIFT's keypoints and describes them in one go;
-            None if it cannot.
+        detected: finds the strongest so many of SIFT's keypoints of at least some contrast, and
+            describes them in one go; None if it cannot.
         engine: what runs a network, in words; None where there is none.
     """
 
@@ -95,7 +95,7 @@ class KeypointDescriptor:
     dimensions: int
     describe: DescribeKeypoints
     bits: int = 8
-    detected: Callable[[GrayImage, int], tuple[Keypoints, FloatArray]] | None = None
+    detected: Callable[[GrayImage, int, float], tuple[Keypoints, FloatArray]] | None = None
     engine: str | None = None
 
     def __call__(self, photo: GrayImage, keypoints: Keypoints) -> FloatArray:

@@ -30,19 +30,20 @@ def root_sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
     return _root(_histograms(photo, keypoints))
 
 
-def detected(photo: GrayImage, most: int) -> tuple[Keypoints, FloatArray]:
+def detected(photo: GrayImage, most: int, contrast: float) -> tuple[Keypoints, FloatArray]:
     """What `SiftDetector` finds, described by RootSIFT from the same pyramid: in 2/3 of the time.
 
     Args:
         photo: (height, width).
         most: the strongest so many are kept.
+        contrast: the least; see `SiftDetector`.
 
     Returns:
         N keypoints, the strongest first, and (N, 128) of them.
     """
     import cv2
 
-    sift = cv2.SIFT_create(nfeatures=most, enable_precise_upscale=True)
+    sift = cv2.SIFT_create(nfeatures=most, contrastThreshold=contrast, enable_precise_upscale=True)
     points, rows = sift.detectAndCompute(photo, None)
     keypoints = Keypoints.from_opencv(points)
     strongest = keypoints.strongest(most)

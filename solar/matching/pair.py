@@ -129,7 +129,7 @@ def match(
             `DescribeKeypoints`.
         geometry: `homography` for planes and for cameras that only turn, `fundamental` for
             any rigid scene.
-        detector: `sift`, `orb`, or any `Detector`.
+        detector: `sift`, `sift-faint`, `orb`, or any `Detector`.
         keypoints: at most so many of a photo, the strongest.
         upright: ignore orientations: better where both cameras were held alike.
         ratio: of Lowe's test, on top of mutual nearest neighbours; None for none.

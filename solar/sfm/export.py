@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from solar.files.hdf5 import read_hdf5, write_hdf5
 from solar.index import Index
 from solar.sfm import hloc
 from solar.sfm.colmap import write_database
-from solar.sfm.matching import Matcher, match_local, nearest
+from solar.sfm.matching import Local, Matched, Matcher, match_local, nearest
 from solar.sfm.pairs import Pair, pairs_of
 from solar.sfm.photos import SfmPhoto, names_with_spaces, open_photos, points_of
 from solar.typing import AnyPath, Progress
@@ -118,7 +118,8 @@ def export_hloc(
     photos, without = work.features(photos, maker)
     work.descriptors(photos)
     pairs = pairs_of(index, [photo.id for photo in photos], top)
-    matched, agreeing = work.matches(photos, pairs, matcher, verified=verified)
+    match = partial(match_local, matcher=matcher, image_size=made.image_size)
+    matched, agreeing = work.matches(photos, pairs, match, verified=verified)
     hloc.write_pairs(Path(to, hloc.PAIRS), matched)
     if database:
         files = (Path(to, name) for name in (hloc.FEATURES, hloc.MATCHES, hloc.DATABASE))
@@ -139,6 +140,8 @@ def open_features(
 ) -> FeatureExtractor:
     """What makes more features of larger copies, described as those that an index keeps.
 
+    Of SIFT's keypoints, faint ones too.
+
     Args:
         index: that may keep features; if not, they are described by `solar.features.DEFAULT`.
         device: see `solar.features.open_feature_extractor`.
@@ -151,7 +154,8 @@ def open_features(
         UsageError: there is no such descriptor any more.
     """
     made = index.feature_extraction
-    name, detector = (DEFAULT, "sift") if made is None else (made.descriptor, made.detector)
+    name = DEFAULT if made is None else made.descriptor
+    detector = "sift-faint" if made is None or made.detector == "sift" else made.detector
     return open_feature_extractor(
         name, device, precision, detector=detector, keypoints=keypoints, image_size=image_size
     )
@@ -213,7 +217,7 @@ class _Work:
         self,
         photos: Sequence[SfmPhoto],
         pairs: Sequence[Pair],
-        matcher: Matcher,
+        match: Callable[[Local, Local], Matched],
         *,
         verified: bool,
     ) -> tuple[list[tuple[str, str]], int]:
@@ -226,7 +230,7 @@ class _Work:
             for first, second in pairs:
                 names = photos[first].name, photos[second].name
                 one, two = map(local, names)
-                found = match_local(one, two, matcher)
+                found = match(one, two)
                 agreeing += found.fundamental is not None
                 if found.fundamental is not None or not verified:
                     hloc.put_matches(file, names, len(one.xy), found)

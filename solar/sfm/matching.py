@@ -14,8 +14,11 @@ RATIO = 0.8
 """Of Lowe's test, as in COLMAP."""
 FEWEST = 15
 """Inliers of two photos that see the same thing; COLMAP's mapper takes no fewer."""
-THRESHOLD = 4.0
-"""Pixels of the stored photo that an inlier may lie from its epipolar line, as in COLMAP."""
+THRESHOLD = 2.0
+"""Pixels that an inlier may lie from its epipolar line, in the copy where it was found.
+
+MAGSAC++ lets in more than the RANSAC that COLMAP has with 4: docs/sfm.md says what either gives.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +65,22 @@ def nearest(first: Local, second: Local) -> Matches:
     return mutual_nearest(first.descriptors, second.descriptors, ratio=RATIO)
 
 
-def match_local(first: Local, second: Local, matcher: Matcher = nearest) -> Matched:
-    """Match two photos, and look which matches agree with one geometry."""
+def match_local(
+    first: Local, second: Local, matcher: Matcher = nearest, *, image_size: int | None = None
+) -> Matched:
+    """Match two photos, and look which matches agree with one geometry.
+
+    Args:
+        first: one.
+        second: the other.
+        matcher: of their features.
+        image_size: longest side, pixels, of the copies in which keypoints were found; None for the
+            photos themselves.
+    """
     found = distinct_matches(first.xy, second.xy, matcher(first, second))
-    agreed = verify_matches(first.xy, second.xy, found, geometry="fundamental", threshold=THRESHOLD)
+    longest = max(*first.size, *second.size)
+    threshold = THRESHOLD * max(1, longest / (image_size or longest))
+    agreed = verify_matches(first.xy, second.xy, found, geometry="fundamental", threshold=threshold)
     if len(agreed) < FEWEST:
         return Matched(found, np.zeros(len(found), bool), None)
     return Matched(found, agreed.inliers, agreed.matrix)

@@ -89,7 +89,11 @@ def test_options_reach_the_matching(home: Path) -> None:
         (("a.jpg", "b.jpg", "--to", "m.bmp"), 2, "m.bmp: the name must end in .png or .jpg"),
         (("a.jpg", "b.jpg", "--to", "a.jpg"), 2, "a.jpg: is what this command reads"),
         (("a.jpg", "b.jpg", "--to", "other.jpg"), 2, "other.jpg: is there already"),
-        (("a.jpg", "b.jpg", "--detector", "surf"), 2, "detector surf: use sift or orb"),
+        (
+            ("a.jpg", "b.jpg", "--detector", "surf"),
+            2,
+            "detector surf: use sift or sift-faint or orb",
+        ),
         (("a.jpg", "b.jpg", "--ratio", "0"), 2, "ratio 0"),
         (("a.jpg", "b.jpg", "--keypoints", "0"), 2, "--keypoints"),
     ],

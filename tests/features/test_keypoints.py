@@ -6,7 +6,7 @@ import pytest
 
 from solar.datasets.gray import read_gray
 from solar.errors import SolarError
-from solar.features.detectors import OrbDetector, SiftDetector
+from solar.features.detectors import CONTRAST, OrbDetector, SiftDetector, open_detector
 from solar.features.keypoints import Keypoints
 from solar.features.patch_descriptor import PatchNetwork
 from solar.features.sift import detected, root_sift
@@ -33,7 +33,7 @@ def test_root_sift_equals_opencv_on_its_own_keypoints() -> None:
     keypoints = SiftDetector(500)(photo)
     ours = root_sift(photo, keypoints)
     assert len(keypoints) == 500
-    same, rows = detected(photo, 500)
+    same, rows = detected(photo, 500, CONTRAST)
     assert np.array_equal(same.xy, keypoints.xy) and np.array_equal(same.angle, keypoints.angle)
     assert np.allclose(rows, ours, atol=1e-6)
     for (x, y), size, angle, row in zip(
@@ -41,6 +41,14 @@ def test_root_sift_equals_opencv_on_its_own_keypoints() -> None:
     ):
         assert np.allclose(row, expected[(x, y, size, angle)], atol=1e-6)
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
+
+
+def test_faint_keypoints_come_beside_the_others() -> None:
+    photo, most = churchill(), 10**5
+    faint = open_detector("sift-faint", most)(photo)
+    usual = {tuple(xy) for xy in SiftDetector(most)(photo).xy.tolist()}
+    assert usual < {tuple(xy) for xy in faint.xy.tolist()} and len(faint) > 1.2 * len(usual)
+    assert len(detected(photo, most, CONTRAST / 2)[0]) == len(faint)
 
 
 def test_the_detector_keeps_the_strongest() -> None:

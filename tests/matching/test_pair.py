@@ -193,7 +193,7 @@ def test_upright_keypoints_find_a_shift_but_no_turn(folder: Path) -> None:
     ("options", "message"),
     [
         ({"geometry": "affine"}, "geometry affine: use homography or fundamental"),
-        ({"detector": "surf"}, "detector surf: use sift or orb"),
+        ({"detector": "surf"}, "detector surf: use sift or sift-faint or orb"),
         ({"keypoints": 0}, "keypoints 0: "),
         ({"ratio": 0.0}, "ratio 0: "),
         ({"ratio": float("nan")}, "ratio nan: "),

@@ -87,7 +87,7 @@ def test_matches_agree_with_the_geometry_beside_them(index: Index, tmp_path: Pat
         )
         lines = one @ pair["fundamental"][()].T
         off = np.abs((lines * two).sum(1)) / np.hypot(lines[:, 0], lines[:, 1])
-        assert len(rows) >= 15 and off.max() < 6
+        assert len(rows) >= 15 and off.max() < 3  # of MAGSAC++'s 2 px
 
 
 def test_verified_leaves_out_pairs_that_agree_with_nothing(index: Index, tmp_path: Path) -> None:
