@@ -280,13 +280,14 @@ class Run:
 
 
 def efforts(vectors: Vectors) -> list[Effort | None]:
-    """Settings to measure."""
+    """Settings to measure: what a search does unless it is told otherwise, and others."""
     if not isinstance(vectors, ListedVectors) or vectors.trained is None:
         return [None]
     lists = len(vectors.trained.middles)
     if vectors.flat:
         return [Effort(lists, candidates) for candidates in (200, 1000)]
-    return [Effort(max(1, lists // part), some) for part in (32, 8, 2) for some in (100, 400)]
+    others = [Effort(max(1, lists // part), some) for part in (32, 8, 2) for some in (100, 400)]
+    return [vectors.effort, *others]
 
 
 class Made:

@@ -238,4 +238,5 @@ def index_shards(
 
 
 def _cost(index: Index) -> str:
-    return cost(index.kind, index.extraction.dimensions, index.keypoint_bytes())
+    dimensions = index.extraction.dimensions
+    return cost(index.kind, dimensions, len(index), index.keypoint_bytes())

@@ -10,6 +10,7 @@ import pytest
 
 from solar.errors import UsageError
 from solar.index import Index, index_photos
+from solar.index.vectors import KINDS
 from solar.index.vectors.choice import cost
 from solar.photos import Found, look_for_photos
 from tests.index.bytes_extractor import NOT_A_PHOTO, BytesExtractor
@@ -75,4 +76,15 @@ def test_what_a_filter_leaves_and_keypoints_are_counted(tmp_path: Path, photos: 
     assert index.count("name ~ 'a.jpg'") == 1 and index.count("name ~ 'nowhere'") == 0
     size = index.keypoint_bytes()
     assert size is not None and size > 10
-    assert f"{size:,.0f} of its keypoints" in cost(index.kind, 16, size)
+    assert f"{size:,.0f} of its keypoints" in cost(index.kind, 16, 5, size)
+
+
+def test_what_a_search_finds_is_said_of_the_number_that_was_measured() -> None:
+    assert "kind rabitq: 592 bytes a photo, a search finds about 95.7%" in cost(
+        "rabitq", 512, 10**7
+    )
+    assert cost("rabitq", 512, 250_000).endswith(
+        "99.1% of the ten nearest, as measured among 100,000"
+    )
+    for name, kind in KINDS.items():
+        assert cost(name, 8, 0) and all(0 < part <= 1 for part in kind.recall.values())

@@ -1,10 +1,14 @@
-"""Filters: what each lets through, what is refused and where; in the index and on the command."""
+"""Filters: what each lets through, what is refused and where; in the index and on the command.
+
+`python -m tests.index.test_where` prints what each of them gave, as a table.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +32,11 @@ ALL = "abcdefg"
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seven photos, named by letters."""
-    root = tmp_path_factory.mktemp("where") / "Photos"
+    return write_photos(tmp_path_factory.mktemp("where") / "Photos")
+
+
+def write_photos(root: Path) -> Path:
+    """What these photos say of themselves."""
     canon, phone = {MAKE: "Canon", MODEL: "Canon EOS 5D"}, {MAKE: "Apple", MODEL: "iPhone"}
     day = "2020:06:15 10:00:00"
     for number, (name, tags, exif, gps, size) in enumerate(
@@ -269,3 +277,23 @@ def test_the_commands_filter_too(index: Index, photos: Path) -> None:
     assert done.returncode == 2 and "column 10" in done.stderr and done.stderr.count("\n") == 1
     done = solar("search", index.folder, photos / "sea/e.jpg", "--where", "a", folder=folder)
     assert done.returncode == 2 and "column 1" in done.stderr
+
+
+def table(index: Index) -> str:
+    """Markdown: each filter, and the photos that it let through or why it was refused."""
+
+    def said(where: str) -> str:
+        try:
+            return letters(index, where) or "none"
+        except UsageError as error:
+            return f"refused: {error}"
+
+    rows = [f"| `{where}` | {said(where)} |" for where in (*GOOD, *BAD)]
+    return "\n".join(["| filter | photos |", "| --- | --- |", *rows]).replace("\u0308", "\\u0308")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as home:
+        shown = Index.create(Path(home) / "my.index", BytesExtractor(), local=None)
+        shown.add(write_photos(Path(home) / "Photos"))
+        print(table(shown))

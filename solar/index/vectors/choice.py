@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log
+
 from solar.index.vectors import kind_named
 
 MANY = 200_000
@@ -13,20 +15,27 @@ def chosen(photos: int) -> str:
     return "exact" if photos < MANY else "rabitq"
 
 
-def cost(name: str, dimensions: int, keypoints: float | None = None) -> str:
+def cost(name: str, dimensions: int, photos: int, keypoints: float | None = None) -> str:
     """What a kind costs, in words: bytes a photo, and what is found of the ten nearest.
+
+    What is found was measured, of the number of photos that comes nearest.
 
     Args:
         name: of the kind.
         dimensions: of descriptors.
+        photos: how many there are.
         keypoints: bytes a photo that these take beside; None if none are kept.
 
     Raises:
         UsageError: there is no such kind.
     """
     kind = kind_named(name)
-    found = "all" if kind.recall == 1 else f"about {kind.recall:.1%}"
+    among = min(kind.recall, key=lambda count: abs(log(count / max(photos, 1))))
+    part = kind.recall[among]
+    found = "all of the ten nearest"
+    if part < 1:
+        found = f"about {part:.1%} of the ten nearest, measured among {among:,}"
     size = f"{kind.row_bytes(dimensions):,} bytes a photo"
     if keypoints is not None:
         size += f" and {keypoints:,.0f} of its keypoints"
-    return f"kind {name}: {size}, a search finds {found} of the ten nearest"
+    return f"kind {name}: {size}, a search finds {found}"

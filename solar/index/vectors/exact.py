@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ class Exact(Embedded):
     """Rows in two files; see `Kind`."""
 
     says = "float32 rows, and a float16 copy that is searched first"
-    recall = 1.0
+    recall: Mapping[int, float] = MappingProxyType({1_000_000: 1.0})
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> ExactVectors:
         """See `Kind.open`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ class Float16(Embedded):
     """Rows in one file; see `Kind`. Scores and order are those of the rounded descriptors."""
 
     says = "float16 rows only: scores and order are those of descriptors rounded to float16"
-    recall = 0.999
+    recall: Mapping[int, float] = MappingProxyType({1_000_000: 0.999})
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Float16Vectors:
         """See `Kind.open`."""

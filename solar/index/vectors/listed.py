@@ -6,7 +6,7 @@ in the order of that kind; some that it would find may be missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -76,7 +76,7 @@ class Listed(Embedded):
     rows: Kind
     coder: str
     flat: bool
-    recall: float
+    recall: Mapping[int, float]
     says: str
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> ListedVectors:

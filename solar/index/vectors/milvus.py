@@ -11,7 +11,9 @@ are read and ranked in double precision, so that scores are cosines of the rows 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +42,7 @@ class Milvus:
     """Rows on a server, and a file that says on which; see `Kind`."""
 
     says = "float32 rows on a Milvus server, that finds candidates; scores are those of the rows"
-    recall = 0.99
+    recall: Mapping[int, float] = MappingProxyType({100_000: 0.99})
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> MilvusVectors:
         """See `Kind.open`. No server is asked before the first search."""

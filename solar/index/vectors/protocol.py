@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -97,10 +98,11 @@ class Kind(Protocol):
         ...
 
     @property
-    def recall(self) -> float:
-        """Part of the ten nearest photos that a search finds, as `benchmarks/kinds.py` measures.
+    def recall(self) -> Mapping[int, float]:
+        """Part of the ten nearest photos that a search finds, by how many photos there were.
 
-        Of the nearest by the descriptors themselves, among a million; 0 to 1.
+        Of the nearest by the descriptors themselves, as `benchmarks/kinds.py` measures it, of what
+        a search does unless it is told otherwise; 0 to 1.
         """
         ...
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ class Sq8(Embedded):
     """Rows in two files, numbers and their inverse lengths; see `Kind`."""
 
     says = "a byte a number: scores and order are those of rounded descriptors"
-    recall = 0.997
+    recall: Mapping[int, float] = MappingProxyType({1_000_000: 0.997})
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> Sq8Vectors:
         """See `Kind.open`."""
