@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from solar.errors import SolarError, UsageError
+from solar.evaluation.report.bootstrap import RESAMPLES, mean_interval
 from solar.evaluation.report.report import PROTOCOLS, Report, parse_report, report_file
 from solar.evaluation.report.table import Table, percent
 from solar.files import MEGABYTE, read_json, shown
 from solar.typing import AnyPath
-
-RESAMPLES = 10_000
-_AT_ONCE = 2**22
 
 _UNCOMPARED = ("dataset", "ground_truth", "queries", "database")
 _PATCHES = ("phototour", "hpatches", "homographies")
@@ -221,8 +219,7 @@ def paired_bootstrap(
     Args:
         a: AP per query; None where it has no positives.
         b: the same for the other, None at the same queries.
-        units: the place of each query: its queries are drawn together. Queries of one place are no
-            independent evidence: drawn one by one they would make the interval too narrow.
+        units: the place of each query; see `mean_interval`.
         resamples: how often as many units are drawn with replacement.
         seed: of the draws.
 
@@ -239,17 +236,8 @@ def paired_bootstrap(
     if not np.array_equal(counted, ~np.isnan(second)):
         raise UsageError("the two reports have no AP for the same queries")
     gain = (second - first)[counted]
-    numbers = {unit: number for number, unit in enumerate(dict.fromkeys(units))}
-    of = np.array([numbers[unit] for unit in units])[counted]
-    known, of = np.unique(of, return_inverse=True)
-    sums, counts = np.bincount(of, gain), np.bincount(of)
+    of = [unit for unit, counts in zip(units, counted, strict=True) if counts]
     means = first[counted].mean(), second[counted].mean(), gain.mean()
     a_mean, b_mean, mean = map(float, means)
-    if len(known) < 2:
-        return Difference(a_mean, b_mean, mean, parts=len(gain), units=len(known))
-    random, drawn, step = np.random.default_rng(seed), [], max(1, _AT_ONCE // len(known))
-    for start in range(0, resamples, step):
-        rows = random.integers(0, len(known), (min(step, resamples - start), len(known)))
-        drawn.append(sums[rows].sum(axis=1) / counts[rows].sum(axis=1))
-    low, high = map(float, np.percentile(np.concatenate(drawn), [2.5, 97.5]))
-    return Difference(a_mean, b_mean, mean, low, high, len(gain), len(known))
+    low, high = mean_interval(gain, of, resamples, seed) or (None, None)
+    return Difference(a_mean, b_mean, mean, low, high, len(gain), len(set(of)))

@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from solar.errors import SolarError
+from solar.evaluation.report.bootstrap import mean_interval
 from solar.evaluation.report.published import published_maps
 from solar.evaluation.report.table import Table, figure, percent
 from solar.evaluation.report.writing import JSON, write_files
@@ -25,8 +28,12 @@ _PROTOCOL_WORDS = {
     "classic": "positives are the photos labelled ok, or of the query's place or pair; junk ones "
     "do not count",
 }
+_INTERVAL = "95 % interval"
+_RESAMPLES = 1_000  # so that 60,000 queries take no ten seconds
 _FIGURE_WORDS = {
     "mAP": "mean over queries of the average precision, by the trapezoidal rule (revisitop)",
+    _INTERVAL: "of that mean, had other places been asked for: a bootstrap over places, whose "
+    "queries share positives",
     "mP@k": "share of positives among the first k, k being at most the place of the last positive "
     "(revisitop)",
     "P@k": "share of positives among the first k, whatever their number",
@@ -167,6 +174,7 @@ class Report:
             [
                 name,
                 percent(result.map),
+                self._interval(result),
                 *(figure(_times_four(result.p_at[_FOUR])) for _ in four),
                 *(percent(getattr(result, by)[k]) for by in _BY_K for k in ks),
                 str(sum(ap is not None for ap in result.ap)),
@@ -178,7 +186,7 @@ class Report:
         words |= {"N-S": _NS_WORDS} if four else {}
         if cut is not None:
             del words["mAP"]
-        found = [Table(["protocol, %", mean, *four, *heads, "queries"], rows, words)]
+        found = [Table(["protocol, %", mean, _INTERVAL, *four, *heads, "queries"], rows, words)]
         maps = [f"{mean} {name}" for name in names]
         if known := published_maps(self.published_as()):
             own = [percent(result.map) for result in self.results.values()]
@@ -195,6 +203,15 @@ class Report:
             words = {"dimensions": "the first so many of each descriptor, made unit length again"}
             found.append(Table(["dimensions, %", *maps], sizes, words))
         return found
+
+    def _interval(self, result: Result) -> str:
+        """Of the mean over queries, in percent; a dash where all are of one place."""
+        counted = [
+            (ap, of) for ap, of in zip(result.ap, self.places, strict=True) if ap is not None
+        ]
+        values = np.array([ap for ap, _ in counted], np.float64)
+        ends = mean_interval(values, [of for _, of in counted], _RESAMPLES)
+        return "–" if ends is None else " … ".join(percent(end) for end in ends)
 
     def settings(self) -> Table:
         """Everything that is needed to repeat it."""

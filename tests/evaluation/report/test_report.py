@@ -88,11 +88,13 @@ def test_what_is_no_report_is_refused(text: str, tmp_path: Path) -> None:
 def test_markdown_shows_own_and_published_figures() -> None:
     text = made().to_markdown()
     lines = text.splitlines()
-    heads = "| protocol, % | mAP | mP@1 | mP@5 | mP@10 | P@1 | P@5 | P@10 | R@1 | R@5 | R@10 |"
+    heads = "| protocol, % | mAP | 95 % interval | mP@1 | mP@5 | mP@10 | P@1 | P@5 | P@10 | R@1 |"
     assert lines[2].startswith(heads)
-    figures = "50.00 | 100.00 | 50.00 | 25.00 | 100.00 | 20.00 | 12.50 | 100.00 | 100.00 | 100.00"
+    figures = (
+        "50.00 | – | 100.00 | 50.00 | 25.00 | 100.00 | 20.00 | 12.50 | 100.00 | 100.00 | 100.00"
+    )
     assert lines[4] == f"| easy | {figures} | 1 |"
-    assert lines[5] == "| hard |" + " – |" * 10 + " 0 |"
+    assert lines[5] == "| hard |" + " – |" * 11 + " 0 |"
     assert "| mine \\| <b> | 50.00 | – | this report |" in lines
     assert any(
         line.startswith("| SOLAR ResNet-101, 2048-D (GL18) | 85.88 | 47.91 |") for line in lines
@@ -103,10 +105,29 @@ def test_markdown_shows_own_and_published_figures() -> None:
     assert "SOLAR" not in made(dataset="mine").to_markdown()
 
 
+def test_a_mean_has_an_interval_over_places() -> None:
+    ap = [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
+    result = replace(made().results["easy"], ap=ap, map=0.5)
+    report = replace(made(6), results={"easy": result}, places=[0] * 6)
+    assert "| easy | 50.00 | – |" in report.to_markdown()  # one place says nothing of others
+    report = replace(report, places=[0, 0, 1, 1, 2, 2])
+    assert "| easy | 50.00 | 0.00 … 100.00 |" in report.to_markdown()
+
+
 def test_every_word_of_a_table_is_explained_below_it() -> None:
     report = made(crop=True, whitening=None)
     text = report.to_markdown()
-    for word in ("easy", "hard", "mAP", "mP@k", "P@k", "R@k", "query left out", "crop"):
+    for word in (
+        "easy",
+        "hard",
+        "mAP",
+        "95 % interval",
+        "mP@k",
+        "P@k",
+        "R@k",
+        "query left out",
+        "crop",
+    ):
         assert re.search(rf"^- {re.escape(word)}: \w", text, re.M), word
     assert "- whitening: digest of one that is applied after the model; None:" in text
     assert "- classic:" not in text
