@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from solar.errors import MissingPackage, SolarError, UsageError
+from solar.errors import SolarError
 from solar.files.atomic import write_atomically
-from solar.files.text import cut, printable
+from solar.files.text import printable
 from solar.typing import AnyPath
 
 
@@ -112,7 +112,9 @@ def open_store(place: AnyPath) -> Store:
 
         return HttpStore(os.fspath(place).rstrip("/"))
     if is_address(place):
-        return _FsspecStore(os.fspath(place).rstrip("/"))
+        from solar.files.cloud import CloudStore
+
+        return CloudStore(os.fspath(place).rstrip("/"))
     return FolderStore(local_path(place))
 
 
@@ -147,7 +149,7 @@ class FolderStore:
 
     def part(self, stored: Stored, start: int, stop: int) -> bytes:
         """See `Store.part`."""
-        return _exactly(self, stored, start, stop)
+        return exactly(self, stored, start, stop)
 
     def write(self, name: str, data: bytes) -> None:
         """See `Store.write`."""
@@ -196,108 +198,7 @@ def _stored(name: str, found: os.stat_result) -> Stored:
     return Stored(name, found.st_size, str(found.st_mtime_ns))
 
 
-class _FsspecStore:
-    """What fsspec reaches; see `Store`."""
-
-    def __init__(self, address: str) -> None:
-        """Take an address.
-
-        Raises:
-            MissingPackage: see `open_store`.
-            UsageError: see `open_store`.
-        """
-        self.address = address
-        scheme = address.partition("://")[0]
-        try:
-            from fsspec.core import url_to_fs
-
-            # What others put must be seen: fsspec remembers lists otherwise.
-            self._fs, self._root = url_to_fs(address, use_listings_cache=False)
-        except ImportError as error:
-            raise MissingPackage(
-                f'{scheme}:// needs another package: pip install "solar-retrieval[cloud]"'
-            ) from error
-        except ValueError as error:
-            raise UsageError(f"{printable(address)}: {cut(error, 120)}") from error
-        self._root = self._root.rstrip("/")
-
-    def list(self) -> Iterator[Stored]:
-        """See `Store.list`; of all folders below, too."""
-        with self._named():
-            self._fs.invalidate_cache()
-            try:
-                found = self._fs.find(self._root, detail=True)
-            except FileNotFoundError:
-                return
-        for path, about in found.items():
-            yield _described(path[len(self._root) :].strip("/"), about)
-
-    def stat(self, name: str) -> Stored | None:
-        """See `Store.stat`."""
-        with self._named():
-            self._fs.invalidate_cache()
-            try:
-                about = self._fs.info(self._path(name))
-            except FileNotFoundError:
-                return None
-        return None if about.get("type") == "directory" else _described(name, about)
-
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
-        """See `Store.read`."""
-        with self._named():
-            found: bytes = self._fs.cat_file(self._path(name), start=start or None, end=stop)
-        return found
-
-    def part(self, stored: Stored, start: int, stop: int) -> bytes:
-        """See `Store.part`."""
-        return _exactly(self, stored, start, stop)
-
-    def write(self, name: str, data: bytes) -> None:
-        """See `Store.write`."""
-        with self._named():
-            self._fs.pipe_file(self._path(name), data)
-
-    def create(self, name: str, data: bytes) -> bool:
-        """See `Store.create`: S3, Google's and Azure's stores refuse to write over another."""
-        if self.stat(name) is not None:
-            return False
-        with self._named():
-            try:
-                self._fs.pipe_file(self._path(name), data, mode="create")
-            except FileExistsError:
-                return False
-            except (NotImplementedError, TypeError):  # One that cannot tell.
-                self._fs.pipe_file(self._path(name), data)
-        return True
-
-    def remove(self, name: str) -> None:
-        """See `Store.remove`."""
-        with self._named(), suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(name))
-
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name}" if name else self._root
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Say of which store an error is: each has errors of its own."""
-        try:
-            yield
-        except (FileNotFoundError, FileExistsError, NotImplementedError, SolarError):
-            raise
-        except Exception as error:
-            reason = cut(error, 200) or type(error).__name__
-            raise SolarError(f"{printable(self.address)}: {reason}") from error
-
-
-def _described(name: str, about: dict[str, Any]) -> Stored:
-    """What a store says of an object, each by other words."""
-    words = ("ETag", "etag", "content_md5", "LastModified", "mtime", "updated", "created")
-    version = next((str(about[word]) for word in words if about.get(word)), "")
-    return Stored(name, int(about.get("size") or 0), version)
-
-
-def _exactly(store: Store, stored: Stored, start: int, stop: int) -> bytes:
+def exactly(store: Store, stored: Stored, start: int, stop: int) -> bytes:
     """See `Store.part`: the object is looked at before."""
     found = store.stat(stored.name)
     try:

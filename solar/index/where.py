@@ -24,11 +24,11 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, NoReturn
 
 from solar.errors import UsageError
 from solar.files import cut, shown
+from solar.index._dates import DATE, period
 from solar.index._functions import EARTH, folded
 
 LONGEST = 2000
@@ -38,9 +38,6 @@ _DEEPEST = 40
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")|(?P<value>[+-]?[0-9.][0-9A-Za-z:.+-]*)"
     r"|(?P<word>[A-Za-z_]+)|(?P<sign><=|>=|!=|!~|[=<>~(),])|(?P<other>\S))"
-)
-_DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?(Z|[+-]\d\d:\d\d)?)?)?)?", re.I
 )
 _DISTANCE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(m|km|mi)", re.I)
 _METRES = {"m": 1.0, "km": 1000.0, "mi": 1609.344}
@@ -243,11 +240,11 @@ class _Parser:
 
     def _when(self, sign: str) -> str:
         token = self._take()
-        found = _DATE.fullmatch(token.text)
+        found = DATE.fullmatch(token.text)
         if token.kind != "value" or found is None:
             self._expected("a date, as 2020, 2020-06, 2020-06-15 or 2020-06-15T14:30,", token)
         try:
-            start, end = _period(found)
+            start, end = period(found)
         except (ValueError, OverflowError):
             self._wrong(token, "is a date that no calendar has")
         column = _UTC if found[7] else "taken"
@@ -257,35 +254,6 @@ class _Parser:
             return inside if sign == "=" else f"NOT {inside}"
         bound = self._value(end if sign in ("<=", ">") else start)
         return f"{column} {'<' if sign[0] == '<' else '>='} {bound}"
-
-
-def _period(found: re.Match[str]) -> tuple[str, str]:
-    """The first moment of what a date names, and the first after it; in UTC if it has a zone."""
-    year, month, day, hour, minute, second = (
-        None if part is None else int(part) for part in found.groups()[:6]
-    )
-    start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
-    if month is None:
-        end = start.replace(year=start.year + 1)
-    elif day is None:
-        end = (start + timedelta(days=31)).replace(day=1)
-    else:
-        length = (
-            timedelta(seconds=1)
-            if second is not None
-            else timedelta(minutes=1)
-            if minute is not None
-            else timedelta(days=1)
-        )
-        end = start + length
-    if zone := found[7]:
-        start, end = (
-            datetime.fromisoformat(each.isoformat() + zone.upper().replace("Z", "+00:00"))
-            .astimezone(timezone.utc)
-            .replace(tzinfo=None)
-            for each in (start, end)
-        )
-    return start.isoformat(), end.isoformat()
 
 
 def _tokens(text: str) -> Iterator[_Token]:
