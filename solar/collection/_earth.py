@@ -1,4 +1,4 @@
-"""Positions on the earth: distances, and the position in the middle of some."""
+"""Positions on the earth: distances, the middle of some, and those that agree."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 RADIUS = 6_371_008.8
 """Of the earth, in metres: its mean."""
+
+MAJORITY = 0.6
+"""Part of all votes that the strongest neighbourhood must have: more than one of two."""
+TOGETHER = 1_000.0
+"""Metres: positions of one place lie no further from one another."""
 
 Degrees = NDArray[np.float64]
 
@@ -32,3 +37,10 @@ def middle(positions: Degrees) -> tuple[float, float]:
     x, y, z = towards.mean(axis=1)
     found = np.rad2deg([np.arctan2(z, np.hypot(x, y)), np.arctan2(y, x)])
     return float(found[0]), float(found[1])
+
+
+def agreeing(positions: Degrees, votes: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """Which positions (K, 2) lie together, by most of their votes (K,); None if too few do."""
+    near = metres(positions[:, None], positions[None]) <= TOGETHER  # (K, K)
+    group = np.flatnonzero(near[int((near @ votes).argmax())])
+    return group if votes[group].sum() >= MAJORITY * votes.sum() else None

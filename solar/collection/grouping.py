@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from solar.collection._communities import vouched
-from solar.collection._earth import metres, middle
+from solar.collection._earth import agreeing, metres, middle
 from solar.collection.links import Links, links_of
 from solar.index import Index, IndexedPhoto
 from solar.rerank.geometric import SURE
@@ -38,14 +38,17 @@ class PlacePhoto:
 
 @dataclass(frozen=True)
 class PlaceRange:
-    """Where the photos of a place were taken, as those say that do.
+    """Where the photos of a place were taken, as most of those say that do.
+
+    Three fifths within a kilometre of one of them are most; where no so many agree, all count.
 
     Attributes:
         middle: degrees north, degrees east.
         south_west: the lowest of both.
         north_east: the highest of both; east below west if the range holds 180 degrees east.
         metres: from the middle to the farthest.
-        photos: how many say where.
+        photos: how many say so.
+        elsewhere: how many say that they were taken somewhere else, which nothing above counts.
     """
 
     middle: tuple[float, float]
@@ -53,6 +56,7 @@ class PlaceRange:
     north_east: tuple[float, float]
     metres: float
     photos: int
+    elsewhere: int
 
 
 @dataclass(frozen=True)
@@ -164,9 +168,11 @@ def _place(index: Index, ids: Ids, weights: np.ndarray, best: np.ndarray) -> Pla
 
 
 def _range(photos: list[IndexedPhoto]) -> PlaceRange | None:
-    known = np.array([photo.gps for photo in photos if photo.gps is not None])
-    if not len(known):
+    stated = np.array([photo.gps for photo in photos if photo.gps is not None])
+    if not len(stated):
         return None
+    group = agreeing(stated, np.ones(len(stated)))
+    known = stated if group is None else stated[group]
     north, east = middle(known)
     turned = (known[:, 1] - east + 180) % 360 - 180  # from the middle, the short way round
     west, far = (float((east + edge + 180) % 360 - 180) for edge in (turned.min(), turned.max()))
@@ -176,4 +182,5 @@ def _range(photos: list[IndexedPhoto]) -> PlaceRange | None:
         (float(known[:, 0].max()), round(far, 6)),
         round(float(metres(known, np.array([north, east])).max()), 1),
         len(known),
+        len(stated) - len(known),
     )

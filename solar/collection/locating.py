@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from solar.collection._earth import metres, middle
+from solar.collection._earth import agreeing, metres, middle
 from solar.index import Hit, Index
 from solar.photos import Box, Photo, name_of
 from solar.rerank import CHANCE
@@ -20,10 +20,6 @@ others, for an answer cannot be taken back: the least by which no photo of an ab
 answered on landmarks-val, see docs/collection.md."""
 SUPPORT = 0.5
 """Probability from which on a hit counts, once a surer one agrees with it."""
-MAJORITY = 0.6
-"""Part of all votes that the strongest neighbourhood must have: more than one of two."""
-TOGETHER = 1_000.0
-"""Metres: positions of one place lie no further from one another."""
 USUAL = 60.0
 """Metres: how far from the middle photos of one place are usually taken, along one axis."""
 WEIGHT = 2.0
@@ -141,10 +137,8 @@ def _vote(hit: Hit) -> float:
 def _located(name: str, known: Sequence[tuple[Hit, tuple[float, float]]]) -> Located:
     positions = np.array([gps for _, gps in known])  # (K, 2)
     votes = np.array([_vote(hit) for hit, _ in known])
-    near = metres(positions[:, None], positions[None]) <= TOGETHER  # (K, K)
-    strongest = int((near @ votes).argmax())
-    group = np.flatnonzero(near[strongest])
-    if votes[group].sum() < MAJORITY * votes.sum() or votes[group].max() < PROVES:
+    group = agreeing(positions, votes)
+    if group is None or votes[group].max() < PROVES:
         places = f"{len(known)} photos of this place were taken, as they say, at different ones"
         return Located(name, None, places)
     latitude, longitude = middle(positions[group])

@@ -152,7 +152,9 @@ def _when_and_where(place: Place) -> str:
     said = [first if first == last else f"{first} to {last}"] if first else []
     if place.gps is not None:
         at = position(*place.gps.middle)
-        said.append(f"{at}, within {place.gps.metres:,.0f} m ({place.gps.photos} photos say so)")
+        others = f", {place.gps.elsewhere} say elsewhere" if place.gps.elsewhere else ""
+        says = f"{place.gps.photos} photos say so{others}"
+        said.append(f"{at}, within {place.gps.metres:,.0f} m ({says})")
     return "; ".join(said)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from solar.collection import places
-from solar.index import Index
+from solar.collection.grouping import _range
+from solar.index import Index, IndexedPhoto
 from tests.collection.holidays import PLACES, save, view
 
 
@@ -44,6 +45,18 @@ def test_photos_of_no_place_stay_alone_and_leave_when_removed(index: Index, phot
     after = places(index)
     assert names(index, list(after.alone)) == {"garden"}
     assert after.compared == 0 and len(after.places) == 3
+
+
+def test_a_photo_with_a_wrong_position_does_not_move_its_place() -> None:
+    said = [(48.85, 2.29), (48.8502, 2.2902), (-48.85, 2.29), (48.8501, 2.2899)]
+    photos = [
+        IndexedPhoto(n, "", "", None, -1, False, gps=gps) for n, gps in enumerate([*said, None])
+    ]
+    found = _range(photos)
+    assert found is not None and (found.photos, found.elsewhere) == (3, 1)
+    assert found.metres < 50 and found.south_west[0] == 48.85
+    torn = _range(photos[1:3])
+    assert torn is not None and (torn.photos, torn.elsewhere) == (2, 0) and torn.metres > 1e6
 
 
 def test_a_place_across_the_date_line_is_small(index: Index, photos: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solar.collection import where
-from solar.collection._earth import metres, middle
-from solar.collection.locating import MAJORITY, TOGETHER, _radius
+from solar.collection._earth import MAJORITY, TOGETHER, metres, middle
+from solar.collection.locating import _radius
 from solar.index import Index
 from tests.collection.colours import ColourExtractor
 from tests.collection.holidays import PLACES, save, view
