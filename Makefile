@@ -30,7 +30,8 @@ check: .venv/installed page
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.core_environment .venv-core
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not exhaustive"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not exhaustive" \
+		--durations=40 --durations-min=5
 
 clean:
 	rm -rf .venv .venv-core .venv-demo demo site page/node_modules

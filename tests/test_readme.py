@@ -39,6 +39,7 @@ def test_the_python_snippets_run(folder: Path) -> None:
     assert first.endswith("photos/02.png"), done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_run(folder: Path) -> None:
     lines = [line.split("#")[0] for block in snippets("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith("solar ")]

@@ -55,6 +55,7 @@ def test_a_model_is_calibrated_and_indexes_stay(home: Path) -> None:
     assert read_document(home / "again").calibration != after.calibration
 
 
+@pytest.mark.slow
 def test_a_copy_is_calibrated_and_measured_by_evaluations(home: Path) -> None:
     succeed("calibrate", "model", "places", "--to", "copy", folder=home)
     copy = read_document(home / "copy")

@@ -31,6 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_holidays_by_any_figures(home: Path, model_folder: Path) -> None:
     call = ["eval", "holidays", "holidays", "--model", model_folder, "--to", "h", "--json"]
     report = json.loads(succeed(*call, folder=home))

@@ -41,6 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_revisited_reports_and_repeats(home: Path, model_folder: Path) -> None:
     call = ["eval", "revisited", "--dataset", "rtiny", "--model", model_folder, "--to", "run"]
     report = json.loads(succeed(*call, "--json", "--dimensions", "8,32", folder=home))

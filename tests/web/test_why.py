@@ -75,6 +75,7 @@ def test_who_asks_why_of_nothing_is_told(server: Server, path: str) -> None:
     assert ask(hit=1).status_code == 422
 
 
+@pytest.mark.slow
 def test_the_map_holds_every_photo_and_is_kept(server: Server, scenes_index: Path) -> None:
     kept = scenes_index.with_name("my.index.map.npz")
     with server.client() as client:
@@ -94,6 +95,7 @@ def test_the_map_holds_every_photo_and_is_kept(server: Server, scenes_index: Pat
     assert [list(p) for p in _points(index)["points"]] == points
 
 
+@pytest.mark.slow
 def test_places_and_copies_are_found_by_a_job(scenes_index: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copies"
     folder.mkdir()

@@ -28,6 +28,7 @@ def grown(source: Path) -> tuple[int, int, int]:
     return photos, problems, memory
 
 
+@pytest.mark.slow
 def test_200_000_rows(tmp_path: Path) -> None:
     source = tmp_path / "list.csv"
     with source.open("w") as file:

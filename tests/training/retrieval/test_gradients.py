@@ -49,11 +49,11 @@ ONE, MIXED = [(40, 40)], [(32, 48), (48, 32), (40, 40), (32, 32)]
 @pytest.mark.parametrize(
     ("chunk", "settings", "shapes"),
     [
-        (5, SETTINGS[0], ONE),
         (12, SETTINGS[1], ONE),
         (2, SETTINGS[0], MIXED),
-        (5, SETTINGS[2], MIXED),
-        (5, SETTINGS[3], ONE),
+        pytest.param(5, SETTINGS[0], ONE, marks=pytest.mark.slow),
+        pytest.param(5, SETTINGS[2], MIXED, marks=pytest.mark.slow),
+        pytest.param(5, SETTINGS[3], ONE, marks=pytest.mark.slow),
         pytest.param(1, SETTINGS[0], ONE, marks=pytest.mark.slow),
         pytest.param(11, SETTINGS[1], MIXED, marks=pytest.mark.slow),
         pytest.param(12, SETTINGS[0], MIXED, marks=pytest.mark.slow),
