@@ -16,8 +16,14 @@ from solar.models.global_descriptor import GlobalDescriptor
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for anything
 torch.set_num_threads(1)  # the tests run side by side
-settings.register_profile("solar", deadline=None)  # on busy machines too
-settings.load_profile("solar")
+settings.register_profile("whole", deadline=None)  # on busy machines too
+settings.register_profile("quick", deadline=None, max_examples=30)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fewer examples in the quick suite, before any property is read."""
+    quick = "not slow" in (config.getoption("markexpr") or "")
+    settings.load_profile("quick" if quick else "whole")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -48,6 +48,7 @@ def test_no_command_is_loaded_for_the_list_of_them(tmp_path: Path) -> None:
     assert not set(found).intersection((*HEAVY, *NEVER))
 
 
+@pytest.mark.slow
 def test_a_search_loads_what_it_needs(tmp_path: Path) -> None:
     for number in range(2):
         paint(tmp_path / f"{number}.png", number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,25 @@ def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Models, "calibration", lambda self, made: CALIBRATION)
 
 
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and an index of them, and beside them a copy, `kept`."""
+    home = tmp_path_factory.mktemp("collection") / "home"
+    photos = holidays(home / "photos")
+    Index.create(home / "my.index", ColourExtractor()).add(photos)
+    shutil.copytree(home, home.with_name("kept"))
+    return home
+
+
 @pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def photos(home: Path) -> Path:
     """Three views of three places, and two of one without a position."""
-    return holidays(tmp_path / "photos")
+    shutil.rmtree(home)
+    shutil.copytree(home.with_name("kept"), home)
+    return home / "photos"
 
 
 @pytest.fixture
-def index(tmp_path: Path, photos: Path) -> Index:
+def index(photos: Path) -> Index:
     """An index of them."""
-    index = Index.create(tmp_path / "my.index", ColourExtractor())
-    index.add(photos)
-    return index
+    return Index.open(photos.parent / "my.index", ColourExtractor())

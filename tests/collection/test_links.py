@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,28 +68,36 @@ def test_an_index_without_features_is_linked_by_descriptors(tmp_path: Path, phot
     assert links_of(Index.create(tmp_path / "no.index", ColourExtractor())).pairs.shape == (0, 2)
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "link", "schema", "settings", "row"])
-def test_what_is_damaged_is_begun_anew(index: Index, tmp_path: Path, damage: str) -> None:
-    before, file = pairs_of(index), index.folder / NAME
+def test_what_is_damaged_is_begun_anew(index: Index, tmp_path: Path) -> None:
+    before = pairs_of(index)
     mine = tmp_path / "mine.jpg"
     mine.write_text("a photo of mine")
-    if damage == "cut":
-        file.write_bytes(file.read_bytes()[:5000])
-    elif damage == "text":
-        file.write_text("no database")
-    elif damage == "link":
+
+    def link(file: Path) -> None:
         file.unlink()
         file.symlink_to(mine)
-    else:
-        statement = {
-            "schema": "CREATE VIEW v AS SELECT 1",
-            "settings": "UPDATE made SET settings = '{}'",
-            "row": "INSERT INTO links VALUES (3, 999, 0.5, 7, 7)",
-        }[damage]
-        with sqlite3.connect(file) as connection:
-            connection.execute(statement)
-    assert pairs_of(index) == before
-    assert mine.read_text() == "a photo of mine" and not file.is_symlink()
+
+    def done(statement: str) -> Callable[[Path], object]:
+        def execute(file: Path) -> None:
+            with sqlite3.connect(file) as connection:
+                connection.execute(statement)
+
+        return execute
+
+    damages: dict[str, Callable[[Path], object]] = {
+        "cut": lambda file: file.write_bytes(file.read_bytes()[:5000]),
+        "text": lambda file: file.write_text("no database"),
+        "link": link,
+        "schema": done("CREATE VIEW v AS SELECT 1"),
+        "settings": done("UPDATE made SET settings = '{}'"),
+        "row": done("INSERT INTO links VALUES (3, 999, 0.5, 7, 7)"),
+    }
+    for name, damage in damages.items():
+        folder = shutil.copytree(index.folder, tmp_path / name)
+        damage(folder / NAME)
+        assert pairs_of(Index.open(folder, ColourExtractor())) == before, name
+        assert not (folder / NAME).is_symlink(), name
+    assert mine.read_text() == "a photo of mine"
 
 
 def test_a_folder_that_cannot_be_written_keeps_nothing(

@@ -54,14 +54,28 @@ def test_a_photo_has_the_same_features_however_it_comes(tmp_path: Path) -> None:
         list(extractor.describe(given, [None]))
 
 
-@pytest.mark.parametrize("name", ["rootsift", "sift", "orb", "raw", "solar-local"])
-@pytest.mark.parametrize("detector", ["sift", "orb"])
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two photos of each of two places."""
+    return street(tmp_path_factory.mktemp("street"), 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "detector"),
+    [
+        *((name, "sift") for name in ("rootsift", "sift", "orb", "raw", "solar-local")),
+        ("orb", "orb"),
+        *(
+            pytest.param(name, "orb", marks=pytest.mark.slow)
+            for name in ("rootsift", "sift", "raw", "solar-local")
+        ),
+    ],
+)
 def test_features_of_every_name_are_compact_and_find_the_place_again(
-    tmp_path: Path, name: str, detector: str
+    views: list[Path], name: str, detector: str
 ) -> None:
-    paths = street(tmp_path, 2, 2)
     extractor = open_feature_extractor(name, "cpu", detector=detector)
-    features = [features_of_one(extractor, path) for path in paths]
+    features = [features_of_one(extractor, path) for path in views]
     for found in features:
         rows = found.rows()
         assert rows.shape == (len(found), extractor.extraction.row_bytes)

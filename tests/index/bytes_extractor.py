@@ -28,6 +28,14 @@ def describe_bytes(content: bytes, dimensions: int = EXTRACTION.dimensions) -> D
     return unit
 
 
+def five_photos(folder: Path) -> Path:
+    """Write what the extractor takes for photos, in two folders."""
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "c.jpg", "more/d.jpg", "more/e.jpg"):
+        (folder / name).write_text(f"photo {name}")
+    return folder
+
+
 def content_of(photo: Any) -> bytes:
     """What a photo consists of, whatever it comes as."""
     if isinstance(photo, DecodedPhoto):

@@ -7,17 +7,13 @@ from pathlib import Path
 import pytest
 
 from solar.index import Index
-from tests.index.bytes_extractor import BytesExtractor
+from tests.index.bytes_extractor import BytesExtractor, five_photos
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder with five photos, in two folders."""
-    folder = tmp_path / "photos"
-    (folder / "more").mkdir(parents=True)
-    for name in ("a.jpg", "b.jpg", "c.jpg", "more/d.jpg", "more/e.jpg"):
-        (folder / name).write_text(f"photo {name}")
-    return folder
+    return five_photos(tmp_path / "photos")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.cli.runner import solar
 from tests.files.test_stores import s3  # noqa: F401 - a fixture
 from tests.index.bytes_extractor import BytesExtractor, describe_bytes
 from tests.index.bytes_features import BytesFeatures
-from tests.index.range_server import served
+from tests.index.range_server import Served, served
 
 MADE = Extraction("generated", "0" * 64, 64, 64, (1.0,))
 KINDS = ("exact", "float16", "sq8", "rabitq", "ivf-rabitq", "ivf-pq")
@@ -222,24 +222,30 @@ def listed(made: Path, tmp_path: Path) -> Index:
     return Index.open(shutil.copytree(made, tmp_path / "my.index"), Named())
 
 
+@pytest.fixture(scope="module")
+def honest(made: Path) -> Iterator[tuple[Served, Any]]:
+    """It as it was made, served, and what it answers."""
+    with served(made) as server:
+        yield server, answers(Index.open(made, Named()), vectors_of(6000)[:1])
+
+
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__.strip("_"))
 @pytest.mark.parametrize("file", ["sq8-", "lengths-", "lists-", "trained-"])
-def test_lies_are_told_in_one_line(lie: Any, file: str, listed: Index) -> None:
+def test_lies_are_told_in_one_line(lie: Any, file: str, honest: tuple[Served, Any]) -> None:
     if (lie, file) == (_no_ranges, "trained-"):
         pytest.skip("it is read whole")
-    index = listed
+    server, right = honest
     queries = vectors_of(6000)[:1]
-    with served(index.folder) as server:
-        server.lie = lambda handler, name, *rest: (
-            lie(handler, name, *rest)
-            if name.startswith(file) and handler.command == "GET"
-            else None
-        )
+    server.lie = lambda handler, name, *rest: (
+        lie(handler, name, *rest) if name.startswith(file) and handler.command == "GET" else None
+    )
+    try:
         with pytest.raises(SolarError, match=LIES[lie]) as caught:
             answers(Index.open(server.address), queries)
-        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    finally:
         server.lie = None
-        assert answers(Index.open(server.address), queries) == answers(index, queries)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert answers(Index.open(server.address), queries) == right
 
 
 def test_an_index_that_changes_while_it_is_read(listed: Index, tmp_path: Path) -> None:

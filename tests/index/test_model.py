@@ -89,7 +89,7 @@ def test_a_reader_follows_when_another_model_describes_the_photos(
 
 
 def test_an_index_is_opened_without_its_model(tmp_path: Path, model: Path, photos: Path) -> None:
-    index = Index.create(tmp_path / "my.index", model=str(model))
+    index = Index.create(tmp_path / "my.index", model=str(model), local=None)
     index.add(photos)
     program = (
         "import sys, numpy; from solar.index import Index\n"
@@ -104,7 +104,7 @@ def test_an_index_is_opened_without_its_model(tmp_path: Path, model: Path, photo
 
 def test_another_model_is_refused(tmp_path: Path, model: Path, photos: Path) -> None:
     folder = tmp_path / "my.index"
-    Index.create(folder, model=model).add(photos)
+    Index.create(folder, model=model, local=None).add(photos)
     other = make_model(tmp_path / "other", 2)
     with pytest.raises(UsageError, match=r"small .*, not .*other"):
         Index.open(folder, model=other)
@@ -117,7 +117,7 @@ def test_another_model_is_refused(tmp_path: Path, model: Path, photos: Path) -> 
 
 def test_a_model_that_has_changed_or_gone_is_told(tmp_path: Path, photos: Path) -> None:
     folder, place = tmp_path / "my.index", tmp_path / "model"
-    index = Index.create(folder, model=make_model(place, 1))
+    index = Index.create(folder, model=make_model(place, 1), local=None)
     index.add(photos)
     place.rename(tmp_path / "elsewhere")
     with pytest.raises(CheckpointError, match="needs the model"):
@@ -135,13 +135,13 @@ def test_an_index_keeps_its_decoding(model_folder: Path, tmp_path: Path) -> None
     scene(1).save(tmp_path / "a.jpg")
     for decoding, other in (("draft", "upright"), ("upright", "draft")):
         folder = tmp_path / decoding
-        index = Index.create(folder, open_extractor(model_folder, decoding=decoding))
+        index = Index.create(folder, open_extractor(model_folder, decoding=decoding), local=None)
         assert index.extraction.decoding == decoding
         index.add(tmp_path / "a.jpg")
         assert Index.open(folder).search(tmp_path / "a.jpg")[0].score > 0.999
         with pytest.raises(UsageError, match=f"decoding {decoding}, not {other}"):
             Index.open(folder, open_extractor(model_folder, decoding=other))
-    assert Index.create(tmp_path / "own", model_folder).extraction.decoding == "draft"
+    assert Index.create(tmp_path / "own", model_folder, local=None).extraction.decoding == "draft"
 
 
 def test_photos_as_stored_are_not_indexed(model_folder: Path, tmp_path: Path) -> None:

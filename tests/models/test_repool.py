@@ -70,6 +70,7 @@ def test_photos_that_give_no_clusters(model: GlobalDescriptor, tmp_path: Path) -
         with_pooling(model, "netvlad-64", album(tmp_path / "a", 1, (64, 64)))
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_another_pooling(tmp_path: Path, model_folder: Path) -> None:
     recipe = small_recipe(tmp_path, model_folder, model={"pooling": "netvlad-3"})
     task = begun(recipe)

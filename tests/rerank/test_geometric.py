@@ -187,6 +187,7 @@ def test_a_photo_that_cannot_be_used_stops_no_other(tmp_path: Path) -> None:
         features_of_one(extractor, tmp_path / "bad.png")
 
 
+@pytest.mark.slow
 def test_a_network_makes_features_too(tmp_path: Path) -> None:
     import torch
 

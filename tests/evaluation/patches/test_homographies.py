@@ -131,6 +131,7 @@ def test_a_shifted_photo_is_matched_almost_perfectly(tmp_path: Path) -> None:
         assert strict.accuracy[0] >= result.accuracy[0]
 
 
+@pytest.mark.slow
 def test_root_sift_on_the_real_sequence() -> None:
     sequence = open_sequence(shared("data/hpatches-mini/v_churchill"))
     result = score_sequences([sequence], SiftDetector(2000), root_sift)

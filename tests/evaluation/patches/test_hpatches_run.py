@@ -100,6 +100,7 @@ def test_a_broken_run_goes_on_where_it_stopped(sequences: list[HPatchesSequence]
     assert result.matching is not None
 
 
+@pytest.mark.slow
 def test_a_strip_that_changed_is_described_again(sequences: list[HPatchesSequence]) -> None:
     calls = []
 

@@ -125,6 +125,7 @@ def test_fewer_dimensions_are_cut_and_normalised() -> None:
         cut(database, 65)
 
 
+@pytest.mark.slow
 def test_one_hundred_thousand_distractors_give_the_map_of_a_full_sort() -> None:
     rng = np.random.default_rng(4)
     database, asked = unit_rows(rng, 1000, 32), unit_rows(rng, 20, 32)

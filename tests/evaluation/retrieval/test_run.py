@@ -17,6 +17,7 @@ from tests.evaluation.fakes import cheap_extractor, paint
 from tests.shared import shared
 
 
+@pytest.mark.slow
 def test_rparis_mini_from_photos_to_pages(tmp_path: Path) -> None:
     steps = list[tuple[int, int]]()
     report = evaluate(

@@ -196,7 +196,9 @@ def test_every_flip_in_lists_is_found_and_ends_no_process(kind: str, tmp_path: P
     assert not KINDS[kind].open(tmp_path, 1, 16, 300).damaged(rows).any()
 
 
-@every_listed
+@pytest.mark.parametrize(
+    "kind", [LISTED[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in LISTED[1:])]
+)
 def test_an_index_with_lists_lives_on(kind: str, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "i", BytesExtractor(), local=None, kind=kind)
     names = [f"{n}.jpg" for n in range(400)]
