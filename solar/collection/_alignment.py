@@ -33,10 +33,13 @@ class Alignment:
     Attributes:
         matrix: (3, 3), affine: positions of the one to those of the other, as parts of their sides.
         inliers: keypoints that fit; 0 where none were looked at.
+        spread: part of the sides that these extend over, of the photo and side where that is least:
+            beyond it the matrix is a guess.
     """
 
     matrix: Matrix
     inliers: int = 0
+    spread: float = 0.0
 
     def covered(self) -> tuple[float, float]:
         """Parts of the one and of the other that show what both do."""
@@ -123,4 +126,5 @@ def fitted(found: Agreement, one: Features, two: Features) -> Alignment | None:
         return None
     matrix = np.eye(3)
     matrix[:2] = np.diag(1 / sizes[1]) @ solution.T @ np.diag([*sizes[0], 1.0])
-    return Alignment(matrix, int(fits.sum()))
+    extents = np.ptp(found.query[fits], axis=0), np.ptp(found.photo[fits], axis=0)
+    return Alignment(matrix, int(fits.sum()), float(np.min(extents)))

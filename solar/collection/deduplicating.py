@@ -28,6 +28,8 @@ VIEW = 0.7
 """Part of each of two photos of one view that the other shows too."""
 VIEW_ZOOM = 1.5
 """Between these two, at most."""
+VIEW_SPREAD = 0.2
+"""Part of both sides of each that keypoints must extend over: an agency's bar below it does not."""
 
 
 def duplicates(
@@ -174,7 +176,7 @@ class _Seen:
             both = min(placed.covered())
             sizes = (first.width, first.height), (second.width, second.height)
             zoom = placed.shape(*sizes)[0] * max(sizes[0]) / max(sizes[1])
-            if both >= VIEW and 1 / VIEW_ZOOM <= zoom <= VIEW_ZOOM:
+            if both >= VIEW and placed.spread >= VIEW_SPREAD and 1 / VIEW_ZOOM <= zoom <= VIEW_ZOOM:
                 how = f"{both:.0%} of each is in the other"
                 same = self._same("view", one, two, position, how)
                 found.append(replace(same, inliers=placed.inliers))

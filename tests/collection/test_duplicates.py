@@ -16,7 +16,7 @@ from solar.collection import LADDER, Duplicates, duplicates
 from solar.collection._alignment import Alignment, aligned, as_wholes, mirrored
 from solar.collection._pictures import likeness
 from solar.collection._turned import may_be_turned
-from solar.collection.deduplicating import seconds_apart
+from solar.collection.deduplicating import VIEW, VIEW_SPREAD, seconds_apart
 from solar.errors import UsageError
 from solar.features import open_feature_extractor
 from solar.features.extractor import features_of_one
@@ -181,6 +181,18 @@ def test_alignments_tell_what_was_done(
     zoom, turned, was_flipped = found.shape(*sizes)
     assert was_flipped == flipped and zoom == pytest.approx(1 / side)
     assert round(turned / 90) % 4 == quarters
+
+
+def test_a_bar_that_two_photos_share_makes_no_common_view_of_them() -> None:
+    bar = view("garden", 0).resize((400, 300)).crop((0, 120, 400, 160))
+    barred = [view(name, 0).resize((400, 300)) for name in ("tower", "museum")]
+    for photo in barred:
+        photo.paste(bar, (0, 260))
+    found = aligned(*map(features_of, barred))
+    assert found is not None and found.inliers >= 6 and min(found.covered()) > VIEW
+    assert found.spread < VIEW_SPREAD
+    whole = aligned(*[features_of(view("tower", 0))] * 2)
+    assert whole is not None and whole.spread > VIEW_SPREAD
 
 
 def test_likeness_sees_what_moved_in_a_corner() -> None:
