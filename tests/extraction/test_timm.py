@@ -5,10 +5,23 @@ from pathlib import Path
 import pytest
 import torch
 
+from solar.errors import UsageError
 from solar.extraction import collect, open_extractor
 from solar.extraction.export import export
 from tests.models.small_timm import EXPORTED, network_of
 from tests.scenes import scene
+
+
+def test_what_no_graph_can_be_made_of_is_refused_before_anybody_waits(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"windows of Swin fit no graph .* --engine torch"):
+        export(network_of("solar_swin"), tmp_path / "m")
+    with pytest.raises(UsageError, match="int8 is for networks of convolutions; use float16"):
+        export(
+            network_of("solar_rotary"),
+            tmp_path / "m",
+            precision="int8",
+            calibration=[tmp_path / "a.jpg"],
+        )
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ def export(
     stages = []
     if isinstance(network, GlobalDescriptor):
         stages = [stage.name for stage in network.stages.stages]
+        _require_writable(network, precision)
     elif precision == INT8:
         raise UsageError(f"model {network.name}: --precision int8 is for networks of photos")
     graph, weights = _graph(network, stored, calibration)
@@ -89,6 +90,20 @@ def export(
         _kept_calibration(model, network),
     )
     return target
+
+
+def _require_writable(network: GlobalDescriptor, precision: str) -> None:
+    """Refuse what no graph can be made of, or none of 8 bits, before anybody waits for it."""
+    layers = list(network.stages.modules())
+    if any(type(layer).__name__.startswith("SwinTransformer") for layer in layers):
+        raise UsageError(
+            f"model {network.name}: windows of Swin fit no graph for photos of any size; describe "
+            "with --engine torch"
+        )
+    if precision == INT8 and sum(isinstance(layer, torch.nn.Conv2d) for layer in layers) < 2:
+        raise UsageError(
+            f"model {network.name}: --precision int8 is for networks of convolutions; use float16"
+        )
 
 
 def _kept_calibration(
