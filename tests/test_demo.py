@@ -95,6 +95,7 @@ def test_the_guard_against_the_network_works(code: str) -> None:
     assert offline(f"try:\n    {code}\nexcept OSError:\n    pass").returncode == 99
 
 
+@pytest.mark.slow
 def test_samples_are_indexed_where_they_are_and_found(samples: Run) -> None:
     found, queries, photos = summary(samples.output)
     assert (queries, photos) == (PLACES, PHOTOS)
@@ -111,6 +112,7 @@ def test_what_is_right_is_in_the_package_and_no_query_is_indexed() -> None:
         assert sha256(trial.query) not in indexed
 
 
+@pytest.mark.slow
 def test_the_summary_and_the_table_say_what_the_index_says(samples: Run) -> None:
     (folder,) = samples.folder.glob("index-*")
     index = Index.open(folder)
@@ -127,6 +129,7 @@ def test_the_summary_and_the_table_say_what_the_index_says(samples: Run) -> None
     assert summary(samples.output)[0] == first
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_query_and_lines_between_keypoints(samples: Run) -> None:
     page = samples.folder / "result.html"
     assert str(page) in samples.output
