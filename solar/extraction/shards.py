@@ -171,13 +171,14 @@ def open_shards(place: AnyPath | Store) -> Shards:
 
 
 def _manifest(store: Store) -> Any:
-    path = f"{printable(store.address)}/{MANIFEST}"
+    place = printable(store.address)
     try:
         return parse_json(store.read(MANIFEST, 0, MEGABYTE))
     except FileNotFoundError as missing:
-        raise SolarError(f"{path}: no such file") from missing
+        why = f"holds no {MANIFEST}, and so no shards: make them there with `solar describe`"
+        raise SolarError(f"{place}: {why}") from missing
     except ValueError as error:
-        raise SolarError(f"{path}: not JSON ({error})") from error
+        raise SolarError(f"{place}/{MANIFEST}: not JSON ({error})") from error
 
 
 def create_shards(
