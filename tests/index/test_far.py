@@ -112,9 +112,8 @@ def test_one_search_among_a_hundred_thousand_reads_little(kind: str, tmp_path: P
             assert read < 0.05 * size
 
 
+@pytest.mark.parametrize("copied", ["exact"], indirect=True)
 def test_nothing_is_written_there(copied: Index) -> None:
-    if copied.kind != "exact":
-        pytest.skip("alike for all kinds")
     with served(copied.folder) as server:
         far = Index.open(server.address)
         calls: list[Any] = [
@@ -323,9 +322,8 @@ def test_an_index_on_s3(s3: str, listed: Index, tmp_path: Path) -> None:  # noqa
     assert answers(far, queries) == answers(index, queries)
 
 
+@pytest.mark.parametrize("copied", ["ivf-rabitq"], indirect=True)
 def test_the_command_line_reads_there(copied: Index, tmp_path: Path) -> None:
-    if copied.kind != "ivf-rabitq":
-        pytest.skip("alike for all kinds")
     with served(copied.folder) as server:
         told = solar("info", server.address, folder=tmp_path)
         assert told.returncode == 0 and f"{len(copied):,}" in told.stdout
