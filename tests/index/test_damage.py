@@ -126,7 +126,7 @@ def test_every_flipped_byte_of_data_is_found(folder: Path, name: str, step: int)
 @pytest.mark.slow
 def test_every_flip_in_the_catalogue_that_changes_an_answer_is_found(folder: Path) -> None:
     told, harmless = flipped(folder, CATALOGUE, range(0, (folder / CATALOGUE).stat().st_size, 151))
-    assert told > 7 and harmless > 7  # Most of such a small file is empty.
+    assert told > 3 and harmless > 3  # Most of such a small file is empty.
 
 
 @pytest.mark.exhaustive
