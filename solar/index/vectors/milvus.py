@@ -42,7 +42,7 @@ class Milvus:
     """Rows on a server, and a file that says on which; see `Kind`."""
 
     says = "float32 rows on a Milvus server, that finds candidates; scores are those of the rows"
-    recall: Mapping[int, float] = MappingProxyType({100_000: 0.99})
+    recall: Mapping[int, float] = MappingProxyType({100_000: 1.0})
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> MilvusVectors:
         """See `Kind.open`. No server is asked before the first search."""
