@@ -30,6 +30,7 @@ from solar.evaluation.retrieval.metrics import Score, score_rankings
 from solar.extraction import Extraction
 from solar.extraction.shard import Said, on_grid
 from solar.extraction.shards import create_shards, open_shards, write_shard
+from solar.files.memory import peak_memory
 
 DATABASE, QUERIES, LABELLED, SHARD = 6322, 70, 300, 4096
 
@@ -92,7 +93,7 @@ def measure(way: str, folder: Path) -> Measured:
         way=way,
         seconds=time.perf_counter() - started,
         cpu_seconds=used.ru_utime + used.ru_stime,
-        megabytes=used.ru_maxrss / 1024,
+        megabytes=(peak_memory() or 0) / 1e6,
         map=[score.map for score in found.values()],
         ap=[score.ap.tolist() for score in found.values()],
     )

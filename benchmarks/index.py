@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from solar.extraction import Extraction
+from solar.files.memory import peak_memory
 from solar.index import Index
 from solar.index.vectors import KINDS
 from solar.typing import Descriptors
@@ -72,7 +72,7 @@ def use(folder: Path, count: int, _: str) -> dict[str, float]:
     index = Index.open(folder)
     assert len(index) >= count
     opened = time.perf_counter() - began
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = (peak_memory() or 0) / 1e6
     queries = rows(7, 64)
     began = time.perf_counter()
     index.search_descriptors(queries[:1], EXTRACTION)

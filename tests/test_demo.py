@@ -16,7 +16,7 @@ import solar.demo
 from solar.demo import demo
 from solar.errors import SolarError, UsageError
 from solar.files import sha256
-from solar.index import AddReport, Hit, Index
+from solar.index import Hit, Index, Indexed, index_photos
 from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
@@ -195,14 +195,13 @@ def test_a_second_run_does_only_what_is_new(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     described: list[int] = []
-    add = Index.add
 
-    def watched(index: Index, *given: Any, **options: Any) -> AddReport:
-        report = add(index, *given, **options)
-        described.append(len(report.added) + len(report.changed))
-        return report
+    def watched(*given: Any, **options: Any) -> Indexed:
+        done = index_photos(*given, **options)
+        described.append(len(done.report.added) + len(done.report.changed))
+        return done
 
-    monkeypatch.setattr(Index, "add", watched)
+    monkeypatch.setattr("solar.index.index_photos", watched)
     demo(tmp_path / "demo", own, model)
     first = capsys.readouterr().out
     demo(tmp_path / "demo", own, model)

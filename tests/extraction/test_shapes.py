@@ -8,15 +8,16 @@ import sys
 import pytest
 
 SCRIPT = """
-import resource, sys
+import sys
 from PIL import Image
 import solar
+from solar.files.memory import peak_memory
 extractor = solar.open_extractor("solar-r18", engine=sys.argv[1], scales=(1.0, 1.4))
 def peak(heights):
     solar.collect(extractor, [Image.new("RGB", (448, height)) for height in heights])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_memory()
 first = peak(range(432, 448, 2))
-print((peak(range(384, 432, 2)) - first) >> 10)
+print((peak(range(384, 432, 2)) - first) >> 20)
 """
 
 

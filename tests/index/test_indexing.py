@@ -83,8 +83,6 @@ def test_what_a_search_finds_is_said_of_the_number_that_was_measured() -> None:
     assert "kind rabitq: 592 bytes a photo, a search finds about 95.7%" in cost(
         "rabitq", 512, 10**7
     )
-    assert cost("rabitq", 512, 250_000).endswith(
-        "99.1% of the ten nearest, as measured among 100,000"
-    )
+    assert cost("rabitq", 512, 250_000).endswith("99.1% of the ten nearest, measured among 100,000")
     for name, kind in KINDS.items():
         assert cost(name, 8, 0) and all(0 < part <= 1 for part in kind.recall.values())

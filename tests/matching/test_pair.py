@@ -238,20 +238,20 @@ def test_graffiti_from_two_sides_is_found() -> None:
 
 
 @pytest.mark.slow
-def test_photos_of_20_megapixels_take_less_than_a_gigabyte_and_a_half(tmp_path: Path) -> None:
+def test_photos_of_20_megapixels_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     large = texture(1, (1600, 1067)).resize((5472, 3648), Image.Resampling.BICUBIC)
     large.save(tmp_path / "a.jpg", quality=90)
     large.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.jpg", quality=90)
     code = """
-import resource, sys, solar
+import solar
+from solar.files.memory import peak_memory
 found = solar.match("a.jpg", "b.jpg", keypoints=400)
 print(found.same_place, len(found.keypoints[0]), found.sizes[1])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak * (1 if sys.platform == "darwin" else 1024))
+print(peak_memory())
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     answer, peak = done.stdout.splitlines()
     assert answer == "True 400 (3648, 5472)"
-    assert int(peak) < 1.5e9
+    assert int(peak) < 1e9

@@ -51,13 +51,13 @@ def test_gradients_reach_every_parameter() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads peak memory as Linux reports it")
 def test_memory_grows_with_positions_not_with_their_square() -> None:
     program = (
-        "import resource, torch; from solar.models.attention import SecondOrderAttention\n"
+        "import torch; from solar.models.attention import SecondOrderAttention\n"
+        "from solar.files.memory import peak_memory\n"
         "b = SecondOrderAttention(64, 16).eval(); torch.set_num_threads(1)\n"
         "with torch.inference_mode(): b(torch.randn(1, 64, 8, 8))\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
-        "before = peak(); n = 160\n"
+        "before = peak_memory(); n = 160\n"
         "with torch.inference_mode(): b(torch.randn(1, 64, n, n))\n"
-        "print(peak() - before)\n"
+        "print(peak_memory() - before)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

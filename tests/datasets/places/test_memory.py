@@ -9,13 +9,12 @@ import pytest
 pytest.importorskip("resource", reason="needs a system that tells the memory of a process")
 
 PROGRAM = """
-import resource, sys
+import sys
 from solar.datasets.places.places import read_places
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-unit = 1 if sys.platform == "darwin" else 1024
-before = peak()
+from solar.files.memory import peak_memory
+before = peak_memory()
 places, problems = read_places(sys.argv[1])
-print(len(places), problems.count, peak() - before)
+print(len(places), problems.count, peak_memory() - before)
 """
 
 

@@ -38,7 +38,8 @@ def keypoints(*rows: tuple[float, float, float, float]) -> Keypoints:
 def textured(seed: int) -> Image.Image:
     """A large scene under fine noise, so that keypoints are many."""
     photo = scene(seed, (480, 360))
-    grain = Image.effect_noise((240, 180), 60).resize(photo.size, Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(seed).normal(128, 60, (180, 240)).clip(0, 255)
+    grain = Image.fromarray(noise.astype(np.uint8)).resize(photo.size, Image.Resampling.BICUBIC)
     return Image.blend(photo, grain.convert("RGB"), 0.4)
 
 
