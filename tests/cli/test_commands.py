@@ -143,6 +143,7 @@ def verified(home: Path, model_folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_geometric_reranking_tells_inliers_and_draws_them(verified: Path) -> None:
     call = ["search", "i", "photos/1_0.png", "--rerank", "geometric", "--top", 4]
     hits = json.loads(succeed(*call, "--json", folder=verified))["hits"]

@@ -48,6 +48,7 @@ def test_holidays_by_any_figures(home: Path, model_folder: Path) -> None:
         assert solar(*call, *wrong, folder=home).returncode == 2
 
 
+@pytest.mark.slow
 def test_place_recognition_within_metres(home: Path, model_folder: Path) -> None:
     call = ["eval", "vpr", "vpr", "--model", model_folder, "--json"]
     near = json.loads(succeed(*call, "--to", "near", folder=home))["classic"]

@@ -53,6 +53,7 @@ def copies(photos: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_copies_of_one_picture_are_one_group(index: Index, photos: Path, copies: Path) -> None:
     index.add(photos)
     found = duplicates(index)

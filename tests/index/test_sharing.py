@@ -92,6 +92,7 @@ def test_a_lock_file_that_says_nothing_is_not_trusted(index: Index, photos: Path
             index.add(photos, timeout=0)
 
 
+@pytest.mark.slow
 def test_readers_see_whole_commits_while_another_writes(tmp_path: Path) -> None:
     folder, photos = tmp_path / "my.index", tmp_path / "photos"
     photos.mkdir()

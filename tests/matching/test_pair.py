@@ -129,6 +129,7 @@ def test_another_photo_is_no_match(folder: Path, geometry: Geometry) -> None:
     assert "likely" not in found.summary
 
 
+@pytest.mark.slow
 def test_a_network_is_taken_as_itself_and_from_its_folder(
     folder: Path, network: LocalDescriptor, tmp_path: Path
 ) -> None:

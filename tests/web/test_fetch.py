@@ -76,6 +76,7 @@ def search(server: Server, *addresses: str, **fields: Any) -> httpx.Response:
     return httpx.post(f"{server.address}/api/v1/search", data=data, timeout=60)
 
 
+@pytest.mark.slow
 def test_photos_are_found_by_their_address(fetches: Server, web: Web) -> None:
     found = search(fetches, web.at("/folder/a%20b.png?size=large")).json()
     assert found["query"] == "a b.png" and found["hits"][0]["id"] == 3

@@ -260,6 +260,7 @@ def test_a_body_that_is_no_form_is_refused(server: Server) -> None:
             assert answer.status_code in (400, 422) and list(answer.json()) == ["error"]
 
 
+@pytest.mark.slow
 def test_slow_clients_are_let_go(guarded: Server) -> None:
     started = time.monotonic()
     assert raw(guarded) == raw(guarded, "GET /health HT") == b""
@@ -273,6 +274,7 @@ def test_slow_clients_are_let_go(guarded: Server) -> None:
     assert httpx.get(f"{guarded.address}/health").status_code == 200
 
 
+@pytest.mark.slow
 def test_too_much_at_once_is_turned_away(scenes_index: Path, tmp_path: Path) -> None:
     limits = {"at_once": 1, "waiting": 2}
     with serving(scenes_index, tmp_path / "log", limits=limits) as server:
