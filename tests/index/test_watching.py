@@ -115,6 +115,7 @@ def test_times_of_another_clock_do_not_deceive(folder: Path) -> None:
     assert settled(file, file.stat()) and not settled.waiting
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_away_is_left_as_it_is(folder: Path) -> None:
     with watched(folder, sweep=0.1) as rounds:
         until(lambda: rounds)

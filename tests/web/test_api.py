@@ -115,6 +115,7 @@ def test_a_photo_is_described_as_the_index_does(
     assert np.allclose(answer["descriptor"], kept, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_another_process_commits_is_found_at_once(tmp_path: Path, scenes_folder: Path) -> None:
     from solar.index import index_photos
     from tests.scenes import scene

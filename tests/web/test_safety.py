@@ -55,6 +55,7 @@ def guarded(scenes_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -74,6 +75,7 @@ def test_it_does_not_start_unguarded(
     assert done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_token_is_needed_and_the_right_one(guarded: Server) -> None:
     def ask(method: str, path: str, token: str | None) -> int:
         headers = {} if token is None else bearer(token)
@@ -292,6 +294,7 @@ def test_too_much_at_once_is_turned_away(scenes_index: Path, tmp_path: Path) -> 
         assert search(0).status_code == 200
 
 
+@pytest.mark.slow
 def test_one_client_cannot_take_all(scenes_index: Path, tmp_path: Path) -> None:
     with serving(scenes_index, tmp_path / "log", limits={"per_client": 2}) as server:
 
@@ -304,6 +307,7 @@ def test_one_client_cannot_take_all(scenes_index: Path, tmp_path: Path) -> None:
             assert set(pool.map(search, range(16))) == {200, 429}
 
 
+@pytest.mark.slow
 def test_copies_carry_nothing_that_the_photo_says(tmp_path: Path) -> None:
     photo, exif = scene(5, (320, 240)), Image.Exif()
     exif[271], exif[274] = "SECRET MAKER", 6

@@ -30,6 +30,7 @@ def test_the_maps_of_all_positions_come_at_once(server: Server) -> None:
         assert refused.status_code == 422 and "conv4_x" in refused.json()["error"]
 
 
+@pytest.mark.slow
 def test_matches_and_the_homography_are_of_the_whole_photos(
     server: Server, scenes_folder: Path, tmp_path: Path
 ) -> None:
