@@ -16,7 +16,7 @@ Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.float64])
 _LEAST = 1e-12
 
 
-def normalised(rows: Rows) -> Rows:
+def of_unit_length(rows: Rows) -> Rows:
     """Each row (N, D) divided by its length, in its own precision; a row of zeros stays one."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     made: Rows = rows / np.maximum(lengths, rows.dtype.type(_LEAST))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from solar.clusters import k_means
 from solar.features.keypoints import FloatArray
 from solar.typing import Descriptor
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def vlad(rows: FloatArray, centres: FloatArray) -> Descriptor:
     nearest = nearest_centres(rows, centres, 1)[:, 0]
     sums = np.zeros(centres.shape, np.float64)
     np.add.at(sums, nearest, rows - centres[nearest])
-    return unit(normalised(sums).ravel())
+    return unit(of_unit_length(sums).ravel())
 
 
 def nearest_centres(rows: FloatArray, centres: FloatArray, count: int) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from solar.index import Index
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 ALIKE = 0.75
 """Cosine from which on two photos may be turned copies; those made so far have 0.84 and more."""
@@ -44,7 +44,7 @@ def may_be_turned(index: Index, ids: Sequence[int]) -> list[tuple[int, int]]:
                 known.append(number)
     if len(rows) < 2:
         return []
-    means = normalised(np.stack(rows) - np.mean(rows, axis=0))
+    means = of_unit_length(np.stack(rows) - np.mean(rows, axis=0))
     found: set[tuple[int, int]] = set()
     for start in range(0, len(known), _AT_ONCE):
         cosines = means[start : start + _AT_ONCE] @ means.T

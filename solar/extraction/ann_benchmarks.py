@@ -15,7 +15,7 @@ from solar.errors import SolarError, UsageError
 from solar.files import printable
 from solar.files.hdf5 import array, read_hdf5, write_hdf5
 from solar.typing import AnyPath, Descriptors
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 TOP = 100
 _BLOCK = 1 << 24  # Scores that are in memory at once.
@@ -103,4 +103,4 @@ class AnnBenchmark:
 
 
 def _unit(rows: NDArray[np.floating]) -> Descriptors:
-    return normalised(rows.astype(np.float64)).astype(np.float32)
+    return of_unit_length(rows.astype(np.float64)).astype(np.float32)

@@ -20,7 +20,7 @@ from solar.features.patches import PhotoPyramid
 from solar.files import printable
 from solar.models.registry import LOCAL, MODELS, is_named
 from solar.typing import GrayImage
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 if TYPE_CHECKING:
     from solar.models.local_descriptor import LocalDescriptor
@@ -117,7 +117,7 @@ def raw_pixels(patches: FloatArray) -> FloatArray:
     """A patch at half its size, of zero mean and unit length: (B, 1, 32, 32) -> (B, 256)."""
     half = NETWORK_SIZE // 2
     small = patches.reshape(len(patches), half, 2, half, 2).mean((2, 4)).reshape(len(patches), -1)
-    return normalised(small - small.mean(1, keepdims=True))
+    return of_unit_length(small - small.mean(1, keepdims=True))
 
 
 def of_network(network: LocalDescriptor | TFeat, precision: str = "auto") -> PatchDescriptor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from solar.features.keypoints import FloatArray, Keypoints
 from solar.typing import GrayImage
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 
 def sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
@@ -18,7 +18,7 @@ def sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:
         (N, 128), unit rows; a row of zeros where the photo is flat.
     """
     rows = _histograms(photo, keypoints)
-    return normalised(rows)
+    return of_unit_length(rows)
 
 
 def root_sift(photo: GrayImage, keypoints: Keypoints) -> FloatArray:

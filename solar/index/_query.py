@@ -27,7 +27,7 @@ from solar.photos import Box, Photo, decode, name_of
 from solar.ranking import Ranking
 from solar.rerank import Reranker, parse_rerank
 from solar.typing import Descriptor, Descriptors, Ids
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 
 class Query:
@@ -59,7 +59,7 @@ class Query:
             calibration: of the index's model.
         """
         total: Descriptor = np.stack([each.descriptor for each in asked]).sum(axis=0)
-        self.descriptor: Descriptor = total if len(asked) == 1 else normalised(total[None])[0]
+        self.descriptor: Descriptor = total if len(asked) == 1 else of_unit_length(total[None])[0]
         self._snapshot = snapshot
         self._asked = asked
         self._unlike = unlike

@@ -6,7 +6,7 @@ import numpy as np
 
 from solar.errors import UsageError
 from solar.typing import Descriptors
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 _BYTES = 1 << 26  # Of similarities at once.
 
@@ -50,4 +50,4 @@ def augmented(descriptors: Descriptors, neighbours: int = 2, alpha: float = 1.0)
         weights = np.maximum(np.take_along_axis(similar, near, axis=1), 0)
         weights = np.where(weights > 0, weights**alpha, 0).astype(np.float32)
         moved[start : start + step] = block + np.einsum("nk,nkd->nd", weights, rows[near])
-    return normalised(moved)
+    return of_unit_length(moved)

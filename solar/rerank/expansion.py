@@ -13,7 +13,7 @@ from solar.rerank.geometric import trusted
 from solar.rerank.probability import judged
 from solar.rerank.protocol import View
 from solar.typing import Descriptor, Descriptors, Ids
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 
 @dataclass(frozen=True)
@@ -90,5 +90,5 @@ def moved(query: Descriptor, neighbours: Descriptors, alpha: float) -> Descripto
     similar = neighbours @ query
     weights = np.where(similar > 0, np.abs(similar) ** alpha, 0)
     total = (query + weights @ neighbours).astype(np.float32)
-    unit: Descriptor = normalised(total[None])[0]
+    unit: Descriptor = of_unit_length(total[None])[0]
     return unit

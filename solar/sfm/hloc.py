@@ -19,7 +19,7 @@ from solar.files.hdf5 import array
 from solar.sfm.matching import Local, Matched
 from solar.sfm.photos import Points, SfmPhoto
 from solar.typing import Descriptor, Descriptors
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 GLOBAL = "global-feats-solar.h5"
 FEATURES = "feats-solar.h5"
@@ -54,7 +54,7 @@ def get_local(file: Any, name: str) -> Local:
     width, height = array(group, "image_size", "i", 1).tolist()
     return Local(
         array(group, "keypoints", "f", 2),
-        normalised(rows),
+        of_unit_length(rows),
         array(group, "scales", "f", 1),
         array(group, "oris", "f", 1),
         (width, height),

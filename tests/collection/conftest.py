@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from solar.index import Index
 from solar.index._models import Models
 from tests.collection.colours import CALIBRATION, ColourExtractor
 from tests.collection.holidays import holidays
+from tests.kept import keep, restored
 
 
 @pytest.fixture(autouse=True)
@@ -21,20 +21,17 @@ def calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos and an index of them, and beside them a copy, `kept`."""
+    """Photos and an index of them."""
     home = tmp_path_factory.mktemp("collection") / "home"
     photos = holidays(home / "photos")
     Index.create(home / "my.index", ColourExtractor()).add(photos)
-    shutil.copytree(home, home.with_name("kept"))
-    return home
+    return keep(home)
 
 
 @pytest.fixture
 def photos(home: Path) -> Path:
     """Three views of three places, and two of one without a position."""
-    shutil.rmtree(home)
-    shutil.copytree(home.with_name("kept"), home)
-    return home / "photos"
+    return restored(home) / "photos"
 
 
 @pytest.fixture

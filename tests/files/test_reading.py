@@ -139,7 +139,7 @@ values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None)
+@settings(deadline=None)
 @given(values)
 def test_json_comes_back_as_it_was(value: object) -> None:
     assert parse_json(json.dumps(value)) == value

@@ -190,4 +190,6 @@ class Changes(RuleBasedStateMachine):
 
 
 TestChanges = Changes.TestCase
-TestChanges.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestChanges.settings = settings(
+    max_examples=settings().max_examples * 2 // 5, stateful_step_count=25, deadline=None
+)

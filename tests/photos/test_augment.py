@@ -135,10 +135,10 @@ def test_a_visit_without_changes_is_the_photo_after_jpeg() -> None:
 
 
 def difference(visit: Visit) -> float:
-    """Mean change of grey levels that a visit makes, over five views."""
+    """Mean change of grey levels that a visit makes, over ten views."""
     photo = pattern()
     still = pixels(rephotograph(photo, 0, NOTHING))
-    views = [rephotograph(photo, seed, visit) for seed in range(5)]
+    views = [rephotograph(photo, seed, visit) for seed in range(10)]
     return float(np.mean([np.abs(pixels(v.resize(photo.size)) - still).mean() for v in views]))
 
 
@@ -165,7 +165,7 @@ def test_occlusion_hides_at_most_its_share(share: float) -> None:
     photo = Image.new("RGB", (300, 220), (128, 250, 250))  # No stranger has this colour.
     visit = replace(NOTHING, occlusion=share)
     hidden = []
-    for seed in range(30):
+    for seed in range(60):
         change = np.abs(pixels(rephotograph(photo, seed, visit)) - pixels(photo)).max(2)
         hidden.append(float((change > 60).mean()))
     assert max(hidden) <= share + 0.01  # JPEG and soft edges.

@@ -20,7 +20,7 @@ from solar.errors import SolarError
 from solar.extraction.shard import on_grid
 from solar.ranking import Ranking
 from solar.typing import Ids
-from solar.unit import normalised
+from solar.unit import of_unit_length
 
 Rows = NDArray[np.floating]
 
@@ -72,7 +72,7 @@ def cut(rows: Rows, dimensions: int | None) -> Rows:
     if not 1 <= dimensions <= rows.shape[1]:
         raise SolarError(f"no {dimensions} dimensions in descriptors of shape {rows.shape}")
     part = on_grid(rows[:, :dimensions])
-    unit = normalised(part)
+    unit = of_unit_length(part)
     return on_grid(unit).astype("f4")
 
 

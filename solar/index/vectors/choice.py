@@ -30,11 +30,10 @@ def cost(name: str, dimensions: int, photos: int, keypoints: float | None = None
         UsageError: there is no such kind.
     """
     kind = kind_named(name)
-    among = min(kind.recall, key=lambda count: abs(log(count / max(photos, 1))))
-    part = kind.recall[among]
     found = "all of the ten nearest"
-    if part < 1:
-        found = f"about {part:.1%} of the ten nearest, measured among {among:,}"
+    if kind.recall:
+        among = min(kind.recall, key=lambda count: abs(log(count / max(photos, 1))))
+        found = f"about {kind.recall[among]:.1%} of the ten nearest, measured among {among:,}"
     size = f"{kind.row_bytes(dimensions):,} bytes a photo"
     if keypoints is not None:
         size += f" and {keypoints:,.0f} of its keypoints"

@@ -19,7 +19,7 @@ class Exact(Embedded):
     """Rows in two files; see `Kind`."""
 
     says = "float32 rows, and a float16 copy that is searched first"
-    recall: Mapping[int, float] = MappingProxyType({1_000_000: 1.0})
+    recall: Mapping[int, float] = MappingProxyType({})
 
     def open(self, folder: Path, number: int, dimensions: int, rows: int) -> ExactVectors:
         """See `Kind.open`."""

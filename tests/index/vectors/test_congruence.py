@@ -104,11 +104,11 @@ def search_and_compare(
 def test_long_descriptors_that_hardly_differ_are_ranked(kind: str, tmp_path: Path) -> None:
     chance = np.random.default_rng(2)
     centre = chance.standard_normal(2048)
-    descriptors = unit(centre + 1e-4 * chance.standard_normal((1500, 2048)))
+    descriptors = unit(centre + 1e-4 * chance.standard_normal((3000, 2048)))
     vectors, queries = kept(tmp_path, kind, descriptors), unit(centre[None] + 0)
-    scores, ids = by_sorting(kind, queries, descriptors, np.arange(1500), 200)
+    scores, ids = by_sorting(kind, queries, descriptors, np.arange(3000), 200)
     for top in (1, 10, 200):
-        found = vectors.search(queries, np.arange(1500), top)
+        found = vectors.search(queries, np.arange(3000), top)
         compare(found, (scores[:, :top], ids[:, :top]))
 
 

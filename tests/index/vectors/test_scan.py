@@ -91,7 +91,7 @@ def test_without_the_margin_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
     size=st.integers(-60, 0),
     rounded=st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=settings().max_examples * 3 // 2)
 def test_no_rough_score_is_further_off_than_the_margin_says(
     seed: int, dimensions: int, size: int, rounded: bool
 ) -> None:
