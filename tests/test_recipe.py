@@ -28,11 +28,10 @@ few = 1.0
 batch = 8
 phases = [{ crops = 16, side = 32 }]
 [finish]
-whitening = ["few"]
-whitening_photos = 10
+whitening = { few = 2 }
 powers = [0.5, 1.0]
 places = "places"
-validation = "places"
+validation = ["places"]
 image_sizes = [64, 96]
 larger_must_gain = 1.0
 dimensions = [4, 8]

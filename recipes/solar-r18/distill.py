@@ -23,21 +23,20 @@ def main() -> None:
     """Read the options, distil, print progress."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of the recipe's folders")
-    parser.add_argument("--teacher", required=True, help=".tflite file or torchvision network")
+    parser.add_argument("--teacher", required=True, help="see teachers.py")
     parser.add_argument("--to", type=Path, required=True, help="folder of log and model")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--start", type=Path, help="state.pt of an earlier run to go on from")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     tables = read_toml(options.recipe, UsageError)
     tables.pop("finish", None)  # for finish.py
     if options.start:
         tables["distillation"]["start"] = str(options.start.resolve())
     recipe = read_recipe(tables, options.photos)
     assert isinstance(recipe, DistillationRecipe)  # noqa: S101 - narrows the type
-    recipe = replace(recipe, teacher=teacher(options.teacher, options.threads))
+    recipe = replace(recipe, teacher=teacher(options.teacher))
+    torch.backends.cudnn.benchmark = True  # all steps of a phase are of one size
     resume = (options.to / "state.pt").exists()
     with console_watcher(out, first=True) as console:
         train(recipe, options.to, resume=resume, device=options.device, watchers=[console])

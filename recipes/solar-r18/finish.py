@@ -1,9 +1,8 @@
-"""Whiten the distilled network, choose its settings on validation places, write the model.
+"""Whiten the distilled network, choose its settings on validation sets, write the model.
 
 For each image size, power and number of dimensions: whitening by PCA of photos of the recipe, or
-learned from pairs of its places, then mAP on the validation places at three scales, every photo a
-query in turn: whole, and cropped to a box near its middle as benchmarks crop theirs. The best mean
-of the two is taken; a larger image size, which costs time for good, must gain `larger_must_gain`.
+learned from pairs of its places, then mAP on each validation set at three scales. The best mean of
+the sets is taken; a larger image size, which costs time for good, must gain `larger_must_gain`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from solar.datasets import LabelledSet, open_folder
+from solar.datasets import LabelledSet, open_labelled
 from solar.datasets.places import open_places
 from solar.errors import UsageError
+from solar.evaluation.retrieval import rank, score_rankings
 from solar.extraction import collect, open_extractor
 from solar.files import read_toml
 from solar.models.checkpoints import load, save
@@ -30,8 +30,8 @@ from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.models.whitening_layer import with_whitening
-from solar.photos import Box, find_photos, open_photo
-from solar.training.retrieval.task import folder_map
+from solar.photos import Box, find_photos
+from solar.unit import of_unit_length
 from solar.whitening.learn import learn_from_places
 
 RECIPE = Path(__file__).with_name("recipe.toml")
@@ -63,23 +63,19 @@ def settings(
     network: GlobalDescriptor, table: dict[str, Any], photos: Path, learned: bool
 ) -> tuple[int, Whitening]:
     """The image size and the whitening that do best; prints a row for each that is tried."""
-    validation = open_folder(photos / table["validation"])
-    looks = boxes(validation.database)
+    sets = {name: open_labelled(photos / name) for name in table["validation"]}
     best: tuple[float, int, Whitening] | None = None
-    print("| px | power | D | 1 scale | 3 scales | 3 scales, cropped queries |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(f"| px | power | D | {' | '.join(sets)} | mean |")
+    print(f"|{' ---: |' * (len(sets) + 4)}")
     for size in sorted(table["image_sizes"]):
         found = whitenings(network, table, photos, size, learned)
-        database = at_scales(network, validation.database, size)
-        queries = at_scales(network, validation.database, size, looks)
+        looks = [described(network, photos, size) for photos in sets.values()]
         for (power, full), dimensions in product(found, table["dimensions"]):
             whitening = full.reduced(dimensions)
-            one = score(database[:1], database[:1], whitening, validation)
-            three = score(database, database, whitening, validation)
-            cropped = score(queries, database, whitening, validation)
-            row = f"{size} | {power} | {dimensions} | {one:.2f} | {three:.2f} | {cropped:.2f}"
-            print(f"| {row} |", flush=True)
-            mean = (three + cropped) / 2
+            scores = [score(*each, whitening) for each in zip(sets.values(), looks, strict=True)]
+            mean = sum(scores) / len(scores)
+            row = [size, power, dimensions, *(f"{value:.2f}" for value in (*scores, mean))]
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
             more = table["larger_must_gain"] if best and size > best[1] else 0.0
             if best is None or mean > best[0] + more:
                 best = (mean, size, whitening)
@@ -97,23 +93,25 @@ def whitenings(
         bare = open_extractor(network, image_size=size, scales=(1.0,), pooled=True)
         pairs = learn_from_places(bare, places)
         return [("learned", pairs.whitening)]
-    found = [p for name in table["whitening"] for p in find_photos(photos / name)]
-    step = max(1, len(found) // table["whitening_photos"])
-    rows = np.concatenate(at_scales(network, found[::step], size))
+    used = [
+        p for name, step in table["whitening"].items() for p in find_photos(photos / name)[::step]
+    ]
+    rows = np.concatenate(at_scales(network, used, size))
     return [(f"{power:g}", Whitening.pca(rows, power)) for power in table["powers"]]
 
 
-def boxes(photos: Sequence[Path]) -> list[Box]:
-    """A box for each photo: 45 to 85 % of each side, near the middle; always the same."""
-    random = np.random.default_rng(0)
-    found = []
-    for path in photos:
-        photo = open_photo(path)
-        sides = np.array(photo.size)
-        kept = sides * random.uniform(0.45, 0.85, 2)
-        corner = ((sides - kept) * (0.5 + 0.2 * random.normal(size=2))).clip(0, sides - kept)
-        found.append((*corner.tolist(), *(corner + kept).tolist()))
-    return found
+def described(
+    network: GlobalDescriptor, photos: LabelledSet, size: int
+) -> tuple[list[Descriptors], list[Descriptors]]:
+    """The queries, in their boxes, and the database at each scale alone."""
+    database = at_scales(network, photos.database, size)
+    boxes = [query.box for query in photos.ground_truth.queries]
+    rows = {path: row for row, path in enumerate(photos.database)}
+    if set(boxes) == {None} and rows.keys() >= set(photos.queries):
+        asked = [rows[path] for path in photos.queries]
+        return [scale[asked] for scale in database], database
+    given = [box for box in boxes if box is not None]
+    return at_scales(network, photos.queries, size, given or None), database
 
 
 def at_scales(
@@ -125,7 +123,8 @@ def at_scales(
     """(N, D) unit descriptors of the photos, or of their boxes, at each scale alone."""
     result = []
     for scale in SCALES:
-        found = collect(open_extractor(network, image_size=size, scales=(scale,)), photos, boxes)
+        extractor = open_extractor(network, image_size=size, scales=(scale,), pooled=True)
+        found = collect(extractor, photos, boxes)
         if found.failures:
             raise SystemExit(found.failures[0].reason)
         result.append(found.descriptors)
@@ -133,17 +132,17 @@ def at_scales(
 
 
 def score(
-    queries: list[Descriptors],
-    database: list[Descriptors],
-    whitening: Whitening,
     photos: LabelledSet,
+    looks: tuple[list[Descriptors], list[Descriptors]],
+    whitening: Whitening,
 ) -> float:
-    """The mAP in percent of queries at their scales against the database at its."""
-    means = []
-    for described in (queries, database):
-        mean = np.sum([whitening.apply(rows) for rows in described], 0)
-        means.append(mean / np.linalg.norm(mean, axis=1, keepdims=True))
-    return 100 * folder_map(means[1], photos.ground_truth, means[0])
+    """The mAP in percent of the first protocol, three scales."""
+    queries, database = (
+        of_unit_length(np.sum([whitening.apply(rows) for rows in scales], 0)) for scales in looks
+    )
+    asked = photos.ground_truth.queries
+    rankings = rank(queries, database, [query.labelled for query in asked])
+    return 100 * next(iter(score_rankings(rankings, asked).values())).map
 
 
 def whitened(

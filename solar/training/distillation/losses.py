@@ -1,7 +1,8 @@
 """What a student is told by its teacher: descriptor, map and relations.
 
 On random crops, three things are matched: the whitened GeM descriptor, the feature map position by
-position, and the similarities within a batch (Park et al., CVPR 2019).
+position, and the similarities within a batch (Park et al., CVPR 2019). What the teacher says of a
+crop holds for another visit to it as well, but for the map.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Targets(nn.Module):
         student: channels of its last feature map.
         teacher: channels of the teacher's.
         whitened: dimensions of the teacher's descriptor.
+        power: of its whitening.
         pooled: dimensions of what the student pools; None for its channels.
     """
 
@@ -33,10 +35,11 @@ class Targets(nn.Module):
     projection: Tensor
 
     def __init__(
-        self, student: int, teacher: int, whitened: int, pooled: int | None = None
+        self, student: int, teacher: int, whitened: int, power: float, pooled: int | None = None
     ) -> None:
         super().__init__()
         pooled = pooled or student
+        self.power = power
         self.to_map = nn.Conv2d(student, teacher, 1)
         self.to_descriptor = nn.Sequential(
             nn.BatchNorm1d(pooled, affine=False), nn.Linear(pooled, whitened)
@@ -59,7 +62,8 @@ class Targets(nn.Module):
         variance = squares / count - mean.square()
         self.mean.copy_(mean[:, None, None])
         self.spread.copy_(variance.clamp(min=1e-6).sqrt()[:, None, None])
-        whitening = Whitening.pca(torch.cat(pooled).cpu().numpy()).reduced(len(self.projection))
+        rows = torch.cat(pooled).cpu().numpy()
+        whitening = Whitening.pca(rows, self.power).reduced(len(self.projection))
         self.centre.copy_(torch.from_numpy(whitening.mean))
         self.projection.copy_(torch.from_numpy(whitening.projection))
 
@@ -70,22 +74,26 @@ class Targets(nn.Module):
 
         Args:
             features: (share, C, h, w), the student's last map of this process's crops.
-            pooled: (share, P), the student's unit pooled descriptor.
-            teacher: (share, C', h', w'), the teacher's map of the same crops.
+            pooled: (2, share, P), its unit pooled descriptors of the crops, and of other visits.
+            teacher: (share, C', h', w'), the teacher's map of the crops.
             processes: that share the step.
             crops: of the step, over all processes.
         """
         wanted = F.normalize(self.teacher_pool(teacher), dim=1)
         wanted = F.normalize((wanted - self.centre) @ self.projection.T, dim=1)
+        wanted = processes.gather(wanted, crops).repeat(2, 1)  # (2 crops, whitened)
         maps = F.interpolate(
             (teacher - self.mean) / self.spread,
             features.shape[-2:],
             mode="bilinear",
             align_corners=False,
         )
-        all_pooled, wanted = processes.gather(pooled, crops), processes.gather(wanted, crops)
-        centred = F.normalize(all_pooled - all_pooled.mean(0), dim=1)
-        predicted = processes.gather(self.to_descriptor(pooled), crops)
+        predicted = self.to_descriptor(pooled.flatten(0, 1)).reshape(2, len(teacher), -1)
+        predicted, pooled = (
+            torch.cat([processes.gather(view, crops) for view in views])
+            for views in (predicted, pooled)
+        )
+        centred = F.normalize(pooled - pooled.mean(0), dim=1)
         like = F.cosine_similarity(self.to_map(features).float(), maps)  # (share, h, w)
         return {
             "descriptor": 1 - F.cosine_similarity(predicted, wanted).mean(),

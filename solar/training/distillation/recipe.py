@@ -11,7 +11,8 @@ from torch import Tensor
 
 from solar.errors import UsageError
 from solar.models.config import GlobalConfig
-from solar.training.run.tables import FREE, OUTSIDE, Precision, Ranged, number
+from solar.training.distillation.views import Ways
+from solar.training.run.tables import OUTSIDE, Precision, Ranged, number
 
 Teacher = Callable[[Tensor], Tensor]
 """(B, 3, side, side) uint8 -> (B, C, h, w) float32, non-negative."""
@@ -32,29 +33,34 @@ class Phase(Ranged):
 
 @dataclass(frozen=True)
 class Distillation(Ranged):
-    """Table [distillation]: AdamW on random crops.
+    """Table [distillation]: AdamW on random crops, each seen twice.
 
     Attributes:
         phases: one after the other.
         start: checkpoint `state.pt` of an earlier distillation that weights are taken from;
             attention blocks that it lacks start fresh, which is the identity.
-        teacher_side: of the teacher's input and of the crops, in pixels.
-        batch: crops of a step, over all processes.
+        kept_side: of the squares that photos are kept as in memory, in pixels.
+        teacher_side: of the teacher's input, in pixels.
+        batch: crops of a step, over all processes; the student sees two views of each.
         learning_rate: AdamW's, at its plateau.
         weight_decay: AdamW's.
         warmup: crops over which the rate rises from 0.
         cooldown: last crops, over which it falls to 0.
         area: least and greatest share of a photo in a crop.
         jitter: relative change of light in what the student sees.
+        shift: greatest way of another visit's corners into the crop, as a share of its sides.
+        turn: greatest rotation of another visit, in degrees.
+        covered: greatest side of what stands before another visit, as a share of the view's.
         whitened: dimensions of the teacher's whitened descriptor.
+        power: of that whitening.
         statistics: crops from which the teacher's mean, spread and whitening are taken.
         precision: "auto" is bfloat16 where the device is fast at it.
         seed: of everything random.
-        workers: processes that decode photos.
     """
 
     phases: tuple[Phase, ...]
     start: str | None = None
+    kept_side: int = number(320)
     teacher_side: int = number(224)
     batch: int = number(64)
     learning_rate: float = number(1e-3, 0)
@@ -62,12 +68,15 @@ class Distillation(Ranged):
     warmup: int = number(16_000)
     cooldown: int = number(150_000)
     area: tuple[float, float] = (0.2, 1.0)
-    jitter: float = number(0.3, 0)
-    whitened: int = number(256)
+    jitter: float = number(0.3, 0, 1)
+    shift: float = number(0.2, 0, 0.4)
+    turn: float = number(10.0, 0, 45)
+    covered: float = number(0.4, 0, 1)
+    whitened: int = number(512)
+    power: float = number(0.5, 0, 1)
     statistics: int = number(4096)
     precision: Precision = "auto"
     seed: int = number(0, 0)
-    workers: int = number(1, 0, **FREE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,11 +84,21 @@ class Distillation(Ranged):
             raise UsageError(f"area {list(self.area)}: use two shares of a photo, the lesser first")
         if self.crops < self.batch:
             raise UsageError(f"the phases have {self.crops} crops, a batch {self.batch}: add crops")
+        if self.statistics <= self.whitened:
+            few = (
+                f"statistics of {self.statistics} crops cannot whiten to {self.whitened} dimensions"
+            )
+            raise UsageError(f"{few}: take more crops")
 
     @property
     def crops(self) -> int:
         """In all phases."""
         return sum(phase.crops for phase in self.phases)
+
+    @property
+    def ways(self) -> Ways:
+        """How crops and visits differ."""
+        return Ways(self.area, self.jitter, self.shift, self.turn, self.covered)
 
     def starts(self) -> list[int]:
         """The first step of each phase, and the end: a batch has the side of its first crop."""

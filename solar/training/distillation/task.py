@@ -1,17 +1,18 @@
 """Distillation: a network from random initial weights learns to see as a teacher does.
 
-Student and teacher see the same random crop (Beyer et al., CVPR 2022); only the light differs.
+Student and teacher see the same random crop (Beyer et al., CVPR 2022) in another light; and the
+student sees it once more as another visitor would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from solar.errors import UsageError
 from solar.models.attention import SecondOrderAttention
@@ -19,9 +20,10 @@ from solar.models.config import Provenance
 from solar.models.device import autocast, choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.photos import find_photos
-from solar.training.distillation.crops import Photos, RandomCrops
 from solar.training.distillation.losses import Targets
+from solar.training.distillation.photos import KeptPhotos, keep_photos
 from solar.training.distillation.recipe import DistillationRecipe
+from solar.training.distillation.views import Drawn, covered, cut, draw, relit
 from solar.training.pixels import normalised
 from solar.training.run.processes import Processes
 from solar.training.run.shared_layers import share_layers
@@ -29,8 +31,8 @@ from solar.training.run.task import Line, Progress, Task
 
 STEEPEST = 5.0  # norm of the student's gradient in a step
 
-Batch = tuple[Tensor, Tensor, int]
-"""Crops (share, 3, side, side) uint8, the same in another light, and the student's side."""
+Batch = tuple[Drawn, int]
+"""What this process sees in a step, and the student's side."""
 
 
 class DistillationTask(Task):
@@ -57,17 +59,22 @@ class DistillationTask(Task):
         if self.settings.batch < processes.count:
             few = f"too few for {processes.count} processes"
             raise UsageError(f"[distillation] batch {self.settings.batch}: {few}")
-        self.photos = _photos(recipe)
-        self.crops = self._crops(self.settings.crops, self.settings.seed, self.settings.jitter)
-        channels = self.teacher(torch.stack([self.crops[0][0]])).shape[1]
+        self.photos = _photos(recipe, processes.device, progress)
+        channels = self._seen(self._drawn(self.settings.seed, 0, slice(1))).shape[1]
         torch.manual_seed(self.settings.seed)
         self.student = GlobalDescriptor(recipe.model)
         student = self.student
-        self.targets = Targets(student.channels, channels, self.settings.whitened, student.pooled)
+        self.targets = Targets(
+            student.channels,
+            channels,
+            self.settings.whitened,
+            self.settings.power,
+            student.pooled,
+        )
         modules = nn.ModuleDict({"student": self.student, "targets": self.targets})
         self.modules = modules.to(processes.device)
         self.student.to(memory_format=torch.channels_last)
-        share_layers(self.modules, processes, self.settings.batch)
+        share_layers(self.modules, processes, self.settings.batch, 2)
         self.optimizer = torch.optim.AdamW(
             [p for p in modules.parameters() if p.requires_grad],
             lr=self.settings.learning_rate,
@@ -78,31 +85,29 @@ class DistillationTask(Task):
 
     def begin(self) -> Line:
         """Take over the weights of the start, or the teacher's statistics."""
-        settings = self.settings
+        settings, photos = self.settings, self.photos
+        told = {"photos": len(photos.squares), "unreadable": photos.unreadable}
         if settings.start is not None:
             _take_over(self.recipe.base / settings.start, self.modules)
-            return {"photos": len(self.crops.paths), "start": settings.start}
-        plain = self._crops(settings.statistics, settings.seed + 1, 0.0)
-        self.targets.fit(
-            self.teacher(clean).to(self.processes.device) for clean, _ in self._told(plain)
-        )
-        return {"photos": len(self.crops.paths)}
+            return {**told, "start": settings.start}
+        self.targets.fit(self._statistics())
+        return told
 
     def steps(self, epoch: int) -> int:
         """Batches of the phase."""
         return self.starts[epoch + 1] - self.starts[epoch]
 
     def batches(self, epoch: int, first: int) -> Iterable[Batch]:
-        """This process's crops of each step."""
+        """This process's share of each step."""
+        own = self.processes.share(self.settings.batch)
         steps = range(self.starts[epoch] + first, self.starts[epoch + 1])
-        count, own = self.settings.batch, self.processes.share(self.settings.batch)
-        loader = DataLoader(
-            self.crops,
-            batch_sampler=[list(range(s * count, (s + 1) * count)[own]) for s in steps],
-            num_workers=self.settings.workers,
-        )
-        for clean, lit in loader:
-            yield clean, lit, self.settings.phases[epoch].side
+        with ThreadPoolExecutor(1) as ahead:  # draws the next step while the device is busy
+            drawn = [ahead.submit(self._drawn, self.settings.seed, step, own) for step in steps[:1]]
+            for step in steps:
+                now = drawn.pop()
+                if step + 1 < steps.stop:
+                    drawn.append(ahead.submit(self._drawn, self.settings.seed, step + 1, own))
+                yield now.result(), self.settings.phases[epoch].side
 
     def rate(self, epoch: int, step: int) -> float:
         """That of the crops seen before."""
@@ -110,21 +115,22 @@ class DistillationTask(Task):
 
     def backward(self, batch: Batch) -> dict[str, float]:
         """The losses of `Targets` on the crops of all processes."""
-        clean, lit, side = batch
+        drawn, side = batch
         device = self.processes.device
-        images = normalised(lit.to(device), self.student)
-        images = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+        wanted = self._seen(drawn)
+        images = normalised(self._views(drawn, side), self.student)
         images = images.contiguous(memory_format=torch.channels_last)
-        wanted = self.teacher(clean).to(device)
         self.student.train()
         with autocast(device, choose_precision(self.settings.precision, device)):
             features = self.student.features(images)
-            pooled = F.normalize(self.student.pool(features), dim=1)
-            losses = self.targets(features, pooled, wanted, self.processes, self.settings.batch)
+        features = features.float()  # the losses are of small differences
+        pooled = F.normalize(self.student.pool(features), dim=1).reshape(2, len(wanted), -1)
+        crops = features[: len(wanted)]
+        losses = self.targets(crops, pooled, wanted, self.processes, self.settings.batch)
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
         self.processes.sum_gradients(self.modules.parameters())
         nn.utils.clip_grad_norm_(self.student.parameters(), STEEPEST)
-        return {name: loss.item() for name, loss in losses.items()}
+        return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
 
     def result(self) -> GlobalDescriptor:
         """The student, without whitening."""
@@ -132,23 +138,42 @@ class DistillationTask(Task):
         self.student.provenance = Provenance(trained_on, "solar.train")
         return self.student.eval()
 
-    def _crops(self, count: int, seed: int, jitter: float) -> RandomCrops:
+    def _drawn(self, seed: int, step: int, own: slice) -> Drawn:
         settings = self.settings
-        return RandomCrops(self.photos, count, seed, settings.teacher_side, settings.area, jitter)
+        return draw(self.photos, settings.ways, settings.batch, (seed, step)).part(own)
 
-    def _told(self, crops: RandomCrops) -> Iterable[tuple[Tensor, Tensor]]:
-        loader: Iterable[tuple[Tensor, Tensor]] = DataLoader(crops, self.settings.batch)
-        for number, batch in enumerate(loader, 1):
-            yield batch
-            self.progress("teacher", min(number * self.settings.batch, len(crops)), len(crops))
+    def _squares(self, drawn: Drawn) -> Tensor:
+        squares = self.photos.squares
+        return squares[torch.from_numpy(drawn.photos).to(squares.device)]
+
+    def _seen(self, drawn: Drawn) -> Tensor:
+        """The teacher's maps of the crops."""
+        seen = cut(self._squares(drawn), drawn.crops, self.settings.teacher_side)
+        return self.teacher(seen.round().to(torch.uint8)).to(self.processes.device)
+
+    def _views(self, drawn: Drawn, side: int) -> Tensor:
+        """What the student sees: the crops, then other visits to them; 0 to 255."""
+        squares = self._squares(drawn)
+        visits = covered(cut(squares, drawn.visits, side), drawn.covers)
+        crops = cut(squares, drawn.crops, side)
+        return torch.cat([relit(crops, drawn.lights[0]), relit(visits, drawn.lights[1])])
+
+    def _statistics(self) -> Iterator[Tensor]:
+        """The teacher's maps of crops that no step sees."""
+        settings = self.settings
+        steps = -(-settings.statistics // settings.batch)
+        for step in range(steps):
+            yield self._seen(self._drawn(settings.seed + 1, step, slice(settings.batch)))
+            self.progress("teacher", step + 1, steps)
 
 
-def _photos(recipe: DistillationRecipe) -> list[Photos]:
-    photos = [Photos(find_photos(recipe.base / name), part) for name, part in recipe.photos.items()]
-    for folder, name in zip(photos, recipe.photos, strict=True):
-        if not folder.paths:
+def _photos(recipe: DistillationRecipe, device: torch.device, progress: Progress) -> KeptPhotos:
+    folders = []
+    for name, weight in recipe.photos.items():
+        folders.append((find_photos(recipe.base / name), weight))
+        if not folders[-1][0]:
             raise UsageError(f"[photos] {name}: {recipe.base / name} holds no photo")
-    return photos
+    return keep_photos(folders, recipe.distillation.kept_side, device, progress)
 
 
 def _take_over(start: Path, modules: nn.Module) -> None:

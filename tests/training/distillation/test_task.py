@@ -15,11 +15,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from solar.errors import PhotoError, UsageError
+from solar.errors import UsageError
 from solar.models.checkpoints import load
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.distillation.crops import Photos, RandomCrops
 from solar.training.distillation.recipe import Distillation, DistillationRecipe, Phase
 from solar.training.train import read_recipe, train
 from tests.scenes import album
@@ -27,13 +26,13 @@ from tests.training.small import log_of
 
 SMALL: dict[str, Any] = {
     "phases": [{"crops": 48, "side": 32}, {"crops": 48, "side": 64}],
+    "kept_side": 64,
     "teacher_side": 64,
     "batch": 8,
     "warmup": 16,
     "cooldown": 48,
     "whitened": 8,
     "statistics": 32,
-    "workers": 0,
 }
 
 
@@ -131,28 +130,6 @@ def test_a_batch_has_the_side_of_its_first_crop(crops: tuple[int, ...], starts: 
     assert Distillation(tuple(Phase(n, 32) for n in crops), batch=8).starts() == starts
 
 
-def test_crops_depend_on_their_number_alone(photos: Path) -> None:
-    paths = sorted(photos.iterdir())
-    crops = RandomCrops([Photos(paths, 1.0)], 50, 3, 32, (0.2, 1.0), 0.3)
-    again = RandomCrops([Photos(paths, 1.0)], 90, 3, 32, (0.2, 1.0), 0.3)
-    for number in (0, 7, 49):
-        for ours, theirs in zip(crops[number], again[number], strict=True):
-            assert torch.equal(ours, theirs)
-    assert crops[0][0].shape == (3, 32, 32) and crops[0][0].dtype == torch.uint8
-    assert not torch.equal(crops[0][0], crops[1][0])
-    assert not torch.equal(crops[0][0], crops[0][1])  # another light
-
-
-def test_weights_of_folders_and_unreadable_photos(photos: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no")
-    paths = sorted(photos.iterdir())
-    crops = RandomCrops([Photos([bad], 30.0), Photos(paths, 1.0)], 9, 0, 32, (0.5, 1.0), 0.0)
-    assert crops[3][0].shape == (3, 32, 32)
-    with pytest.raises(PhotoError, match="100 photos in a row"):
-        RandomCrops([Photos([bad], 1.0)], 9, 0, 32, (0.5, 1.0), 0.0)[0]
-
-
 def test_another_recipe_and_missing_things_are_refused(photos: Path, tmp_path: Path) -> None:
     distilled(tmp_path, photos, phases=[{"crops": 8, "side": 32}])
     with pytest.raises(UsageError, match="distillation phases 1 crops was 8, is 16; set it back"):
@@ -168,6 +145,7 @@ def test_another_recipe_and_missing_things_are_refused(photos: Path, tmp_path: P
         ({"area": [0.5]}, r"area \[0\.5\]: use two shares"),
         ({"batch": 512}, "the phases have 96 crops, a batch 512"),
         ({"warmup": 0}, "warmup is 0; choose 1 or more"),
+        ({"statistics": 8}, "statistics of 8 crops cannot whiten to 8 dimensions: take more crops"),
     ):
         with pytest.raises(UsageError, match=reason):
             small(photos, **odd)
