@@ -150,6 +150,7 @@ def print_table(
 ) -> None:
     """One row for each chain, compared with the first."""
     first: Report | None = None
+    protocols: list[str] = []  # protocols by which some query has a photo to find
     asked = [(name, plain, name) for name in names]
     for count in augment:
         rows = augmented(plain.described.database, count)
@@ -160,12 +161,13 @@ def print_table(
         report = score(search(data.described, chain, features=data.features))
         if first is None:
             first = report
-            heads = " | ".join(f"mAP {protocol} | gain" for protocol in report.results)
+            protocols = [name for name, result in report.results.items() if np.isfinite(result.map)]
+            heads = " | ".join(f"mAP {protocol} | gain" for protocol in protocols)
             print(f"| chain | {heads} | ms a query |")
-            print("| --- |" + " ---: |" * (2 * len(report.results) + 1))
+            print("| --- |" + " ---: |" * (2 * len(protocols) + 1))
         cells = [
-            f"{percent(result.map)} | {gain(first, report, protocol)}"
-            for protocol, result in report.results.items()
+            f"{percent(report.results[protocol].map)} | {gain(first, report, protocol)}"
+            for protocol in protocols
         ]
         spent = f"{milliseconds(data, chain):.1f}" if timed else "–"
         print(f"| {label} | {' | '.join(cells)} | {spent} |", flush=True)
