@@ -246,9 +246,6 @@ def evaluate_set(photos: LabelledSet, options: Measuring, *, crop: bool = True) 
     from solar.features.extractor import open_feature_extractor
 
     photos = told_by(photos, options.at, options.map_at)
-    if not options.distractors and not photos.ground_truth.has_wrong_hits:
-        where = f"{photos.ground_truth.dataset}: every photo is right for every query"
-        raise UsageError(f"{where}, so that any order is: add other places, or use --distractors")
     if is_words(options.model):
         eval_words.measure(photos, options, crop=crop)
         return

@@ -94,10 +94,15 @@ class GroundTruth:
         """``REVISITED`` or ``CLASSIC``."""
         return tuple(self.queries[0].labels)
 
-    @property
-    def has_wrong_hits(self) -> bool:
-        """Whether some query can find a photo that is neither right nor left out."""
-        return any(len(query.labelled) < len(self.database) for query in self.queries)
+    def require_wrong_hits(self) -> None:
+        """Refuse what measures nothing.
+
+        Raises:
+            UsageError: no query can find a photo that is neither right nor left out.
+        """
+        if all(len(query.labelled) == len(self.database) for query in self.queries):
+            where = f"{self.dataset}: every photo is right for every query"
+            raise UsageError(f"{where}, so that any order is: add other places, or distractors")
 
     @property
     def sha256(self) -> str:

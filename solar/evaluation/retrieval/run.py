@@ -78,7 +78,8 @@ def evaluate(
 
     Raises:
         UsageError: the folder holds a report of other settings, the distractors were made with
-            others, or a way to re-rank wants features and there are none, or the other way round.
+            others, a way to re-rank wants features and there are none, or the other way round, or
+            every photo is right for every query.
         SolarError: photos cannot be used; names them.
     """
     if bad_photos not in BAD_PHOTOS:
@@ -88,6 +89,8 @@ def evaluate(
         raise UsageError("--rerank geometric and --local go together, such as --local solar-local")
     if not isinstance(photos, LabelledSet):
         photos = open_labelled(photos)
+    if distractors is None:
+        photos.ground_truth.require_wrong_hits()
     extractor = model
     if not isinstance(extractor, Extractor):
         decoding = "stored" if photos.stored else "draft"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from solar.errors import PhotoError
+from solar.errors import PhotoError, UsageError
 from solar.files.threads import cores
 from solar.photos import open_photo
 from solar.training.run.task import Progress
@@ -57,10 +57,15 @@ def keep_photos(
 
     Raises:
         PhotoError: none can be opened.
+        UsageError: the device has no memory for them.
     """
     paths = [path for photos, _ in folders for path in photos]
     weights = np.concatenate([np.full(len(photos), weight) for photos, weight in folders])
-    squares = torch.empty((len(paths), 3, side, side), dtype=torch.uint8, device=device)
+    try:
+        squares = torch.empty((len(paths), 3, side, side), dtype=torch.uint8, device=device)
+    except RuntimeError as error:
+        taken = f"{len(paths)} photos of {side} px take {len(paths) * 3 * side**2 / 1e9:.1f} GB"
+        raise UsageError(f"{taken}, more than {device} has: lower kept_side") from error
     aspects = np.zeros(len(paths))
 
     def decoded(path: Path) -> tuple[Tensor, float] | None:

@@ -77,6 +77,14 @@ def test_a_folder_of_its_own_for_each_setting_and_data_set(
     }
 
 
+def test_photos_of_one_place_measure_nothing(tmp_path: Path) -> None:
+    for n in range(3):
+        paint(tmp_path / "places" / "a" / f"{n}.png", n)
+    with pytest.raises(UsageError, match="every photo is right for every query"):
+        evaluate(tmp_path / "places", cheap_extractor(), tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
 def test_scoring_needs_no_torch() -> None:
     modules = (
         "evaluation.report.compare",

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solar.errors import PhotoError
+from solar.errors import PhotoError, UsageError
 from solar.training.distillation.photos import KeptPhotos, keep_photos
 from solar.training.distillation.views import Ways, covered, cut, draw, homographies, relit
 from tests.scenes import album
@@ -108,5 +108,7 @@ def test_photos_are_drawn_as_their_folders_weigh_and_unreadable_ones_never(tmp_p
     assert told[-1] == ("photos", 5, 5)
     counts = np.bincount(photos.drawn(np.random.default_rng(0), 6000), minlength=5) / 6000
     assert counts[1] == 0 and np.allclose(counts, [0.5, 0, 1 / 6, 1 / 6, 1 / 6], atol=0.03)
+    with pytest.raises(UsageError, match=r"5 photos of 1000000 px take .* GB.*lower kept_side"):
+        keep_photos([(paths, 1.0), ([bad], 1.0)], 10**6, CPU, lambda *a: None)
     with pytest.raises(PhotoError, match="none of the photos can be opened"):
         keep_photos([([bad], 1.0)], 32, CPU, lambda *a: None)
