@@ -41,7 +41,7 @@ class DistillationTask(Task):
     Args:
         recipe: everything that the result depends on.
         processes: this process among all.
-        progress: told how far the statistics of the teacher are.
+        progress: told how far photos and the teacher's statistics are.
 
     Raises:
         UsageError: there is no teacher, the photos or the number of processes do not allow it, or
@@ -99,15 +99,14 @@ class DistillationTask(Task):
 
     def batches(self, epoch: int, first: int) -> Iterable[Batch]:
         """This process's share of each step."""
-        own = self.processes.share(self.settings.batch)
+        settings, own = self.settings, self.processes.share(self.settings.batch)
         steps = range(self.starts[epoch] + first, self.starts[epoch + 1])
         with ThreadPoolExecutor(1) as ahead:  # draws the next step while the device is busy
-            drawn = [ahead.submit(self._drawn, self.settings.seed, step, own) for step in steps[:1]]
+            coming = ahead.submit(self._drawn, settings.seed, steps.start, own)
             for step in steps:
-                now = drawn.pop()
-                if step + 1 < steps.stop:
-                    drawn.append(ahead.submit(self._drawn, self.settings.seed, step + 1, own))
-                yield now.result(), self.settings.phases[epoch].side
+                drawn = coming.result()
+                coming = ahead.submit(self._drawn, settings.seed, step + 1, own)
+                yield drawn, settings.phases[epoch].side
 
     def rate(self, epoch: int, step: int) -> float:
         """That of the crops seen before."""
