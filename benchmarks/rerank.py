@@ -161,7 +161,7 @@ def print_table(
         report = score(search(data.described, chain, features=data.features))
         if first is None:
             first = report
-            protocols = [name for name, result in report.results.items() if np.isfinite(result.map)]
+            protocols = [name for name, each in report.results.items() if each.map is not None]
             heads = " | ".join(f"mAP {protocol} | gain" for protocol in protocols)
             print(f"| chain | {heads} | ms a query |")
             print("| --- |" + " ---: |" * (2 * len(protocols) + 1))
