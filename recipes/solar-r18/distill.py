@@ -6,7 +6,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from teachers import teacher
 
 from solar.cli.console import out
@@ -36,7 +35,6 @@ def main() -> None:
     recipe = read_recipe(tables, options.photos)
     assert isinstance(recipe, DistillationRecipe)  # noqa: S101 - narrows the type
     recipe = replace(recipe, teacher=teacher(options.teacher))
-    torch.backends.cudnn.benchmark = True  # all steps of a phase are of one size
     resume = (options.to / "state.pt").exists()
     with console_watcher(out, first=True) as console:
         train(recipe, options.to, resume=resume, device=options.device, watchers=[console])

@@ -60,7 +60,8 @@ class DistillationTask(Task):
             few = f"too few for {processes.count} processes"
             raise UsageError(f"[distillation] batch {self.settings.batch}: {few}")
         self.photos = _photos(recipe, processes.device, progress)
-        channels = self._seen(self._drawn(self.settings.seed, 0, slice(1))).shape[1]
+        one = self._drawn(self.settings.seed, 0, slice(1))
+        channels = self._seen(self._squares(one), one).shape[1]
         torch.manual_seed(self.settings.seed)
         self.student = GlobalDescriptor(recipe.model)
         student = self.student
@@ -116,8 +117,9 @@ class DistillationTask(Task):
         """The losses of `Targets` on the crops of all processes."""
         drawn, side = batch
         device = self.processes.device
-        wanted = self._seen(drawn)
-        images = normalised(self._views(drawn, side), self.student)
+        squares = self._squares(drawn)
+        wanted = self._seen(squares, drawn)
+        images = normalised(_views(squares, drawn, side), self.student)
         images = images.contiguous(memory_format=torch.channels_last)
         self.student.train()
         with autocast(device, choose_precision(self.settings.precision, device)):
@@ -126,10 +128,11 @@ class DistillationTask(Task):
         pooled = F.normalize(self.student.pool(features), dim=1).reshape(2, len(wanted), -1)
         crops = features[: len(wanted)]
         losses = self.targets(crops, pooled, wanted, self.processes, self.settings.batch)
-        torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        parts = torch.stack(list(losses.values()))
+        torch.autograd.backward(parts.sum())
         self.processes.sum_gradients(self.modules.parameters())
         nn.utils.clip_grad_norm_(self.student.parameters(), STEEPEST)
-        return dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
+        return dict(zip(losses, parts.tolist(), strict=True))
 
     def result(self) -> GlobalDescriptor:
         """The student, without whitening."""
@@ -145,25 +148,26 @@ class DistillationTask(Task):
         squares = self.photos.squares
         return squares[torch.from_numpy(drawn.photos).to(squares.device)]
 
-    def _seen(self, drawn: Drawn) -> Tensor:
+    def _seen(self, squares: Tensor, drawn: Drawn) -> Tensor:
         """The teacher's maps of the crops."""
-        seen = cut(self._squares(drawn), drawn.crops, self.settings.teacher_side)
+        seen = cut(squares, drawn.crops, self.settings.teacher_side)
         return self.teacher(seen.round().to(torch.uint8)).to(self.processes.device)
-
-    def _views(self, drawn: Drawn, side: int) -> Tensor:
-        """What the student sees: the crops, then other visits to them; 0 to 255."""
-        squares = self._squares(drawn)
-        visits = covered(cut(squares, drawn.visits, side), drawn.covers)
-        crops = cut(squares, drawn.crops, side)
-        return torch.cat([relit(crops, drawn.lights[0]), relit(visits, drawn.lights[1])])
 
     def _statistics(self) -> Iterator[Tensor]:
         """The teacher's maps of crops that no step sees."""
         settings = self.settings
         steps = -(-settings.statistics // settings.batch)
         for step in range(steps):
-            yield self._seen(self._drawn(settings.seed + 1, step, slice(settings.batch)))
+            drawn = self._drawn(settings.seed + 1, step, slice(settings.batch))
+            yield self._seen(self._squares(drawn), drawn)
             self.progress("teacher", step + 1, steps)
+
+
+def _views(squares: Tensor, drawn: Drawn, side: int) -> Tensor:
+    """What the student sees: the crops, then other visits to them; 0 to 255."""
+    visits = covered(cut(squares, drawn.visits, side), drawn.covers)
+    crops = cut(squares, drawn.crops, side)
+    return torch.cat([relit(crops, drawn.lights[0]), relit(visits, drawn.lights[1])])
 
 
 def _photos(recipe: DistillationRecipe, device: torch.device, progress: Progress) -> KeptPhotos:
