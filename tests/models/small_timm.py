@@ -19,6 +19,13 @@ def solar_swin(pretrained: bool = False, **asked: Any) -> Any:
 
 
 @register_model
+def solar_swin_2(pretrained: bool = False, **asked: Any) -> Any:
+    """Windows whose positions a small network computes."""
+    asked |= {"embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2)}
+    return timm.create_model("swinv2_tiny_window8_256", pretrained, **asked)
+
+
+@register_model
 def solar_rotary(pretrained: bool = False, **asked: Any) -> Any:
     """As DINOv3: a class token, four registers, positions that rotate queries and keys."""
     asked |= {"embed_dim": 32, "depth": 3, "num_heads": 2}
@@ -51,6 +58,7 @@ FAMILIES = {
     "test_convnext": "stages_2",
     "test_efficientnet": "blocks_3",
     "solar_swin": "layers_2",
+    "solar_swin_2": "layers_2",
     "test_vit": "block3",
     "solar_dinov2": "block2",
     "solar_rotary": "block2",
@@ -59,10 +67,17 @@ FAMILIES = {
 }
 """By timm's names, a stage before the last."""
 
-EXPORTED = ("test_resnet", "test_convnext", "test_efficientnet", "test_vit", "solar_rotary")
+EXPORTED = (
+    "test_resnet",
+    "test_convnext",
+    "test_efficientnet",
+    "solar_swin",
+    "test_vit",
+    "solar_rotary",
+)
 """That graphs are made of in tests: a graph takes a minute."""
 
-RELATED = ("solar_dinov2", "solar_eva", "solar_mixed")
+RELATED = ("solar_swin_2", "solar_dinov2", "solar_eva", "solar_mixed")
 """Of a family that another stands for."""
 
 

@@ -26,10 +26,12 @@ from solar.extraction.engines.graph import (
 )
 from solar.extraction.export.regions import pool_regions
 from solar.extraction.export.sequences import slice_sequences
+from solar.extraction.export.windows import keep_windows_whole, write_windows
 from solar.models.checkpoints import AnyDescriptor
 from solar.models.document import WEIGHTS
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.pooling import GeM, Regional
+from solar.models.registry import TIMM
 
 _OPSET, _FUSED = 20, "com.microsoft"
 _IMAGES = "images"
@@ -71,6 +73,8 @@ def _exported(network: AnyDescriptor) -> Any:
     network = copy.deepcopy(network)
     for block in network.attention.values():
         block._attend = _fused_attention  # type: ignore[assignment]
+    if isinstance(network, GlobalDescriptor) and network.config.backbone.startswith(TIMM):
+        keep_windows_whole(network)
     for module in network.modules():
         if isinstance(module, Regional):
             module.forward = partial(pool_regions, module)  # type: ignore[method-assign]
@@ -94,7 +98,7 @@ def _exported(network: AnyDescriptor) -> Any:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SolarError(f"model {network.name}: cannot be written as a graph: {reason}") from error
     assert program is not None  # noqa: S101 - narrows the type
-    return program.model_proto
+    return write_windows(program.model_proto)
 
 
 def _fused_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
