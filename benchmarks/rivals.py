@@ -21,7 +21,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -40,13 +39,20 @@ from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import FeaturesOfSet
 from solar.evaluation.retrieval.described import rows_of_queries
 from solar.evaluation.retrieval.words import rank_by_words
-from solar.features import FeatureExtractor, Features, FeaturesOf, open_feature_extractor
+from solar.extraction import Failed
+from solar.features import (
+    FeatureExtraction,
+    FeatureExtractor,
+    Features,
+    FeaturesOf,
+    open_feature_extractor,
+)
 from solar.files import write_atomically
 from solar.models.checkpoints import load
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.repool import with_pooling
 from solar.models.whitening import Whitening
-from solar.photos import Box, find_photos
+from solar.photos import Box, Photo, find_photos
 from solar.ranking import Ranking
 from solar.rerank.geometric import order, verify
 
@@ -93,6 +99,34 @@ class Row:
     rankings: Callable[[], list[Ranking]]
 
 
+class Remembered:
+    """A feature extractor that describes the same photos once.
+
+    Args:
+        extractor: is asked the first time.
+    """
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        self.extractor = extractor
+        self._found: dict[tuple[Photo, ...], list[FeaturesOf | Failed]] = {}
+
+    @property
+    def extraction(self) -> FeatureExtraction:
+        """That of the extractor."""
+        return self.extractor.extraction
+
+    def describe(
+        self, photos: Sequence[Photo], boxes: Sequence[Box | None] | None = None
+    ) -> Iterator[FeaturesOf | Failed]:
+        """As `FeatureExtractor.describe`; boxes are described anew."""
+        if boxes is not None:
+            return self.extractor.describe(photos, boxes)
+        asked = tuple(photos)
+        if asked not in self._found:
+            self._found[asked] = list(self.extractor.describe(photos))
+        return iter(self._found[asked])
+
+
 class Bench:
     """All measurements, kept in a folder.
 
@@ -106,6 +140,7 @@ class Bench:
         self.data, self.folder, self.few = data, folder, few
         folder.mkdir(parents=True, exist_ok=True)
         self.figures = folder / f"{self.named('figures')}.json"
+        self._remembered: dict[str, Remembered] = {}
 
     def measure(self, name: str) -> None:
         """One set, row by row; each figure is kept as soon as it is known."""
@@ -204,19 +239,23 @@ class Bench:
         path = self.folder / f"{self.named(kind)}-{local}.npz"
         if not path.exists():
             words = 64 if self.few is not None and self.few < 300 else None
-            learn_vocabulary(self.maker(local), self.learned_from, kind, words).save(path)
+            learn_vocabulary(self.remembered(local), self.learned_from, kind, words).save(path)
         return Vocabulary.load(path)
 
     def maker(self, local: str) -> FeatureExtractor:
         """What makes local features."""
         return open_feature_extractor(local, keypoints=KEYPOINTS, image_size=IMAGE_SIZE)
 
+    def remembered(self, local: str) -> Remembered:
+        """The same of the photos that are learned from, which every kind asks for again."""
+        return self._remembered.setdefault(local, Remembered(self.maker(local)))
+
     def vectors_learned_from(self, kind: str, local: str) -> Floats:
         """Vectors of the photos that whitening is learned from."""
         path = self.folder / f"{self.named(LEARNED)}-{kind}-{local}.npy"
         if not path.exists():
             vocabulary, rows = self.vocabulary(kind, local), []
-            for found in self.maker(local).describe(self.learned_from):
+            for found in self.remembered(local).describe(self.learned_from):
                 if isinstance(found, FeaturesOf):
                     rows.append(vocabulary.aggregate(found.features))
             with write_atomically(path) as file:
@@ -244,9 +283,8 @@ class Bench:
                 usual = protocol or ("medium" if "medium" in values else "classic")
                 cells.append(f"{100 * values[usual]:.1f}" if usual in values else "")
             lines.append(f"| {row} | {found['size']} | {' | '.join(cells)} |")
-        day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
         learned = f"learned from {len(self.learned_from):,} photos of {LEARNED}"
-        return "\n".join([f"mAP in per cent; {learned}; {day}, {machine()}.", "", *lines])
+        return "\n".join([f"mAP in per cent; {learned}; {machine()}.", "", *lines])
 
 
 class Set:
