@@ -84,34 +84,55 @@ def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
     tables = small_tables(tmp_path / "photos", Path("unused"))
     tables["optimiser"] |= {"epochs": 1}
     (tmp_path / "train.toml").write_text(toml(tables))
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("few = 2", "photos = 1"))
     torch.manual_seed(0)
-    config = GlobalConfig("resnet18", whitening=8, image_size=64)  # its attention is the identity
-    save(GlobalDescriptor(config), tmp_path / "start")
-    dataset = tmp_path / "dataset"
+    start = GlobalDescriptor(GlobalConfig("resnet18", whitening=3, image_size=64))
+    start.attention["conv5_x"].get_parameter("v.weight").data.normal_()
+    save(start, tmp_path / "given")
+    dataset = tmp_path / "drawn"
     names = [path.stem for path in album(dataset / "jpg", 6)]
     label = {"bbx": None, "easy": [0], "hard": [1], "junk": []}
     lists = {"imlist": names[:4], "qimlist": names[4:], "gnd": [label, label]}
     (dataset / "gnd_drawn.json").write_text(json.dumps(lists))
-    options = {
-        "start": tmp_path / "start", "photos": tmp_path / "photos", "dataset": dataset,
-        "to": tmp_path / "runs", "recipe": tmp_path / "train.toml", "seeds": 2,
-    }  # fmt: skip
-    written = script("ablation.py", **options)
+    command = [
+        "ablation.py", f"--start={tmp_path / 'given'}", f"--photos={tmp_path / 'photos'}",
+        f"--to={tmp_path / 'runs'}", f"--recipe={tmp_path / 'train.toml'}", "--seeds=2",
+        f"--whitening={tmp_path / 'recipe.toml'}",
+        "--sets", str(dataset), str(tmp_path / "photos/validation"),
+    ]  # fmt: skip
+    written = script(*command)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in written.splitlines()]
-    found = {row[0]: row[1:] for row in rows if len(row) == 8}
-    assert list(found)[2:] == ["start", "gem", "soa", "sos", "soa-sos"]
-    assert all(len(found[arm]) == 7 and "±" in found[arm][0] for arm in list(found)[3:])
-    assert "±" not in found["start"][0]
-    assert len([row for row in rows if len(row) == 5 and ", " in row[0]]) == 11  # and the head
-    both = config.attention
-    for arm, attention, similarity in (
-        ("gem", (), False), ("soa", both, False), ("sos", (), True), ("soa-sos", both, True),
+    head, _, *maps = [row for row in rows if len(row) == 6]
+    columns = ["drawn, easy", "drawn, medium", "drawn, hard", "validation", "all queries"]
+    assert head == ["arm", *columns]
+    repeated = ["gem", "soa", "sos", "soa-sos"]
+    assert [row[0] for row in maps[:6]] == ["given", "start", *repeated] and len(maps) == 12
+    assert all(("±" in cell) == (row[0] in repeated) for row in maps for cell in row[1:])
+    gains = [row for row in rows if len(row) == 4][2:]
+    assert len(gains) == 1 + 10 + 2 and all("…" in row[3] for row in gains)
+    assert {row[1] for row in gains if row[0] in ("gem, soa", "start, gem")} == {"2"}
+    runs, both = tmp_path / "runs", list(start.config.attention)
+    assert load(runs / "start").attention_is_identity(5)
+    for arm, attention, second in (
+        ("gem-1", [], None), ("soa-1", both, None), ("sos-1", [], "batch"),
+        ("soa-sos-1", both, "batch"), ("soa-sos, the first stage alone-0", both[:1], "batch"),
+        ("soa-sos, the last stage alone-0", both[1:], "batch"),
     ):  # fmt: skip
-        run = tmp_path / f"runs/{arm}-1"
-        assert load(run / "model").config.attention == attention
-        steps = [line for line in log_of(run) if line["event"] == "step"]
-        assert steps and all(("second_order" in line) == similarity for line in steps)
-    logs = {path: path.read_bytes() for path in tmp_path.glob("runs/*/log.jsonl")}
-    again = script("ablation.py", **options)
-    assert again.splitlines() == [line for line in written.splitlines() if "training" not in line]
+        assert list(load(runs / arm / "model").config.attention) == attention
+        steps = [line for line in log_of(runs / arm) if line["event"] == "step"]
+        assert steps and all(("second_order" in line) == bool(second) for line in steps)
+    first = {
+        arm: next(line for line in log_of(runs / f"soa-sos{arm}-0") if line["event"] == "step")
+        for arm in ("", ", absolute", ", query", ", λ x 0.2", ", λ x 5")
+    }
+    terms = [line["second_order"] for line in first.values()]
+    assert len(set(terms[:3])) == 3
+    assert terms[3:] == pytest.approx([terms[0] / 5, terms[0] * 5])
+    assert len({load(path).fingerprint for path in runs.glob("soa-sos*-0/model")}) == 7
+    logs = {path: path.read_bytes() for path in runs.glob("*/log.jsonl")}
+    assert len(logs) == 4 * 2 + 6
+    again = script(*command)
+    assert again.splitlines() == [
+        line for line in written.splitlines() if line.startswith("|") or not line
+    ]
     assert logs == {path: path.read_bytes() for path in logs}  # nothing was trained twice

@@ -1,78 +1,115 @@
-"""Four trainings of equal budget from one network: GeM alone, + SOA, + SOS, + both.
+"""Trainings of equal budget: what attention and second-order similarity add.
 
-Each is train.toml but for its attention and its second-order loss, with several seeds. Every
-network is measured on a data set of the Revisited layout, at one and at three scales. Printed are
-means over the seeds with their standard deviation, and paired bootstraps between the rows, of each
-query's AP averaged over the seeds. Trainings that are done are kept, and a broken one goes on.
+Each arm is train.toml but for its attention and its second-order loss; without validation, so
+that no set that is measured chooses an epoch. All start from the given network without what its
+attention has learned, whitened anew by the photos that recipe.toml names: that is the row `start`;
+`given` is the network as it is. The four arms of the paper have several seeds, their variants one.
+
+Every network is measured on every set, at one scale; a query's AP is averaged over the seeds.
+Printed are means over the seeds with their standard deviation, and differences of AP over the
+queries of all sets together, with the 95 % interval of a paired bootstrap over places. Trainings
+that are done are kept, and a broken one goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from finish import RECIPE
 from numpy.typing import NDArray
 
-from solar.datasets import open_dataset, open_folder
+from solar.datasets import open_labelled
+from solar.errors import UsageError
 from solar.evaluation.report import paired_bootstrap
+from solar.evaluation.report.report import PROTOCOLS
 from solar.evaluation.retrieval import evaluate
-from solar.extraction import open_extractor
-from solar.models.checkpoints import load
-from solar.models.config import GlobalConfig
+from solar.extraction import collect, open_extractor
+from solar.files import read_toml
+from solar.models.attention import SecondOrderAttention
+from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.training.retrieval.recipe import RetrievalRecipe
+from solar.models.whitening import Whitening
+from solar.models.whitening_layer import with_whitening
+from solar.photos import find_photos
+from solar.training.retrieval.recipe import LossSettings, RetrievalRecipe
 from solar.training.train import read_recipe, train
 
 TRAIN = Path(__file__).with_name("train.toml")
-SCALES = {1: (1.0,), 3: GlobalConfig().scales}
-PROTOCOLS = ("easy", "medium", "hard")
-START = "start"
+GIVEN, START = "given", "start"
+POWER, DIMENSIONS = 0.5, 512
+POOLED = "medium"  # of a set with the revisited protocols, what counts beside the other sets
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the four: with or without second-order attention and second-order similarity."""
+    """One training.
+
+    Attributes:
+        name: for the tables.
+        against: the arm that it differs from by one thing.
+        attention: which of the recipe's stages it is after.
+        loss: the recipe's, changed.
+        repeated: whether every seed trains it, or the first alone.
+    """
 
     name: str
-    attention: bool
-    similarity: bool
+    against: str
+    attention: tuple[int, ...] = (0, -1)
+    loss: Callable[[LossSettings], LossSettings] = lambda loss: loss
+    repeated: bool = False
 
     def recipe(self, both: RetrievalRecipe, seed: int) -> RetrievalRecipe:
-        """The recipe of both, with what this arm is without taken away."""
-        model, loss = both.model, both.loss
+        """The recipe of both, changed."""
+        stages = both.model.attention
         return replace(
             both,
-            model=model if self.attention else replace(model, attention=()),
-            loss=loss if self.similarity else replace(loss, second_order="none"),
+            model=replace(both.model, attention=tuple(stages[i] for i in self.attention)),
+            loss=self.loss(both.loss),
             optimiser=replace(both.optimiser, seed=seed),
         )
 
 
+def _first_order(loss: LossSettings) -> LossSettings:
+    return replace(loss, second_order="none")
+
+
+def _weighted(factor: float) -> Callable[[LossSettings], LossSettings]:
+    return lambda loss: replace(loss, weight=factor * loss.weight)
+
+
+BOTH = "soa-sos"
 ARMS = (
-    Arm("gem", attention=False, similarity=False),
-    Arm("soa", attention=True, similarity=False),
-    Arm("sos", attention=False, similarity=True),
-    Arm("soa-sos", attention=True, similarity=True),
+    Arm("gem", START, attention=(), loss=_first_order, repeated=True),
+    Arm("soa", "gem", loss=_first_order, repeated=True),
+    Arm("sos", "gem", attention=(), repeated=True),
+    Arm(BOTH, "gem", repeated=True),
+    Arm("soa-sos, the first stage alone", BOTH, attention=(0,)),
+    Arm("soa-sos, the last stage alone", BOTH, attention=(-1,)),
+    Arm("soa-sos, λ x 0.2", BOTH, loss=_weighted(1 / 5)),
+    Arm("soa-sos, λ x 5", BOTH, loss=_weighted(5)),
+    Arm("soa-sos, absolute", BOTH, loss=lambda loss: replace(loss, second_order="absolute")),
+    Arm("soa-sos, query", BOTH, loss=lambda loss: replace(loss, second_order="query")),
 )
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The APs of one network's queries.
+    """The queries of all sets, as one network finds them.
 
     Attributes:
-        arm: its name.
-        ap: by number of scales and protocol, (queries,) in percent.
-        validation: mAP on the validation places, in percent.
+        maps: mAP by set and protocol, in percent.
+        ap: (queries,) of all sets, in percent; NaN for a query without positives.
+        places: the place of each.
     """
 
-    arm: str
-    ap: dict[tuple[int, str], NDArray[np.float64]]
-    validation: float
+    maps: dict[str, float]
+    ap: NDArray[np.float64]
+    places: list[tuple[str, int]]
 
 
 def main() -> None:
@@ -80,23 +117,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--start", type=Path, required=True, help="model folder of finish.py")
     parser.add_argument("--photos", type=Path, required=True, help="folder of the recipe's folders")
-    parser.add_argument("--dataset", required=True, help="what is measured on")
+    parser.add_argument("--sets", type=Path, nargs="+", required=True, help="what is measured on")
     parser.add_argument("--to", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--recipe", type=Path, default=TRAIN)
+    parser.add_argument("--recipe", type=Path, default=TRAIN, help="of the trainings")
+    parser.add_argument("--whitening", type=Path, default=RECIPE, help="recipe of the start's")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     both = read_recipe(options.recipe, options.photos.resolve())
     assert isinstance(both, RetrievalRecipe)  # noqa: S101 - narrows the type
-    both = replace(both, model=replace(both.model, start=str(options.start.resolve())))
-    for seed in range(options.seeds):
-        for arm in ARMS:
-            train_once(arm.recipe(both, seed), options.to / f"{arm.name}-{seed}")
-    found = [measure(START, load(options.start), options, both)]
+    start = (options.to / START).resolve()
+    if not start.exists():
+        save(without_attention(load(options.start), options.photos, options.whitening), start)
+    both = replace(both, model=replace(both.model, start=str(start)), validation=None)
+    found = {
+        GIVEN: [measure(options.start, GIVEN, options)],
+        START: [measure(start, START, options)],
+    }
     for arm in ARMS:
-        for seed in range(options.seeds):
-            model = load(options.to / f"{arm.name}-{seed}" / "model")
-            found.append(measure(arm.name, model, options, both))
+        for seed in range(options.seeds if arm.repeated else 1):
+            folder = options.to / f"{arm.name}-{seed}"
+            train_once(arm.recipe(both, seed), folder)
+            found.setdefault(arm.name, []).append(measure(folder / "model", folder.name, options))
     print("\n".join([*table(found), "", *bootstraps(found)]))
+
+
+def without_attention(network: GlobalDescriptor, photos: Path, recipe: Path) -> GlobalDescriptor:
+    """A copy whose attention blocks are the identity, and whose whitening knows of it."""
+    network = copy.deepcopy(network)
+    for block in network.attention.values():
+        assert isinstance(block, SecondOrderAttention)  # noqa: S101 - narrows the type
+        block.reset_parameters()
+    folders = read_toml(recipe, UsageError)["finish"]["whitening"]
+    used = [p for name, step in folders.items() for p in find_photos(photos / name)[::step]]
+    print(f"{START}: whitening by {len(used)} photos", flush=True)
+    extractor = open_extractor(network, scales=(1.0,), pooled=True, precision="float32")
+    found = collect(extractor, used)
+    whitening = Whitening.pca(found.descriptors, POWER)
+    return with_whitening(network, whitening.reduced(min(DIMENSIONS, network.dimensions)))
 
 
 def train_once(recipe: RetrievalRecipe, folder: Path) -> None:
@@ -107,36 +164,32 @@ def train_once(recipe: RetrievalRecipe, folder: Path) -> None:
     train(recipe, folder, resume=folder.exists())
 
 
-def measure(
-    arm: str, model: GlobalDescriptor, options: argparse.Namespace, recipe: RetrievalRecipe
-) -> Measured:
-    """The network on the data set, and on the validation places."""
-    assert recipe.validation is not None  # noqa: S101 - train.toml has it
-    dataset = open_dataset(options.dataset)
-    places = open_folder(recipe.base / recipe.validation.places)
-    folder = options.to / "measured" / f"{arm}-{model.fingerprint[:8]}"
-    ap = {}
-    for count, scales in SCALES.items():
-        extractor = open_extractor(model, scales=scales, precision="float32")
-        report = evaluate(dataset, extractor, folder / str(count), page=False)
+def measure(model: Path, name: str, options: argparse.Namespace) -> Measured:
+    """A network on every set; a report that is there already is read."""
+    extractor = open_extractor(load(model), scales=(1.0,), precision="float32")
+    maps, ap, places = {}, [], []
+    for path in options.sets:
+        photos, folder = open_labelled(path), options.to / "measured" / name / path.name
+        report = evaluate(photos, extractor, folder, page=False)
         for protocol in PROTOCOLS:
-            values = report.results[protocol].ap
-            ap[count, protocol] = np.array([np.nan if v is None else 100 * v for v in values])
-    validation = evaluate(places, extractor, folder / "validation", page=False)
-    (result,) = validation.results.values()
-    assert result.map is not None  # noqa: S101 - every place has two photos or it is no query
-    return Measured(arm, ap, 100 * result.map)
+            result = report.results.get(protocol)
+            if result is not None and result.map is not None:
+                only = len(report.results) == 1
+                maps[path.name if only else f"{path.name}, {protocol}"] = 100 * result.map
+        counted = report.results.get(POOLED) or next(iter(report.results.values()))
+        ap += [np.nan if value is None else 100 * value for value in counted.ap]
+        places += [(path.name, place) for place in report.places]
+    return Measured(maps, np.array(ap), places)
 
 
-def table(found: list[Measured]) -> Iterator[str]:
+def table(found: dict[str, list[Measured]]) -> Iterator[str]:
     """A row per arm: mean and standard deviation over its seeds."""
-    columns = [(count, protocol) for count in SCALES for protocol in PROTOCOLS]
-    heads = " | ".join(f"{count} · {protocol}" for count, protocol in columns)
-    yield f"| arm | {heads} | validation, 3 |"
+    columns = list(found[START][0].maps)
+    yield f"| arm | {' | '.join(columns)} | all queries |"
     yield "| --- |" + " ---: |" * (len(columns) + 1)
-    for name, runs in by_arm(found).items():
-        values = [[float(np.nanmean(run.ap[column])) for run in runs] for column in columns]
-        values.append([run.validation for run in runs])
+    for name, runs in found.items():
+        values = [[run.maps[column] for run in runs] for column in columns]
+        values.append([float(np.nanmean(run.ap)) for run in runs])
         yield f"| {name} | " + " | ".join(spread(column) for column in values) + " |"
 
 
@@ -146,29 +199,20 @@ def spread(values: list[float]) -> str:
     return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.2f}"
 
 
-def bootstraps(found: list[Measured]) -> Iterator[str]:
-    """A row per pair of arms: the gain of the second, its 95 % interval over the queries."""
-    heads = " | ".join(f"{count} · {protocol}" for count in SCALES for protocol in PROTOCOLS[1:])
-    yield f"| from, to | {heads} |"
-    yield "| --- |" + " --- |" * (len(SCALES) * (len(PROTOCOLS) - 1))
-    arms = by_arm(found)
-    for a, b in combinations(arms, 2):
-        cells = []
-        for count in SCALES:
-            for protocol in PROTOCOLS[1:]:
-                first, second = (
-                    np.mean([run.ap[count, protocol] for run in arms[name]], axis=0)
-                    for name in (a, b)
-                )
-                gain = paired_bootstrap(_listed(first), _listed(second), range(len(first)))
-                cells.append(f"{gain.difference:+.2f} ({gain.low:+.2f} … {gain.high:+.2f})")
-        yield f"| {a}, {b} | " + " | ".join(cells) + " |"
-
-
-def by_arm(found: list[Measured]) -> dict[str, list[Measured]]:
-    """The networks of each arm, in the order they came."""
-    names = dict.fromkeys(run.arm for run in found)
-    return {name: [run for run in found if run.arm == name] for name in names}
+def bootstraps(found: dict[str, list[Measured]]) -> Iterator[str]:
+    """A row per arm and what it is held against: the gain over all queries, and its interval."""
+    pairs = [(GIVEN, START), *((arm.against, arm.name) for arm in ARMS)]
+    pairs += [("soa", BOTH), ("sos", BOTH)]
+    yield "| from, to | seeds | gain | 95 % interval |"
+    yield "| --- | ---: | ---: | --- |"
+    for a, b in pairs:
+        seeds = min(len(found[a]), len(found[b])) if a not in (GIVEN, START) else len(found[b])
+        first, second = (
+            np.mean([run.ap for run in found[name][:seeds]], axis=0) for name in (a, b)
+        )
+        gain = paired_bootstrap(_listed(first), _listed(second), found[a][0].places)
+        interval = f"{gain.low:+.2f} … {gain.high:+.2f}" if gain.low is not None else "–"
+        yield f"| {a}, {b} | {seeds} | {gain.difference:+.2f} | {interval} |"
 
 
 def _listed(ap: NDArray[np.float64]) -> list[float | None]:
