@@ -102,15 +102,41 @@ class LocalDescriptor(nn.Module):
         Raises:
             UsageError: patches of another shape.
         """
+        return F.normalize(self._last_map(self._first_map(patches)), dim=1)
+
+    def with_maps(self, patches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Describe patches as `forward` does, and give the maps that L2-Net's third error compares.
+
+        Args:
+            patches: as of `forward`.
+
+        Returns:
+            (B, 128) descriptors; (B, 32, 32, 32) the output of the first batch norm, before its
+            ReLU; (B, 128) that of the last, before it is brought to unit length. All float32;
+            float64 of float64.
+
+        Raises:
+            UsageError: as `forward`.
+        """
+        first = self._first_map(patches)
+        last = self._last_map(first)
+        return F.normalize(last, dim=1), at_least_float32(first), last
+
+    def _first_map(self, patches: Tensor) -> Tensor:
+        """(B, 1, 32, 32) -> (B, 32, 32, 32), after the first batch norm."""
         if patches.ndim != 4 or patches.shape[1:] != (1, _SIDE, _SIDE):
             raise UsageError(f"patches of shape {tuple(patches.shape)}: use (B, 1, 32, 32)")
-        x: Tensor = self.normalise(patches)  # (B, 1, 32, 32)
-        for number, layer in enumerate(self.layers, 1):
-            x = layer(x)  # (B, 32, 32, 32) to (B, 128, 8, 8)
+        first: Tensor = self.layers[0](self.normalise(patches))
+        return first
+
+    def _last_map(self, x: Tensor) -> Tensor:
+        """What `_first_map` gives -> (B, 128), after the last batch norm."""
+        x = F.relu(x)
+        for number, layer in enumerate(self.layers[1:], 2):
+            x = F.relu(layer(x))  # (B, 32, 32, 32) to (B, 128, 8, 8)
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
-        x = self.describe(self.dropout(x)).flatten(1)  # (B, 128)
-        return F.normalize(at_least_float32(x), dim=1)
+        return at_least_float32(self.describe(self.dropout(x)).flatten(1))
 
 
 class _Standard(nn.Module):
@@ -126,5 +152,4 @@ def _layer(before: int, after: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(after, affine=False),
-        nn.ReLU(),
     )

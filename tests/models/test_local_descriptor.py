@@ -13,6 +13,7 @@ from solar.errors import CheckpointError, UsageError
 from solar.models.checkpoints import load_local
 from solar.models.config import LocalConfig
 from solar.models.local_descriptor import LocalDescriptor
+from solar.training.patches.losses import feature_map_loss
 from tests.shared import shared
 
 
@@ -56,6 +57,33 @@ def test_a_fresh_network_with_attention_is_its_twin_without() -> None:
     full.load_state_dict(plain.state_dict(), strict=False)
     patches = torch.rand(3, 1, 32, 32)
     torch.testing.assert_close(full(patches), plain(patches), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("attention", [(), (3, 4, 5, 6)])
+def test_maps_are_those_after_the_first_and_the_last_batch_norm(attention: tuple[int, ...]) -> None:
+    model = LocalDescriptor(LocalConfig(attention)).eval()
+    patches, seen = torch.rand(3, 1, 32, 32), list[torch.Tensor]()
+    norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    for norm in (norms[0], norms[-1]):
+        norm.register_forward_hook(lambda *call: seen.append(call[2]))
+    descriptors, first, last = model.with_maps(patches)
+    assert descriptors.equal(model(patches))
+    assert first.equal(seen[0]) and first.shape == (3, 32, 32, 32) and first.min() < 0
+    assert last.equal(seen[1].flatten(1)) and last.shape == (3, 128)
+    torch.testing.assert_close(descriptors, torch.nn.functional.normalize(last, dim=1))
+
+
+def test_the_error_of_the_maps_alone_teaches_the_first_layer() -> None:
+    model = LocalDescriptor().train()
+    _, *maps = model.with_maps(torch.rand(8, 1, 32, 32))
+    for layer, rows in enumerate(maps):
+        model.zero_grad()
+        first, second = rows.flatten(1).chunk(2)
+        torch.autograd.backward(feature_map_loss(first, second), retain_graph=True)
+        convolutions = [model.layers[0], model.layers[5], model.describe]
+        gradients = [part.get_submodule("0").get_parameter("weight").grad for part in convolutions]
+        reached = [gradient is not None and bool(gradient.any()) for gradient in gradients]
+        assert reached == [[True, False, False], [True, True, True]][layer]
 
 
 def test_wrong_shapes_and_files_are_refused(tmp_path: Path) -> None:

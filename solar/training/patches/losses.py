@@ -79,9 +79,7 @@ def relative_distance_loss(first: Tensor, second: Tensor) -> Tensor:
         UsageError: as `hardest_triplet_loss`.
     """
     _check(first, second)
-    similar = 2 - distances(first, second)
-    rows, columns = (similar.log_softmax(side).diagonal().sum() for side in (1, 0))
-    return -0.5 * (rows + columns)
+    return _own_among_all(2 - distances(first, second))
 
 
 def correlation_loss(first: Tensor, second: Tensor) -> Tensor:
@@ -103,6 +101,24 @@ def correlation_loss(first: Tensor, second: Tensor) -> Tensor:
         apart = correlation - torch.diag(correlation.diagonal())
         total = total + 0.5 * apart.square().sum()
     return total
+
+
+def feature_map_loss(first: Tensor, second: Tensor) -> Tensor:
+    """L2-Net's third error, of one layer: its maps tell the points apart as descriptors do.
+
+    −½ Σ_i (log v(i, i') over i's row + over the column of i'), v the softmax of the inner products
+    of maps, each written as one row (Tian, Fan, Wu, L2-Net, CVPR 2017: discriminative intermediate
+    feature maps). The maps are as batch norm leaves them, not brought to unit length.
+
+    Args:
+        first: (N, F), of any length.
+        second: (N, F), of any length.
+
+    Raises:
+        UsageError: as `hardest_triplet_loss`.
+    """
+    _check(first, second)
+    return _own_among_all(first @ second.T)
 
 
 def neighbour_sos_loss(
@@ -139,6 +155,12 @@ def neighbour_sos_loss(
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """(N, M) Euclidean distances of unit rows, at least 0.001; equal rows have gradient 0."""
     return (2 - 2 * a @ b.T).clamp(min=_TINY).sqrt()
+
+
+def _own_among_all(similar: Tensor) -> Tensor:
+    """−½ Σ_i of the logarithms of i's share of its row and of its column, (N, N) -> ()."""
+    rows, columns = (similar.log_softmax(side).diagonal().sum() for side in (1, 0))
+    return -0.5 * (rows + columns)
 
 
 def _others(between: Tensor) -> Tensor:

@@ -61,8 +61,8 @@ class PatchTraining(Ranged):
         learning_rate: Adam's, at its peak.
         warmup: steps over which the rate rises from 0; then it falls in a straight line to 0.
         loss: "sosnet", hardest triplets and second-order similarity; "hardnet", hardest triplets
-            across the views; or "l2net", relative distances and correlations, without that paper's
-            third error, of maps inside the network.
+            across the views; or "l2net", relative distances, correlations, and maps inside the
+            network after its first and its last batch norm.
         margin: of the triplets, in distances.
         sos: weight of SOSNet's second-order similarity.
         neighbours: of a point in the second-order similarity.

@@ -19,7 +19,7 @@ from solar.matching.nearest import mutual_nearest
 from solar.models.device import autocast, choose_precision
 from solar.models.local_descriptor import LocalDescriptor
 from solar.training.patches.batches import PointBatches, turned
-from solar.training.patches.criterion import point_losses, weighted
+from solar.training.patches.criterion import compares_maps, point_losses, weighted
 from solar.training.patches.recipe import PatchRecipe
 from solar.training.patches.stores import PatchSource, open_stores
 from solar.training.run.processes import Processes
@@ -98,9 +98,12 @@ class PatchTask(Task):
         self.model.train()
         torch.manual_seed(settings.seed * _SEEDS + step)  # of dropout: a resumed run is exact
         with autocast(device, choose_precision(settings.precision, device)):
-            described = self.model(images)
-        pairs = self.processes.gather(described.unflatten(0, (-1, 2)), settings.points)
-        losses = point_losses(settings, pairs[:, 0], pairs[:, 1])
+            maps_too = compares_maps(settings)
+            seen = self.model.with_maps(images) if maps_too else (self.model(images),)
+        pairs, *maps = (
+            self.processes.gather(rows.unflatten(0, (-1, 2)), settings.points) for rows in seen
+        )
+        losses = point_losses(settings, pairs[:, 0], pairs[:, 1], maps)
         torch.autograd.backward(weighted(settings, losses))
         self.processes.sum_gradients(self.model.parameters())
         return {name: loss.item() for name, loss in losses.items()}

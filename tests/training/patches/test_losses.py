@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from solar.errors import UsageError
-from solar.training.patches.criterion import point_losses, weighted
+from solar.training.patches.criterion import compares_maps, point_losses, weighted
 from solar.training.patches.losses import (
     correlation_loss,
     distances,
+    feature_map_loss,
     hardest_triplet_loss,
     hardnet_loss,
     neighbour_sos_loss,
@@ -194,6 +195,17 @@ def slow_relative(first: Rows, second: Rows) -> float:
     return total
 
 
+def slow_maps(first: Rows, second: Rows) -> float:
+    """Inner products, number by number, and their softmax over a column and over a row."""
+    n, total = len(first), 0.0
+    g = [[sum(x * y for x, y in zip(a, b, strict=True)) for b in second] for a in first]
+    for i in range(n):
+        column, row = [g[m][i] for m in range(n)], [g[i][m] for m in range(n)]
+        for products in (column, row):
+            total -= 0.5 * math.log(math.exp(g[i][i]) / sum(math.exp(p) for p in products))
+    return total
+
+
 def slow_correlation(first: Rows, second: Rows) -> float:
     return sum(
         0.5 * float(np.square(found - np.diag(np.diag(found))).sum())
@@ -211,6 +223,15 @@ def test_the_rivals_losses_equal_the_slow_ones(points: int, seed: int, noise: fl
     assert found == pytest.approx(slow_relative(a, b), rel=1e-6)
     found = correlation_loss(first, second).item()
     assert found == pytest.approx(slow_correlation(a, b), rel=1e-6)
+    longer = 3 * first, 2 * second  # maps have any length
+    found = feature_map_loss(*longer).item()
+    assert found == pytest.approx(slow_maps(*(rows.numpy() for rows in longer)), rel=1e-5)
+
+
+def test_maps_that_are_far_apart_overflow_nothing() -> None:
+    first = torch.tensor([[300.0, 0.0], [0.0, 300.0]])
+    assert feature_map_loss(first, first).item() == 0
+    assert feature_map_loss(first, first.flip(0)).item() == 2 * 300**2
 
 
 @pytest.mark.parametrize(
@@ -221,6 +242,7 @@ def test_the_rivals_losses_equal_the_slow_ones(points: int, seed: int, noise: fl
         neighbour_sos_loss,
         relative_distance_loss,
         correlation_loss,
+        feature_map_loss,
     ],
 )
 def test_gradients_of_patch_losses_are_those_of_their_values(
@@ -236,10 +258,14 @@ def test_gradients_of_patch_losses_are_those_of_their_values(
 def test_a_recipe_names_its_loss(name: Literal["sosnet", "hardnet", "l2net"]) -> None:
     chosen = PatchTraining(steps=2, loss=name, sos=3.0)
     first, second = views(6, 1)
-    parts = point_losses(chosen, first, second)
+    maps = torch.stack([3 * first, 2 * second], 1), torch.stack([2 * second, first], 1)
+    parts = point_losses(chosen, first, second, maps if compares_maps(chosen) else ())
     expected = {
         "sosnet": hardest_triplet_loss(first, second) + 3 * neighbour_sos_loss(first, second),
         "hardnet": hardnet_loss(first, second),
-        "l2net": relative_distance_loss(first, second) + correlation_loss(first, second),
+        "l2net": relative_distance_loss(first, second)
+        + correlation_loss(first, second)
+        + feature_map_loss(3 * first, 2 * second)
+        + feature_map_loss(2 * second, first),
     }[name]
     torch.testing.assert_close(weighted(chosen, parts), expected)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -117,6 +117,23 @@ def test_it_learns_and_logs(tmp_path: Path) -> None:
     epochs = [line for line in log_of(tmp_path) if line["event"] == "epoch"]
     assert len(epochs) == 2 and epochs[-1]["best_epoch"] == 2
     assert epochs[-1]["ap"] > before["ap"] + 0.1 and epochs[-1]["fpr95"] < before["fpr95"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "parts"),
+    [
+        ("sosnet", {"triplet", "sos"}),
+        ("hardnet", {"triplet"}),
+        ("l2net", {"relative_distance", "correlation", "first_maps", "last_maps"}),
+    ],
+)
+def test_every_loss_trains_by_its_name(
+    loss: Literal["sosnet", "hardnet", "l2net"], parts: set[str], tmp_path: Path
+) -> None:
+    model = run(tmp_path, replace(TRAINING, steps=2, loss=loss))
+    log = steps(tmp_path)
+    assert len(log) == 2 and all(parts <= set(line) for line in log)
+    assert all(weights.isfinite().all() for weights in model.parameters())
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ torchrun --nproc-per-node 2 -m tests.training.run.shared_steps PHOTOS FOLDER
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,24 @@ def main(photos: Path, folder: Path) -> None:
 
 
 def taught(photos: Path, folder: Path, processes: Processes) -> dict[str, Any]:
-    """The weights after a few steps of both tasks, logged in `FOLDER/patches` and `…/distilled`."""
+    """The weights after a few steps of each, logged in `FOLDER/patches`, `…/maps`, `…/distilled`.
+
+    Maps are those that L2-Net's loss compares, beside descriptors.
+    """
     training = PatchTraining(4, POINTS, learning_rate=1e-3, validate_every=2, precision="float32")
     local = train_patches(folder / "patches", training, (5,), processes)
+    by_maps = replace(training, loss="l2net", learning_rate=1e-4)
+    compared = train_patches(folder / "maps", by_maps, (5,), processes)
     phases = [{"crops": 15, "side": 64}]
     recipe = small(photos, batch=5, precision="float32", learning_rate=1e-4, phases=phases)
     task = DistillationTask(recipe, processes, lambda *_: None)
     at = RunFolder(folder / "distilled", recipe, resume=False)
     Run(task, at, processes).finish()
-    return {"patches": local.state_dict(), "distilled": task.modules.state_dict()}
+    return {
+        "patches": local.state_dict(),
+        "maps": compared.state_dict(),
+        "distilled": task.modules.state_dict(),
+    }
 
 
 if __name__ == "__main__":
