@@ -111,7 +111,11 @@ def one_core() -> Any:
 
 @cache
 def _core_of(process: int) -> Any:
-    return _quiet_openvino().Core()
+    openvino = _quiet_openvino()
+    # it gets to know NumPy's types when the first is asked for; two threads that both ask first
+    # wait for one another for ever, one with the interpreter's lock, one with OpenVINO's
+    openvino.Type.f32.to_dtype()
+    return openvino.Core()
 
 
 def _quiet_openvino() -> Any:
