@@ -21,7 +21,7 @@ page: page/node_modules/installed
 	cd page && npm run --silent check && npm run --silent test && npm run --silent build
 
 docs: .venv/installed
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 check: .venv/installed page
 	git diff --exit-code --stat -- solar/web/static

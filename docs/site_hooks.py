@@ -1,4 +1,4 @@
-"""What the site shows beside docs/: the commands, and files that pages link to."""
+"""What the site has beside docs/: commands, files that pages link to, its search from a disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,8 +46,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Point links at where the site has what they mean."""
+    """Point links at where the site has what they mean; let the search show guides before rooms."""
     uri = page.file.src_uri
+    if uri.startswith(("rooms/", "repository/")):
+        page.meta["search"] = {"boost": 0.001}  # as much as takes their titles' 1,000 back
     origin = ROOT / uri.removeprefix("repository/") if uri.startswith("repository/") else DOCS / uri
 
     def moved(link: re.Match[str]) -> str:
@@ -57,6 +60,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     parts[::2] = [_LINK.sub(moved, text) for text in parts[::2]]
     markdown = "".join(parts)
     return _REFERENCE.sub(_reference, markdown) if uri.startswith("rooms/") else markdown
+
+
+@event_priority(-100)  # after the search has written its index
+def on_post_build(config: Any) -> None:
+    """Write the search's index as a script, which a page that was opened from a disk may load."""
+    index = Path(config.site_dir) / "search" / "search_index.json"
+    index.with_suffix(".js").write_text(f"var __index = {index.read_text('utf-8')}", "utf-8")
 
 
 def _target(page: Path, link: str) -> Path | None:

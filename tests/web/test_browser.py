@@ -14,21 +14,13 @@ import pytest
 from PIL import Image
 
 from solar.index import index_photos
+from tests.chromium import CHROMIUM, chromium, watched
 from tests.scenes import scene
 from tests.web.server import REPOSITORY, Server, serving
 
 pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    Locator,
-    Page,
-    Request,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = REPOSITORY / "page" / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = Path(os.environ.get("SOLAR_SCREENSHOTS", REPOSITORY / "page" / "screenshots"))
 
@@ -37,13 +29,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium"),
 ]
 
-PATIENCE = 30_000  # milliseconds, on a machine that does other things too
-expect.set_options(timeout=PATIENCE)
 SCENES = 6
 DAYS = ("2019-07-12", "2020-02-03", "2020-12-31", "2021-05-05", "2022-08-09", "2023-01-02")
-# As a browser that is used by a test alone: nothing of its own goes over the network.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]  # fmt: skip
 
 
 def _seen_again(photo: Image.Image) -> Image.Image:
@@ -85,27 +72,13 @@ def service(album: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 def _watched(context: BrowserContext, service: Server, faults: list[str]) -> Page:
     """A page of which every error and every request to elsewhere is kept."""
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-
-    def asked(request: Request) -> None:
-        if not request.url.startswith((service.address, "blob:", "data:")):
-            faults.append(f"asked {request.url}")
-
-    page.on("request", asked)
-    page.on("pageerror", lambda error: faults.append(f"error {error}"))
-    page.on(
-        "console",
-        lambda said: faults.append(f"console {said.text}") if said.type == "error" else None,
-    )
+    page = watched(context, service.address, faults)
     page.goto(service.address)
     return page
 
