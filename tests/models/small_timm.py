@@ -57,6 +57,7 @@ FAMILIES = {
     "test_resnet": "layer3",
     "test_convnext": "stages_2",
     "test_efficientnet": "blocks_3",
+    "tf_mobilenetv3_small_minimal_100": "blocks_3",
     "solar_swin": "layers_2",
     "solar_swin_2": "layers_2",
     "test_vit": "block3",
@@ -71,6 +72,7 @@ EXPORTED = (
     "test_resnet",
     "test_convnext",
     "test_efficientnet",
+    "tf_mobilenetv3_small_minimal_100",  # pads itself as TensorFlow does
     "solar_swin",
     "test_vit",
     "solar_rotary",

@@ -25,6 +25,7 @@ from solar.extraction.engines.graph import (
     projection,
 )
 from solar.extraction.export.regions import pool_regions
+from solar.extraction.export.same import pad_by_operator
 from solar.extraction.export.sequences import slice_sequences
 from solar.extraction.export.windows import keep_windows_whole, write_windows
 from solar.models.checkpoints import AnyDescriptor
@@ -75,6 +76,7 @@ def _exported(network: AnyDescriptor) -> Any:
         block._attend = _fused_attention  # type: ignore[assignment]
     if isinstance(network, GlobalDescriptor) and network.config.backbone.startswith(TIMM):
         keep_windows_whole(network)
+        pad_by_operator(network)
     for module in network.modules():
         if isinstance(module, Regional):
             module.forward = partial(pool_regions, module)  # type: ignore[method-assign]
