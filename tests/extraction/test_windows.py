@@ -20,7 +20,7 @@ SIDES = st.integers(1, 23)
 def network() -> Any:
     """Blocks with windows that are rolled and such that are not, positions and biases not 0."""
     torch.manual_seed(4)
-    sizes = {"embed_dim": 8, "depths": (2, 2, 1, 1), "num_heads": (2, 1, 1, 1)}
+    sizes: dict[str, Any] = {"embed_dim": 8, "depths": (2, 2, 1, 1), "num_heads": (2, 1, 1, 1)}
     made = timm.create_model("swin_tiny_patch4_window7_224", dynamic_img_size=True, **sizes)
     for name, parameter in made.named_parameters():
         if "bias" in name:
