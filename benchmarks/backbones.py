@@ -27,7 +27,7 @@ BACKBONES = {
     "resnet50": "published retrieval weights (Radenović et al.)",
     "resnet101": "SOLAR as published",
     "timm:mobilenetv3_large_100.ra_in1k": "boards and phones",
-    "timm:tf_efficientnet_lite2.in1k": "boards and phones, int8",
+    "timm:tf_efficientnet_lite2.in1k": "boards and phones",
     "timm:convnext_tiny.fb_in22k": "training, in place of ResNet-50",
     "timm:swin_tiny_patch4_window7_224.ms_in22k": "training, photos of one size",
     "timm:vit_small_patch14_dinov2.lvd142m": "photos without labels: DINOv2, self-supervised",

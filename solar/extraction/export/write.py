@@ -18,7 +18,7 @@ from solar.models._folder import write_folder
 from solar.models.checkpoints import AnyDescriptor, load_any, serialised
 from solar.models.document import GRAPH, INT8, read_document
 from solar.models.global_descriptor import GlobalDescriptor
-from solar.models.registry import GLOBAL, LOCAL, is_published, locate
+from solar.models.registry import GLOBAL, LOCAL, TIMM, is_published, locate
 
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, INT8: torch.float32}
 
@@ -100,9 +100,10 @@ def _require_writable(network: GlobalDescriptor, precision: str) -> None:
             f"model {network.name}: windows of Swin V2 fit no graph for photos of any size; "
             "describe with --engine torch"
         )
-    if precision == INT8 and sum(isinstance(layer, torch.nn.Conv2d) for layer in layers) < 2:
+    if precision == INT8 and network.config.backbone.startswith(TIMM):
         raise UsageError(
-            f"model {network.name}: --precision int8 is for networks of convolutions; use float16"
+            f"model {network.name}: --precision int8 is measured for backbones of Solar's own "
+            "alone; use float16"
         )
 
 
