@@ -22,7 +22,7 @@ import typer
 from PIL import Image
 
 from solar.cli.console import err, out, progress, table
-from solar.errors import PhotoError, SolarError, UsageError
+from solar.errors import PhotoError, SolarError, UsageError, how_to_install
 from solar.files import printable, sha256, write_atomically
 from solar.photos import find_photos, open_photo, prepare
 from solar.photos.augment import rephotograph
@@ -128,8 +128,8 @@ def _matching(folder: Path, patterns: str) -> list[Path]:
     found = [path for pattern in patterns.split() for path in folder.glob(pattern)]
     if not found:
         raise UsageError(
-            "the demo's photos come with the package mvtb-data: "
-            "pip install 'solar-retrieval[demo]', or take your own with --photos FOLDER"
+            f"the demo's photos come with the package mvtb-data: {how_to_install('demo')}, "
+            "or take your own with --photos FOLDER"
         )
     return found
 

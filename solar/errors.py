@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 _NAMED = 5
 
@@ -74,12 +76,22 @@ _EXTRAS = {
 }
 
 
+def how_to_install(extra: str) -> str:
+    """The command that adds an extra to this installation, be it pip's, pipx's or uv's."""
+    prefix, wanted = Path(sys.prefix), f'"solar-retrieval[{extra}]"'
+    if (prefix / "pipx_metadata.json").exists():
+        return f"pipx runpip {prefix.name} install {wanted}"
+    if (prefix / "uv-receipt.toml").exists():
+        return f'uv pip install --python "{sys.executable}" {wanted}'
+    return f"pip install {wanted}"
+
+
 def about_import(error: ImportError) -> MissingPackage | None:
     """What to install, if it is a package of an extra that was not found."""
     extra = _EXTRAS.get((error.name or "").partition(".")[0])
     if extra is None:
         return None
-    return MissingPackage(f'this needs {error.name}: pip install "solar-retrieval[{extra}]"')
+    return MissingPackage(f"this needs {error.name}: {how_to_install(extra)}")
 
 
 def require_package(name: str) -> None:

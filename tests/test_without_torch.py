@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from solar.errors import how_to_install
 from tests.scenes import scene
 
 DOORS = {
@@ -47,6 +48,20 @@ def test_every_door_says_what_to_install(door: str, tmp_path: Path) -> None:
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == 'this needs torch: pip install "solar-retrieval[train]"\n'
+
+
+def test_what_installs_an_extra_is_what_installed_solar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "solar-retrieval"))
+    Path(sys.prefix).mkdir()
+    assert how_to_install("web") == 'pip install "solar-retrieval[web]"'
+    receipt = Path(sys.prefix, "uv-receipt.toml")
+    receipt.touch()
+    uv = f'uv pip install --python "{sys.executable}" "solar-retrieval[web]"'
+    assert how_to_install("web") == uv
+    receipt.rename(receipt.with_name("pipx_metadata.json"))
+    assert how_to_install("web") == 'pipx runpip solar-retrieval install "solar-retrieval[web]"'
 
 
 def test_whitening_is_learned_and_applied(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from solar.errors import MissingPackage, SolarError
+from solar.errors import MissingPackage, SolarError, how_to_install
 from solar.extraction.extractor import Extractor, open_extractor
 from solar.extraction.shards import open_shards
 from solar.extraction.work import Work, join_work, open_work
@@ -130,7 +130,7 @@ def _ray(processors: float) -> tuple[Any, Any]:
         import ray
         import ray.data
     except ImportError as error:
-        raise MissingPackage('this needs ray: pip install "solar-retrieval[ray]"') from error
+        raise MissingPackage(f"this needs ray: {how_to_install('ray')}") from error
     if not ray.is_initialized():
         here: dict[str, Any] = {"include_dashboard": False}
         if "RAY_ADDRESS" not in os.environ:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from solar.errors import MissingPackage, SolarError, UsageError
+from solar.errors import MissingPackage, SolarError, UsageError, how_to_install
 from solar.files.stores import Stored, exactly
 from solar.files.text import cut, printable
 
@@ -29,9 +29,8 @@ class CloudStore:
             # What others put must be seen: fsspec remembers lists otherwise.
             self._fs, self._root = url_to_fs(address, use_listings_cache=False)
         except ImportError as error:
-            raise MissingPackage(
-                f'{scheme}:// needs another package: pip install "solar-retrieval[cloud]"'
-            ) from error
+            what = f"{scheme}:// needs another package: {how_to_install('cloud')}"
+            raise MissingPackage(what) from error
         except ValueError as error:
             raise UsageError(f"{printable(address)}: {cut(error, 120)}") from error
         self._root = self._root.rstrip("/")

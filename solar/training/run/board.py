@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from solar.errors import SolarError
+from solar.errors import SolarError, how_to_install
 from solar.training.run.task import Line, Picture, Watcher
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class BoardWatcher(Watcher):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            how = "install it with: pip install 'solar-retrieval[tensorboard]'"
-            raise SolarError(f"--tensorboard needs TensorBoard; {how}") from error
+            how = f"--tensorboard needs TensorBoard: {how_to_install('tensorboard')}"
+            raise SolarError(how) from error
         self._kind, self._folder = SummaryWriter, folder / FOLDER
         self._made: SummaryWriter | None = None
 

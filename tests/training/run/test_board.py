@@ -70,5 +70,5 @@ def test_without_tensorboard_one_line_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(SolarError, match=r"pip install 'solar-retrieval\[tensorboard\]'"):
+    with pytest.raises(SolarError, match=r'pip install "solar-retrieval\[tensorboard\]"'):
         BoardWatcher(tmp_path)
