@@ -140,7 +140,6 @@ class Bench:
         self.data, self.folder, self.few = data, folder, few
         folder.mkdir(parents=True, exist_ok=True)
         self.figures = folder / f"{self.named('figures')}.json"
-        self._remembered: dict[str, Remembered] = {}
 
     def measure(self, name: str) -> None:
         """One set, row by row; each figure is kept as soon as it is known."""
@@ -239,23 +238,24 @@ class Bench:
         path = self.folder / f"{self.named(kind)}-{local}.npz"
         if not path.exists():
             words = 64 if self.few is not None and self.few < 300 else None
-            learn_vocabulary(self.remembered(local), self.learned_from, kind, words).save(path)
+            learn_vocabulary(self.remembered[local], self.learned_from, kind, words).save(path)
         return Vocabulary.load(path)
 
     def maker(self, local: str) -> FeatureExtractor:
         """What makes local features."""
         return open_feature_extractor(local, keypoints=KEYPOINTS, image_size=IMAGE_SIZE)
 
-    def remembered(self, local: str) -> Remembered:
-        """The same of the photos that are learned from, which every kind asks for again."""
-        return self._remembered.setdefault(local, Remembered(self.maker(local)))
+    @cached_property
+    def remembered(self) -> dict[str, Remembered]:
+        """The same, for the photos that are learned from: every kind asks for these again."""
+        return {local: Remembered(self.maker(local)) for local in LOCAL}
 
     def vectors_learned_from(self, kind: str, local: str) -> Floats:
         """Vectors of the photos that whitening is learned from."""
         path = self.folder / f"{self.named(LEARNED)}-{kind}-{local}.npy"
         if not path.exists():
             vocabulary, rows = self.vocabulary(kind, local), []
-            for found in self.remembered(local).describe(self.learned_from):
+            for found in self.remembered[local].describe(self.learned_from):
                 if isinstance(found, FeaturesOf):
                     rows.append(vocabulary.aggregate(found.features))
             with write_atomically(path) as file:

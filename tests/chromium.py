@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PHONE: Any = {
+    "viewport": {"width": 390, "height": 780},
+    "has_touch": True,
+    "is_mobile": True,
+    "color_scheme": "dark",
+}
 PATIENCE = 30_000  # milliseconds, on a machine that does other things too
 # As a browser that is used by a test alone: nothing of its own goes over the network.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -32,6 +38,11 @@ def chromium() -> Iterator[Browser]:
         started = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
         started.close()
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing of a page is beside a `PHONE`."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.url
 
 
 def watched(context: BrowserContext, home: str, faults: list[str]) -> Page:

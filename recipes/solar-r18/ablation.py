@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from finish import RECIPE
+from finish import RECIPE, at_scales, whitening_photos
 from numpy.typing import NDArray
 
 from solar.datasets import open_labelled
@@ -28,14 +28,13 @@ from solar.errors import UsageError
 from solar.evaluation.report import paired_bootstrap
 from solar.evaluation.report.report import PROTOCOLS
 from solar.evaluation.retrieval import evaluate
-from solar.extraction import collect, open_extractor
+from solar.extraction import open_extractor
 from solar.files import read_toml
 from solar.models.attention import SecondOrderAttention
 from solar.models.checkpoints import load, save
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.models.whitening_layer import with_whitening
-from solar.photos import find_photos
 from solar.training.retrieval.recipe import LossSettings, RetrievalRecipe
 from solar.training.train import read_recipe, train
 
@@ -147,12 +146,10 @@ def without_attention(network: GlobalDescriptor, photos: Path, recipe: Path) -> 
     for block in network.attention.values():
         assert isinstance(block, SecondOrderAttention)  # noqa: S101 - narrows the type
         block.reset_parameters()
-    folders = read_toml(recipe, UsageError)["finish"]["whitening"]
-    used = [p for name, step in folders.items() for p in find_photos(photos / name)[::step]]
+    used = whitening_photos(read_toml(recipe, UsageError)["finish"], photos)
     print(f"{START}: whitening by {len(used)} photos", flush=True)
-    extractor = open_extractor(network, scales=(1.0,), pooled=True, precision="float32")
-    found = collect(extractor, used)
-    whitening = Whitening.pca(found.descriptors, POWER)
+    (rows,) = at_scales(network, used, network.config.image_size, scales=(1.0,))
+    whitening = Whitening.pca(rows, POWER)
     return with_whitening(network, whitening.reduced(min(DIMENSIONS, network.dimensions)))
 
 
@@ -206,7 +203,7 @@ def bootstraps(found: dict[str, list[Measured]]) -> Iterator[str]:
     yield "| from, to | seeds | gain | 95 % interval |"
     yield "| --- | ---: | ---: | --- |"
     for a, b in pairs:
-        seeds = min(len(found[a]), len(found[b])) if a not in (GIVEN, START) else len(found[b])
+        seeds = len(found[b])
         first, second = (
             np.mean([run.ap for run in found[name][:seeds]], axis=0) for name in (a, b)
         )

@@ -93,11 +93,14 @@ def whitenings(
         bare = open_extractor(network, image_size=size, scales=(1.0,), pooled=True)
         pairs = learn_from_places(bare, places)
         return [("learned", pairs.whitening)]
-    used = [
-        p for name, step in table["whitening"].items() for p in find_photos(photos / name)[::step]
-    ]
-    rows = np.concatenate(at_scales(network, used, size))
+    rows = np.concatenate(at_scales(network, whitening_photos(table, photos), size))
     return [(f"{power:g}", Whitening.pca(rows, power)) for power in table["powers"]]
+
+
+def whitening_photos(table: dict[str, Any], photos: Path) -> list[Path]:
+    """Every so many of each folder, as the recipe's table says."""
+    steps = table["whitening"].items()
+    return [path for name, step in steps for path in find_photos(photos / name)[::step]]
 
 
 def described(
@@ -119,10 +122,11 @@ def at_scales(
     photos: Sequence[Path],
     size: int,
     boxes: Sequence[Box] | None = None,
+    scales: Sequence[float] = SCALES,
 ) -> list[Descriptors]:
     """(N, D) unit descriptors of the photos, or of their boxes, at each scale alone."""
     result = []
-    for scale in SCALES:
+    for scale in scales:
         extractor = open_extractor(network, image_size=size, scales=(scale,), pooled=True)
         found = collect(extractor, photos, boxes)
         if found.failures:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chromium import chromium, watched
+from tests.chromium import PHONE, assert_fits, chromium, watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -130,13 +130,11 @@ def test_pages_fit_a_phone_by_day_and_night(browser: Browser, served: str) -> No
     from playwright.sync_api import expect
 
     faults: list[str] = []
-    with browser.new_context(
-        viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True, color_scheme="dark"
-    ) as context:
+    with browser.new_context(**PHONE) as context:
         page = watched(context, served, faults)
         for name in ("index", "evaluate", "commands", "rooms/training", "repository/index"):
             page.goto(f"{served}/{name}.html")
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+            assert_fits(page)
         dark = page.locator("body[data-md-color-scheme=slate]")
         expect(dark).to_be_attached()
         page.locator("label[title=Light]").click()

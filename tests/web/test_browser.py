@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from solar.index import index_photos
-from tests.chromium import CHROMIUM, chromium, watched
+from tests.chromium import CHROMIUM, PHONE, assert_fits, chromium, watched
 from tests.scenes import scene
 from tests.web.server import REPOSITORY, Server, serving
 
@@ -398,34 +398,28 @@ def test_the_keyboard_is_enough(page: Page, album: Path) -> None:
 
 def test_it_fits_a_phone(browser: Browser, service: Server) -> None:
     faults: list[str] = []
-    with browser.new_context(
-        viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True, color_scheme="dark"
-    ) as context:
+    with browser.new_context(**PHONE) as context:
         page = _watched(context, service, faults)
         expect(page.locator(".empty li img").first).to_be_visible()
         _keep(page, "phone-empty-dark")
-
-        def fits() -> None:
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-        fits()
+        assert_fits(page)
         _start(page)
-        fits()
+        assert_fits(page)
         _keep(page, "phone-hits-dark")
         _open(page, 1)
-        fits()
+        assert_fits(page)
         _keep(page, "phone-matches-dark")
         page.keyboard.press("Escape")
         _look_closer(page)
-        fits()
+        assert_fits(page)
         _keep(page, "phone-look-closer-dark")
         page.keyboard.press("Escape")
-        fits()
+        assert_fits(page)
         _keep(page, "phone-places-dark")
         for view in ("Map", "Index"):
             page.get_by_role("button", name=view, exact=True).click()
             page.wait_for_load_state("networkidle")
-            fits()
+            assert_fits(page)
             _keep(page, f"phone-{view.lower()}-dark")
     assert not faults
 

@@ -94,8 +94,8 @@ def export(
 
 def _require_writable(network: GlobalDescriptor, precision: str) -> None:
     """Refuse what no graph can be made of, or none of 8 bits, before anybody waits for it."""
-    layers = list(network.stages.modules())
-    if any(type(layer).__name__.startswith("SwinTransformerV2") for layer in layers):
+    layers = (type(layer).__name__ for layer in network.stages.modules())
+    if any(layer.startswith("SwinTransformerV2") for layer in layers):
         raise UsageError(
             f"model {network.name}: windows of Swin V2 fit no graph for photos of any size; "
             "describe with --engine torch"
