@@ -60,7 +60,10 @@ class _Later(TyperCommand):
         holder = typer.Typer(add_completion=False, rich_markup_mode=None)
         holder.callback()(lambda: None)  # so that it is a group whatever the module registers
         import_module(f"solar.cli.{COMMANDS[name][0]}").register(holder)
-        return typer.main.get_command(holder).commands[name]  # type: ignore[attr-defined]
+        found: Any = typer.main.get_command(holder).commands[name]  # type: ignore[attr-defined]
+        for command in getattr(found, "commands", {}).values():
+            command.short_help = (command.help or "").partition("\n\n")[0]  # whole in lists
+        return found
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
         """The context of the command itself."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from solar.cli.evaluate import Measuring, evaluate_set, show_report
+from solar.cli.console import err
+from solar.cli.evaluate import At, Cut, Measuring, evaluate_set, show_report, told_by
 from solar.cli.options import AsJson, with_options
 
 Root = Annotated[Path, typer.Argument(help="Folder of the data set, as its authors give it out.")]
@@ -88,8 +90,8 @@ def vpr(
 ) -> None:
     """Visual place recognition: recall at 1, 5, 10 and 20 of photos taken within metres.
 
-    Positions stand in names, @UTM_east@UTM_north@.jpg, or in database.csv and queries.csv, by the
-    columns path and easting,northing or latitude,longitude.
+    Positions stand in names, @UTM_east@UTM_north@.jpg, or in database.csv and queries.csv beside
+    the folders, by the columns path, below the folder, and easting,northing or latitude,longitude.
     """
     from solar.datasets.benchmarks import open_vpr
 
@@ -103,13 +105,18 @@ def ilias(
     to: Annotated[
         Path | None, typer.Option(help="Folder of report.json and report.md. [none]")
     ] = None,
+    at: At = None,
+    map_at: Cut = None,
     as_json: AsJson = False,
 ) -> None:
     """ILIAS from descriptors: mAP@1k beside all distractors that are there."""
-    from solar.evaluation.retrieval.ilias import search_ilias
+    from solar.evaluation.retrieval.ilias import DISTRACTORS, search_ilias
     from solar.evaluation.retrieval.run import score
 
-    report = score(search_ilias(features))
+    found = search_ilias(features)
+    if not found.protocol["distractors"]:
+        err.print(f"{features}: no {DISTRACTORS}: measured among the positives alone")
+    report = score(replace(found, truth=told_by(found.truth, at, map_at)))
     if to is not None:
         report.write(to)
     show_report(report, to and to / "report.md", as_json=as_json)

@@ -30,6 +30,7 @@ from solar.errors import UsageError
 
 if TYPE_CHECKING:
     from solar.datasets import LabelledSet
+    from solar.datasets.ground_truth import GroundTruth
     from solar.evaluation.report.report import Report
     from solar.extraction import Extractor
 
@@ -219,15 +220,14 @@ def compare(
         typer.echo(found.to_markdown())
 
 
-def told_by(photos: LabelledSet, at: str | None, cut: int | None) -> LabelledSet:
+def told_by(truth: GroundTruth, at: str | None, cut: int | None) -> GroundTruth:
     """The same, told by other figures, where such are asked for."""
-    truth = photos.ground_truth
     figures = truth.figures
     if at is not None:
         figures = replace(figures, at=whole_numbers(at, "--at"))
     if cut is not None:
         figures = replace(figures, cut=cut)
-    return replace(photos, ground_truth=replace(truth, figures=figures))
+    return replace(truth, figures=figures)
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
@@ -245,7 +245,8 @@ def evaluate_set(photos: LabelledSet, options: Measuring, *, crop: bool = True) 
     from solar.evaluation.retrieval import default_folder, evaluate
     from solar.features.extractor import open_feature_extractor
 
-    photos = told_by(photos, options.at, options.map_at)
+    truth = told_by(photos.ground_truth, options.at, options.map_at)
+    photos = replace(photos, ground_truth=truth)
     if is_words(options.model):
         eval_words.measure(photos, options, crop=crop)
         return

@@ -94,6 +94,16 @@ class GroundTruth:
         """``REVISITED`` or ``CLASSIC``."""
         return tuple(self.queries[0].labels)
 
+    def require_positives(self) -> None:
+        """Refuse what measures nothing.
+
+        Raises:
+            UsageError: no query has a photo to find.
+        """
+        found = [labels for query in self.queries for labels in query.labels.items()]
+        if not any(len(positions) for label, positions in found if label != "junk"):
+            raise UsageError(f"{self.dataset}: no query has anything to find")
+
     def require_wrong_hits(self) -> None:
         """Refuse what measures nothing.
 

@@ -53,9 +53,12 @@ def test_place_recognition_within_metres(home: Path, model_folder: Path) -> None
     call = ["eval", "vpr", "vpr", "--model", model_folder, "--json"]
     near = json.loads(succeed(*call, "--to", "near", folder=home))["classic"]
     assert set(near["recall_at"]) == {"1", "5", "10", "20"} and near["recall_at"]["5"] == 1
-    none = json.loads(succeed(*call, "--metres", "0.5", "--to", "none", folder=home))["classic"]
-    assert none["recall_at"]["20"] == 0 and none["ap"] == [0, 0, 0]
+    none = solar(*call, "--metres", "0.5", folder=home)
+    assert none.returncode == 1 and "no query was taken within 0.5 m" in none.stderr
     assert solar(*call, "--metres", "0", folder=home).returncode == 2
+    (home / "vpr/queries/@500001@4000000@.jpg").rename(home / "vpr/queries/@9@9@.jpg")
+    told = succeed(*call[:-1], "--to", "far", folder=home)
+    assert "queries: all: one without positives finds none" in told and "| 66.67 |" in told
 
 
 def test_ilias_from_descriptors(tmp_path: Path) -> None:
@@ -63,5 +66,9 @@ def test_ilias_from_descriptors(tmp_path: Path) -> None:
     told = succeed("eval", "ilias", "siglip", "--to", "out", folder=tmp_path)
     assert "ilias: siglip" in told and "mAP@1000" in told and "87.50" in told
     assert json.loads((tmp_path / "out" / "report.json").read_text())["classic"]["ap"] == [1, 0.75]
+    told = succeed("eval", "ilias", "siglip", "--at", "1,2", "--map-at", "1", folder=tmp_path)
+    assert "mAP@1 |" in told and "R@2" in told and "R@10" not in told
+    done = solar("eval", "ilias", "siglip", "--json", folder=tmp_path)
+    assert "no features_distractors_*.hdf5: measured among the positives alone" in done.stderr
     done = solar("eval", "ilias", "nothing", folder=tmp_path)
     assert done.returncode == 1 and "features_queries.hdf5: no such file" in done.stderr

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
 from solar.cli import COMMANDS
+from tests.cli.runner import succeed
 
 
 def commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -38,3 +40,9 @@ def test_brackets_and_defaults_are_shown(name: str) -> None:
             elif parameter.name != "help" and not parameter.required and not default:
                 switch = getattr(parameter, "is_flag", False)  # off, unless it is given
                 assert switch or said.endswith("]"), f"{words} {parameter.name}: which default?"
+
+
+@pytest.mark.parametrize("group", ["eval", "data", "whiten"])
+def test_lists_of_commands_say_what_each_does_to_the_end(group: str, tmp_path: Path) -> None:
+    told = succeed(group, "--help", folder=tmp_path)
+    assert "..." not in told.replace("COMMAND [ARGS]...", "")

@@ -25,6 +25,9 @@ from solar.typing import AnyPath
 INDEX = ("index.csv", "index_image_to_landmark.csv")
 SOLUTION = ("retrieval_solution_v2.1.csv", "retrieval_solution_v2.csv", "retrieval_solution.csv")
 USAGES = ("private", "public")
+NOTHING = "None"
+"""What stands for the images of a query that has none; such ones are ignored."""
+
 FIGURES = Figures((1, 10, 100), cut=100)
 
 
@@ -43,13 +46,19 @@ def open_gldv2(root: AnyPath, usage: str = "private") -> LabelledSet:
         raise UsageError(f"usage {shown(usage)}: use {' or '.join(USAGES)}")
     folder = Path(root)
     database = tuple(name for _, (name,) in _rows(_found(folder, INDEX), ("id",)))
+    if not database:
+        raise SolarError("names no photo", _found(folder, INDEX))
     position = {name: row for row, name in enumerate(database)}
     solution, queries = _found(folder, SOLUTION), []
+    seen: dict[str, int] = {}
     if len(position) != len(database):
         raise SolarError(f"{folder}: the list of the index names a photo twice")
     for row, (name, images, found) in _rows(solution, ("id", "images", "usage")):
         if found.lower() not in (*USAGES, "ignored"):
             what = f"Usage {shown(found)}: is Public, Private or Ignored"
+            raise SolarError(f"{printable(solution)}: row {row}: {what}")
+        if (earlier := seen.setdefault(name, row)) != row:
+            what = f"{shown(name)} stands in row {earlier}, too"
             raise SolarError(f"{printable(solution)}: row {row}: {what}")
         if found.lower() == usage:
             queries.append(_query(name, images, position, f"{printable(solution)}: row {row}"))
@@ -64,7 +73,7 @@ def open_gldv2(root: AnyPath, usage: str = "private") -> LabelledSet:
 
 
 def _query(name: str, images: str, position: dict[str, int], where: str) -> Query:
-    wanted = list(dict.fromkeys(images.split()))
+    wanted = list(dict.fromkeys(images.split() if images != NOTHING else ()))
     if missing := [each for each in wanted if each not in position]:
         raise SolarError(f"{where}: {shown(missing[0])} is not in the index")
     if not wanted:

@@ -39,10 +39,14 @@ def open_holidays(root: AnyPath) -> LabelledSet:
     """INRIA Holidays; see the module.
 
     Raises:
-        SolarError: a photo has another name, or no group holds a query and another photo.
+        SolarError: a photo has another name, two have one number, a group lacks its query, or none
+            holds a query and another photo.
     """
     names = _numbered(Path(root), _HOLIDAYS, "100000.jpg")
     members = _groups(match[1] for _, match in names)
+    asked = {match[1] for _, match in names if match[2] == "00"}
+    if lone := [group for group, rows in members.items() if len(rows) > 1 and group not in asked]:
+        raise SolarError(f"{root}: lacks {lone[0]}00.jpg, the query of its group")
     queries = [
         _query(names, row, [other for other in members[match[1]] if other != row], itself=False)
         for row, (_, match) in enumerate(names)
@@ -82,6 +86,8 @@ def open_products(root: AnyPath, table: str = LIST) -> LabelledSet:
     """
     folder, source = Path(root), Path(root, table)
     rows = [(path, group) for group, path in _products(source, folder)]
+    if not rows:
+        raise SolarError("names no photo", source)
     members = _groups(group for _, group in rows)
     queries = [
         _query(rows, row, [other for other in members[group] if other != row], itself=False)
@@ -96,6 +102,7 @@ def _products(source: Path, folder: Path) -> Iterable[tuple[str, str]]:
     """Class and path of each row."""
     require_file(source, MOST_BYTES)
     problems = Problems()
+    seen: dict[str, int] = {}
     for row, line in read_lines(source, problems):
         fields = line.split()
         if row == 1 and fields[-1:] == ["path"]:
@@ -104,9 +111,12 @@ def _products(source: Path, folder: Path) -> Iterable[tuple[str, str]]:
             what = f"{shown(line)} is not image_id class_id super_class_id path"
             raise SolarError(f"{printable(source)}: row {row}: {what}")
         try:
-            yield fields[1], photo_path(fields[3], folder)
+            path = photo_path(fields[3], folder)
+            if (earlier := seen.setdefault(path, row)) != row:
+                raise ValueError(f"{shown(path)} stands in row {earlier}, too")
         except ValueError as error:
             raise SolarError(f"{printable(source)}: row {row}: {error}") from error
+        yield fields[1], path
     if problems.count:
         raise SolarError(str(problems.kept[0]))
 
@@ -121,6 +131,12 @@ def _numbered(
         if match is None:
             raise SolarError(f"{root}: {shown(path.name)} is no name such as {example}")
         named.append((path.relative_to(root).as_posix(), match))
+    seen: dict[str, str] = {}
+    for name, match in named:
+        if (other := seen.setdefault(match[0].removeprefix("ukbench"), name)) != name:
+            raise SolarError(
+                f"{root}: {shown(other)} and {shown(name)} are one photo by their names"
+            )
     return named
 
 

@@ -7,6 +7,8 @@ below the folder by the names of the lists. mAP by the trapezoidal rule.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,16 @@ import numpy as np
 from solar.datasets.ground_truth import parse
 from solar.datasets.photos import LabelledSet, locate
 from solar.errors import SolarError, naming_extras
-from solar.files import MEGABYTE, printable, require_file, shown
+from solar.files import MEGABYTE, cut, printable, require_file, shown
 from solar.typing import AnyPath
 
 LIST = "gnd_instre.mat"
+LISTS, FIELDS = ("imlist", "qimlist", "gnd"), ("ok", "bbx")
+
+_DAMAGE = (  # what SciPy says of it
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError),
+    *(NotImplementedError, UnboundLocalError, zlib.error, struct.error),
+)
 
 
 def open_instre(root: AnyPath) -> LabelledSet:
@@ -41,20 +49,32 @@ def _read(source: Path) -> dict[str, Any]:
     require_file(source, 256 * MEGABYTE)
     with naming_extras():
         from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
     try:
         raw = loadmat(source, squeeze_me=True, struct_as_record=False)
-        rows = [
-            {
-                "ok": (np.atleast_1d(row.ok).astype(np.int64) - 1).tolist(),
-                "junk": [],
-                "bbx": np.atleast_1d(row.bbx).astype(float).tolist(),
-            }
-            for row in np.atleast_1d(raw["gnd"])
-        ]
-        return {"imlist": _names(raw["imlist"]), "qimlist": _names(raw["qimlist"]), "gnd": rows}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
-        what = f"no ground truth of INSTRE, or damaged ({shown(error)})"
+        _require(set(LISTS) - set(raw), "")
+        database, rows = _names(raw["imlist"]), []
+        for number, row in enumerate(np.atleast_1d(raw["gnd"])):
+            _require(set(FIELDS) - set(row._fieldnames), f" of query {number}")
+            rows.append(_labels(row, number, len(database)))
+        return {"imlist": database, "qimlist": _names(raw["qimlist"]), "gnd": rows}
+    except (*_DAMAGE, MatReadError) as error:
+        reason = shown(error) if type(error) is not ValueError else cut(error)
+        what = f"no ground truth of INSTRE, or damaged ({reason})"
         raise SolarError(f"{printable(source)}: {what}") from error
+
+
+def _labels(row: Any, number: int, count: int) -> dict[str, Any]:
+    ok = np.atleast_1d(row.ok).astype(np.int64)
+    if wrong := ok[(ok < 1) | (ok > count)].tolist():
+        raise ValueError(f"ok of query {number}: {wrong[0]}, but imlist counts from 1 to {count}")
+    box = np.atleast_1d(row.bbx).astype(float).tolist()
+    return {"ok": (ok - 1).tolist(), "junk": [], "bbx": box}
+
+
+def _require(lacking: set[str], of: str) -> None:
+    if lacking:
+        raise ValueError(f"no {' and '.join(sorted(lacking))}{of} in it")
 
 
 def _names(values: Sequence[Any]) -> list[str]:

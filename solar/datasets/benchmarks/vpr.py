@@ -52,8 +52,8 @@ def open_vpr(
 
     Raises:
         UsageError: the distance is not positive.
-        SolarError: it is not known where a photo was taken, or one folder has metres and the other
-            degrees; names it.
+        SolarError: it is not known where a photo was taken, one folder has metres and the other
+            degrees, or no query was taken near a photo of the database; names it.
     """
     if not 0 < metres < math.inf:
         raise UsageError(f"{metres:g} metres: give a positive number")
@@ -67,6 +67,9 @@ def open_vpr(
         Query(name, None, {"ok": near, "junk": none})
         for name, near in zip(asked, _near(where, at, metres), strict=True)
     ]
+    if not any(len(query.labels["ok"]) for query in found):
+        what = f"no query was taken within {metres:g} m of a photo in {database}"
+        raise SolarError(f"{what}: give more metres, or look at the positions", folder)
     truth = GroundTruth(folder.resolve().name, tuple(names), tuple(found), FIGURES)
     return LabelledSet(truth, [folder / name for name in names], [folder / name for name in asked])
 
@@ -77,6 +80,8 @@ def _positions(root: Path, name: str) -> tuple[list[str], Positions]:
     if table.exists():
         return _from_table(table, root, name)
     paths = find_photos(root / name)
+    if not paths:
+        raise SolarError("holds no photos", root / name)
     names = [path.relative_to(root).as_posix() for path in paths]
     return names, np.array([_from_name(path) for path in paths])
 

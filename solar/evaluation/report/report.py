@@ -28,6 +28,9 @@ _PROTOCOL_WORDS = {
     "classic": "positives are the photos labelled ok, or of the query's place or pair; junk ones "
     "do not count",
 }
+FINDS_NONE = "finds none"
+"""Setting `without_positives` of benchmarks whose queries all count."""
+
 _INTERVAL = "95 % interval"
 _RESAMPLES = 1_000  # so that 60,000 queries take no ten seconds
 _FIGURE_WORDS = {
@@ -41,6 +44,7 @@ _FIGURE_WORDS = {
     "queries": "that have positives: the others are in no mean",
     "query left out": "a query that is itself in the database does not count in its own ranking",
 }
+_ALL_WORDS = "all: one without positives finds none"
 _CUT_WORDS = (
     "mean over queries of the precisions at the positives among the first k, summed, over the "
     "lesser of k and the number of positives"
@@ -186,6 +190,8 @@ class Report:
         words |= {"N-S": _NS_WORDS} if four else {}
         if cut is not None:
             del words["mAP"]
+        if self.protocol.get("without_positives") == FINDS_NONE:
+            words["queries"] = _ALL_WORDS
         found = [Table(["protocol, %", mean, _INTERVAL, *four, *heads, "queries"], rows, words)]
         maps = [f"{mean} {name}" for name in names]
         if known := published_maps(self.published_as()):

@@ -9,8 +9,10 @@ over the lesser of 1,000 and the number of positives.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from solar.evaluation.retrieval._ranking import SHOWN
 from solar.evaluation.retrieval.exact import rank
 from solar.evaluation.retrieval.run import Searched
 from solar.extraction.given import unit_rows
-from solar.files import printable
+from solar.files import printable, shown
 from solar.files.hdf5 import array, read_hdf5, stored
 from solar.typing import AnyPath, Descriptors
 
@@ -37,25 +39,31 @@ def search_ilias(folder: AnyPath) -> Searched:
         folder: that holds the files.
 
     Raises:
-        SolarError: a file is missing, or is another; names it.
+        UsageError: no query has anything to find, or every photo is right for every query.
+        SolarError: a file is missing, or is another, or has other dimensions; names it.
         MissingPackage: h5py is not installed (extra `h5`).
     """
     root = Path(folder)
     asked, queries = _read(root / QUERIES)
     names, database = _read(root / POSITIVES)
+    size = database.shape[1]
+    _require_size(queries, size, root / QUERIES)
     truth = GroundTruth("ilias", tuple(names), tuple(_queries(asked, names)), FIGURES)
+    truth.require_positives()
     distractors = sorted(root.glob(DISTRACTORS))
+    if not distractors:
+        truth.require_wrong_hits()
     counted = [0]
     rankings = rank(
         queries,
         database,
         [query.labelled for query in truth.queries],
-        _blocks(distractors, counted),
+        _blocks(distractors, size, counted),
         top=SHOWN,
     )
     protocol = {
         "model": root.resolve().name,
-        "dimensions": database.shape[1],
+        "dimensions": size,
         "queries": len(queries),
         "database": len(database),
         "distractors": counted[0],
@@ -83,17 +91,26 @@ def _read(path: Path) -> tuple[list[str], Descriptors]:
         rows = array(file, "features", "f", 2).astype(np.float32)
         ids = array(file, "index", "OSU", 1)
     names = [each.decode() if isinstance(each, bytes) else str(each) for each in ids.tolist()]
-    if not names or len(names) != len(rows) or len(set(names)) != len(names):
-        what = f"{len(names)} ids of {len(rows)} descriptors, or an id twice"
-        raise SolarError(f"{printable(path)}: {what}")
+    if not names or len(names) != len(rows):
+        raise SolarError(f"{len(names)} ids of {len(rows)} descriptors", path)
+    if len(set(names)) != len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise SolarError(f"the id {shown(twice)} stands twice", path)
     return names, unit_rows(rows, rows.shape[1], printable(path))
 
 
-def _blocks(paths: list[Path], counted: list[int]) -> Iterator[Descriptors]:
+def _require_size(rows: Any, size: int, path: Path) -> None:
+    if rows.shape[1] != size:
+        what = f"descriptors of {rows.shape[1]} dimensions, those of {POSITIVES} have {size}"
+        raise SolarError(what, path)
+
+
+def _blocks(paths: list[Path], size: int, counted: list[int]) -> Iterator[Descriptors]:
     """Descriptors of distractors, block by block."""
     for path in paths:
         with read_hdf5(path, SolarError) as file:
             rows = stored(file, "features", "f", 2)
+            _require_size(rows, size, path)
             for start in range(0, len(rows), _BLOCK):
                 block = rows[start : start + _BLOCK].astype(np.float32)
                 block = unit_rows(block, block.shape[1], printable(path), start)

@@ -18,7 +18,7 @@ from solar.datasets.ground_truth import GroundTruth, Query
 from solar.datasets.photos import LabelledSet
 from solar.errors import UsageError
 from solar.evaluation.report.pages import write_page
-from solar.evaluation.report.report import LabelledHit, Report, Result, number
+from solar.evaluation.report.report import FINDS_NONE, LabelledHit, Report, Result, number
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import SHOWN, FeaturesOfSet, Ranked
 from solar.evaluation.retrieval.described import DescribedSet, describe_set
@@ -78,8 +78,8 @@ def evaluate(
 
     Raises:
         UsageError: the folder holds a report of other settings, the distractors were made with
-            others, a way to re-rank wants features and there are none, or the other way round, or
-            every photo is right for every query.
+            others, a way to re-rank wants features and there are none, or the other way round, no
+            query has anything to find, or every photo is right for every query.
         SolarError: photos cannot be used; names them.
     """
     if bad_photos not in BAD_PHOTOS:
@@ -89,6 +89,7 @@ def evaluate(
         raise UsageError("--rerank geometric and --local go together, such as --local solar-local")
     if not isinstance(photos, LabelledSet):
         photos = open_labelled(photos)
+    photos.ground_truth.require_positives()
     if distractors is None:
         photos.ground_truth.require_wrong_hits()
     extractor = model
@@ -214,6 +215,7 @@ def _figures(truth: GroundTruth) -> dict[str, object]:
         "ground_truth": truth.sha256,
         "average_precision": rule,
         "cut": cut,
+        "without_positives": FINDS_NONE if truth.figures.every else "in no mean",
         "ties": "the photo that comes first in the database",
         "solar": solar.__version__,
     }

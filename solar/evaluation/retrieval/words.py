@@ -88,13 +88,14 @@ def evaluate_words(
         The report, and its folder.
 
     Raises:
-        UsageError: another way to re-rank, a vocabulary of another kind, or every photo is right
-            for every query.
+        UsageError: another way to re-rank, a vocabulary of another kind, no query has anything to
+            find, or every photo is right for every query.
         SolarError: photos cannot be described; names them.
     """
     if rerank not in ("none", "geometric"):
         raise UsageError(f"--rerank {rerank:.60}: words are re-ranked by geometric alone")
     learned, truth = Vocabulary.load(vocabulary), photos.ground_truth
+    truth.require_positives()
     truth.require_wrong_hits()
     maker = maker_of(learned, device)
     decoding = "stored" if photos.stored else "upright"

@@ -166,7 +166,8 @@ def test_place_recognition_by_tables(tmp_path: Path) -> None:
     # 0.00015 degrees east at 48.8584 degrees north are 11.0 m.
     near = [query.labels["ok"].tolist() for query in open_vpr(tmp_path).ground_truth.queries]
     assert near == [[0, 1]]
-    assert open_vpr(tmp_path, 10.9).ground_truth.queries[0].labels["ok"].tolist() == []
+    with pytest.raises(SolarError, match=r"no query was taken within 10\.9 m of a photo"):
+        open_vpr(tmp_path, 10.9)
     assert open_vpr(tmp_path, 11.1).ground_truth.queries[0].labels["ok"].tolist() == [0, 1]
     (tmp_path / "queries.csv").write_text("path,easting,northing\nx.jpg,1,2\n")
     with pytest.raises(SolarError, match="one has metres, the other degrees"):
@@ -228,9 +229,79 @@ def test_what_is_no_such_data_set_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(SolarError, match=words):
             opener(tmp_path / name)
+    photos(tmp_path / "e", "database/@1@2@.jpg")
+    (tmp_path / "e" / "queries").mkdir()
+    with pytest.raises(SolarError, match="queries: holds no photos"):
+        open_vpr(tmp_path / "e")
     with pytest.raises(UsageError, match="usage 'both': use private or public"):
         open_gldv2(tmp_path / "g", "both")
     write_ilias(tmp_path / "x")
     (tmp_path / "x" / "features_positives.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(SolarError, match="no HDF5 file, or damaged"):
         search_ilias(tmp_path / "x")
+
+
+def test_what_stands_twice_or_is_missing_is_named(tmp_path: Path) -> None:
+    photos(tmp_path / "twice", *(f"{part}/10000{n}.jpg" for part in "ab" for n in range(2)))
+    with pytest.raises(SolarError, match=r"'a/100000\.jpg' and 'b/100000\.jpg' are one photo"):
+        open_holidays(tmp_path / "twice")
+    with pytest.raises(SolarError, match=r"lacks 100000\.jpg, the query of its group"):
+        open_holidays(photos(tmp_path / "lone", "100001.jpg", "100002.jpg", "100100.jpg"))
+    table = tmp_path / "Ebay_test.txt"
+    table.write_text("image_id class_id super_class_id path\n")
+    with pytest.raises(SolarError, match=r"Ebay_test\.txt: names no photo"):
+        open_products(tmp_path)
+    table.write_text("1 1 1 a.jpg\n2 1 1 ./a.jpg\n")
+    with pytest.raises(SolarError, match=r"row 2: 'a\.jpg' stands in row 1, too"):
+        open_products(tmp_path)
+    index, solution = tmp_path / "index.csv", tmp_path / "retrieval_solution.csv"
+    index.write_text("id\n")
+    with pytest.raises(SolarError, match=r"index\.csv: names no photo"):
+        open_gldv2(tmp_path)
+    index.write_text("id\n0000000000000001\n")
+    for rows, words in (
+        ("f,0000000000000001,Private\nf,0000000000000001,Private\n", "row 3: 'f' stands in row 2"),
+        ("f,None,Private\n", "row 2: 'f' has nothing to find"),
+    ):
+        solution.write_text(f"id,images,Usage\n{rows}")
+        with pytest.raises(SolarError, match=words):
+            open_gldv2(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"imlist": None}, "no gnd and imlist in it"),
+        ({"gnd": np.array([(np.array([1]),)], [("ok", object)])}, "no bbx of query 0"),
+        ({"gnd": np.array([([0], [1, 1, 2, 2])], [("ok", object), ("bbx", object)])}, "0, but im"),
+    ],
+)
+def test_another_list_than_instre_s_is_refused(
+    tmp_path: Path, wrong: dict[str, object], words: str
+) -> None:
+    (tmp_path / "gnd_instre.mat").write_bytes(b"")
+    with pytest.raises(SolarError, match="no ground truth of INSTRE, or damaged"):
+        open_instre(tmp_path)
+    held = {"imlist": ["1.jpg"], "qimlist": ["q.jpg"], **wrong}
+    savemat(tmp_path / "gnd_instre.mat", {key: each for key, each in held.items() if each})
+    with pytest.raises(SolarError, match=words):
+        open_instre(tmp_path)
+
+
+def test_files_of_ilias_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    def other(name: str, features: tuple[int, int], ids: Sequence[str]) -> None:
+        write_ilias(tmp_path, 3)
+        with h5py.File(tmp_path / f"features_{name}.hdf5", "w") as file:
+            file["features"] = np.ones(features, np.float32)
+            file.create_dataset("index", data=list(ids), dtype=h5py.string_dtype())
+
+    for name, features, ids, words in (
+        ("queries", (2, 5), ("a/q/1", "b/q/1"), "features_queries.hdf5: descriptors of 5 dim"),
+        ("distractors_00000", (2, 5), ("y/1", "y/2"), "_00000.hdf5: descriptors of 5 dim"),
+        ("queries", (2, 8), ("a/q/1", "a/q/1"), "features_queries.hdf5: the id 'a/q/1' stands twi"),
+        ("queries", (2, 8), ("a/q/1",), "1 ids of 2 descriptors"),
+        ("queries", (2, 8), ("c/q/1", "d/q/1"), "ilias: no query has anything to find"),
+    ):
+        other(name, features, ids)
+        with pytest.raises(SolarError, match=words):
+            search_ilias(tmp_path)
