@@ -24,7 +24,7 @@ from solar.evaluation.report import percent
 from solar.evaluation.report.charts import line_chart
 from solar.evaluation.retrieval._features import features_of_set
 from solar.evaluation.retrieval._ranking import Ranked
-from solar.evaluation.retrieval.calibrating import (
+from solar.evaluation.retrieval.calibration import (
     Case,
     Reliability,
     cases_to_learn,

@@ -44,7 +44,7 @@ def calibrate(
     `solar search` shows it then, and --min-probability leaves out what is less probable. Indexes
     stay as they are: descriptors do not change.
     """
-    from solar.evaluation.retrieval.calibrate import calibrate as learn
+    from solar.evaluation.retrieval.calibration import calibrate as learn
 
     with progress("describing") as show:
         found = learn(

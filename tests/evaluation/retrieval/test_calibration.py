@@ -19,7 +19,7 @@ from solar.calibration import (
     probabilities,
 )
 from solar.errors import SolarError
-from solar.evaluation.retrieval.calibrating import Case, Reliability, learn, logistic
+from solar.evaluation.retrieval.calibration import Case, Reliability, learn, logistic
 
 LEVEL = Level(0.1, 0.1, 10**9)
 TRUE = Calibration("f", Weights(-4, 1.0), Weights(-5, 1.0, 1.5), Supported(), Level(0.1, 0.1, 2))

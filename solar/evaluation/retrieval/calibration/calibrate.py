@@ -9,11 +9,9 @@ from pathlib import Path
 from solar.calibration import Calibration
 from solar.datasets import open_labelled
 from solar.errors import UsageError
-from solar.evaluation.retrieval.calibrating import (
-    Reliability,
-    cases_to_learn,
-    learn,
-)
+from solar.evaluation.retrieval.calibration.cases import cases_to_learn
+from solar.evaluation.retrieval.calibration.learning import learn
+from solar.evaluation.retrieval.calibration.reliability import Reliability
 from solar.extraction import open_extractor
 from solar.extraction.engines.choose import document_of
 from solar.features.extractor import FeatureExtractor, open_feature_extractor
