@@ -162,7 +162,7 @@ def train_once(recipe: RetrievalRecipe, folder: Path) -> None:
 
 
 def measure(model: Path, name: str, options: argparse.Namespace) -> Measured:
-    """A network on every set; a report that is there already is read."""
+    """A network on every set; photos that it has described already are not described again."""
     extractor = open_extractor(load(model), scales=(1.0,), precision="float32")
     maps, ap, places = {}, [], []
     for path in options.sets:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from solar.datasets import open_folder
-from solar.datasets.ground_truth import GroundTruth
 from solar.errors import PhotoError, SolarError, UsageError
 from solar.evaluation.retrieval import rank, score_rankings
 from solar.extraction import collect
@@ -238,27 +237,8 @@ def validate(
     found = collect(extractor, photos.database, progress=progress)
     if found.failures:
         raise SolarError(f"[validation] places: {found.failures[0].reason}")
-    return folder_map(found.descriptors, photos.ground_truth)
-
-
-def folder_map(
-    descriptors: NDArray[np.float32],
-    truth: GroundTruth,
-    queries: NDArray[np.float32] | None = None,
-) -> float:
-    """Mean average precision where the queries are photos of the database.
-
-    Args:
-        descriptors: (N, D) of the database, unit rows.
-        truth: as `solar.datasets.folder.open_folder` gives it.
-        queries: (N, D), another look at each photo of the database, for those that are queries;
-            None for the same.
-
-    Returns:
-        0 to 1.
-    """
+    truth = photos.ground_truth
     rows = {name: row for row, name in enumerate(truth.database)}
-    looks = descriptors if queries is None else queries
-    asked = looks[[rows[query.name] for query in truth.queries]]
-    rankings = rank(asked, descriptors, [query.labelled for query in truth.queries])
+    asked = found.descriptors[[rows[query.name] for query in truth.queries]]
+    rankings = rank(asked, found.descriptors, [query.labelled for query in truth.queries])
     return next(iter(score_rankings(rankings, truth.queries).values())).map
