@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from solar.models.whitening import Whitening
     from solar.photos import Photo, open_photo
     from solar.ranking import Ranking
-    from solar.training.losses import contrastive_loss, sos_loss, triplet_loss
+    from solar.training.losses import ap_loss, contrastive_loss, sos_loss, triplet_loss
     from solar.training.train import TrainReport, train
 
 __version__ = "0.1.0"
@@ -64,6 +64,7 @@ _HOMES = {
     "TrainReport": "solar.training.train",
     "UsageError": "solar.errors",
     "Whitening": "solar.models.whitening",
+    "ap_loss": "solar.training.losses",
     "attend": "solar.extraction.attend",
     "collect": "solar.extraction",
     "contrastive_loss": "solar.training.losses",
@@ -108,6 +109,7 @@ __all__ = [
     "TrainReport",
     "UsageError",
     "Whitening",
+    "ap_loss",
     "attend",
     "collect",
     "contrastive_loss",

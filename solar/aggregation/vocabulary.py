@@ -80,7 +80,9 @@ class Vocabulary:
             UsageError: ASMK* gives none.
         """
         if self.kind == "asmk":
-            raise UsageError("asmk gives no vectors: its photos are compared by `InvertedFile`")
+            raise UsageError(
+                "asmk gives no vectors, it compares photos word by word: `solar eval` measures it"
+            )
         return (
             self.arrays["means"].size * 2 if self.kind == "fisher" else self.arrays["centres"].size
         )

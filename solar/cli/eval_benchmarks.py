@@ -10,7 +10,7 @@ import typer
 
 from solar.cli.console import err
 from solar.cli.evaluate import At, Cut, Measuring, evaluate_set, show_report, told_by
-from solar.cli.options import AsJson, with_options
+from solar.cli.options import AsJson, Overwrite, with_options
 
 Root = Annotated[Path, typer.Argument(help="Folder of the data set, as its authors give it out.")]
 
@@ -107,16 +107,19 @@ def ilias(
     ] = None,
     at: At = None,
     map_at: Cut = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """ILIAS from descriptors: mAP@1k beside all distractors that are there."""
     from solar.evaluation.retrieval.ilias import DISTRACTORS, search_ilias
     from solar.evaluation.retrieval.run import score
+    from solar.files.settings import claim_folder
 
     found = search_ilias(features)
     if not found.protocol["distractors"]:
         err.print(f"{features}: no {DISTRACTORS}: measured among the positives alone")
     report = score(replace(found, truth=told_by(found.truth, at, map_at)))
     if to is not None:
+        claim_folder(to, dict(found.protocol), ["report.*"], overwrite=overwrite)
         report.write(to)
     show_report(report, to and to / "report.md", as_json=as_json)

@@ -24,6 +24,7 @@ from solar.cli.options import (
     Whiten,
     extractor_of,
     foreign,
+    usual_model,
     with_options,
 )
 from solar.errors import UsageError
@@ -40,6 +41,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_BUNDLED = "solar-r18"
 
 To = Annotated[
     Path | None,
@@ -107,7 +110,7 @@ def register(parent: typer.Typer) -> None:
 class Extracting:
     """The options of how photos are described, for each command in `with_options`."""
 
-    model: Model = "solar-r18"
+    model: Model = _BUNDLED
     image_size: ImageSize = None
     scales: Scales = None
     decoding: Decoding = "stored"
@@ -121,7 +124,8 @@ class Extracting:
     def open(self) -> Extractor:
         """What describes them."""
         given = (self.model, self.device, self.precision, self.image_size, self.scales, self.whiten)
-        instead = foreign(self.extractor, self.descriptors)
+        named = None if self.model in (_BUNDLED, usual_model()) else self.model
+        instead = foreign(self.extractor, self.descriptors, named)
         return extractor_of(*given, engine=self.engine, decoding=self.decoding, instead=instead)
 
 

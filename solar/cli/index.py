@@ -151,7 +151,7 @@ def index(
         raise UsageError("--watch: takes PHOTOS, and neither --json nor --from-shards")
     if is_address(to):
         raise UsageError(f"{to}: an index is written in a folder, and then copied there")
-    instead = foreign(extractor, descriptors)
+    instead = foreign(extractor, descriptors, model)
     new = not (from_shards or any(Path(to).glob("catalogue-*.db")))
     if instead is None and model is None and new:
         model = usual_model()  # an index that is there keeps its own

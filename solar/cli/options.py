@@ -53,8 +53,8 @@ FromModule = Annotated[
 Descriptors = Annotated[
     Path | None,
     typer.Option(
-        help="Instead of a model: descriptors made before, in an .npz or .h5 of paths and rows; "
-        "the photos are not described. [none]"
+        help="Instead of a model: descriptors made before, in an .npz or .h5 of paths and rows or "
+        "a file of `solar describe`; the photos are not described. [none]"
     ),
 ]
 Device = Annotated[
@@ -161,10 +161,13 @@ def with_options(options: type, **defaults: object) -> Callable[[Callable[..., N
     return decorated
 
 
-def foreign(extractor: str | None, descriptors: Path | None) -> Extractor | None:
-    """What --extractor or --descriptors name; None without either."""
+def foreign(extractor: str | None, descriptors: Path | None, model: str | None) -> Extractor | None:
+    """What --extractor or --descriptors name, if --model names nothing; None without either."""
     if extractor is not None and descriptors is not None:
         raise UsageError("--extractor and --descriptors exclude each other: leave one out")
+    if model is not None and (extractor is not None or descriptors is not None):
+        instead = "--extractor" if descriptors is None else "--descriptors"
+        raise UsageError(f"--model and {instead} exclude each other: leave one out")
     if descriptors is not None:
         from solar.extraction.given import open_descriptors
 

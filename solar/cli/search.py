@@ -142,7 +142,7 @@ def search(
     given = queries or []
     if html is not None:
         claim_output(html, inputs=given, suffixes=(".html", ".htm"), overwrite=overwrite)
-    made = foreign(extractor, None) or model
+    made = foreign(extractor, None, model) or model
     opened = Index.open(index, made, engine=engine, device=device, precision=precision)
     photos = _photos(given, [*(ids or []), *(opened.id_of(path) for path in like or [])])
     parts = [None if part.strip() == "all" else part for part in box or []]

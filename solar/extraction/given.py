@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +22,8 @@ from solar.photos import Box, Photo, name_of
 from solar.typing import AnyPath, Descriptors
 
 NPZ, H5 = (".npz",), (".h5", ".hdf5")
-SUFFIXES = (*NPZ, *H5)
+PARQUET = (".parquet",)
+SUFFIXES = (*NPZ, *H5, *PARQUET)
 
 
 def open_descriptors(path: AnyPath) -> GivenDescriptors:
@@ -29,9 +31,9 @@ def open_descriptors(path: AnyPath) -> GivenDescriptors:
 
     An `.npz` or `.h5` holds an array of text, the paths, and one of numbers, a row for each path;
     their names do not matter. An `.h5` of hloc's, a `global_descriptor` in a group for each photo,
-    is taken too, and what `solar describe` writes, which goes by its model. Other files may say a
-    `name` and a `version`: descriptors of one name, version and number of dimensions may be mixed.
-    Of a file that does not, they meet no other's.
+    is taken too, and what `solar describe` writes (`.parquet` as well), which goes by its model.
+    Other files may say a `name` and a `version`: descriptors of one name, version and number of
+    dimensions may be mixed. Of a file that does not, they meet no other's.
 
     Args:
         path: of the file.
@@ -39,12 +41,12 @@ def open_descriptors(path: AnyPath) -> GivenDescriptors:
     Raises:
         UsageError: no such file, or its name has another ending.
         SolarError: it is damaged, or does not hold this.
-        MissingPackage: it is an `.h5`, and h5py is not installed.
+        MissingPackage: it is an `.h5` or a `.parquet`, and what reads it is not installed.
     """
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"the name must end in {' or '.join(SUFFIXES)}", file)
-    if is_descriptors_file(file):
+    if file.suffix.lower() in PARQUET or is_descriptors_file(file):
         whole = DescriptorsFile.load(file)
         return GivenDescriptors(whole.paths.tolist(), whole.descriptors, whole.extraction)
     try:
@@ -118,9 +120,10 @@ def _of_hloc(opened: Any) -> dict[str, NDArray[Any]]:
 class GivenDescriptors:
     """Descriptors that were made before, found by the paths of their photos.
 
-    A photo's row is that whose path is its own, or has the most last parts in common with it:
-    `b/c.jpg` is found for `/photos/b/c.jpg`; without an ending, for any. Boxes are not looked at:
-    the row of a query is what was made of it.
+    A photo's row is that whose path is its own, or ends with it, or is what it ends with:
+    `b/c.jpg` is found for `/photos/b/c.jpg`, and never for `/photos/a/c.jpg`; without an ending,
+    for any. Absolute paths count from the folder that holds all of them, which may have moved.
+    Boxes are not looked at: the row of a query is what was made of it.
 
     Args:
         paths: (N,) of the photos.
@@ -131,7 +134,7 @@ class GivenDescriptors:
     def __init__(self, paths: Sequence[str], rows: Descriptors, extraction: Extraction) -> None:
         self.extraction = extraction
         self._rows = unit_rows(rows, extraction.dimensions, extraction.model)
-        self._parts = [PurePosixPath(path.replace("\\", "/")).parts for path in paths]
+        self._parts = _from_common_folder([_parts(path) for path in paths])
         self._by_name: dict[str, list[int]] = {}
         for row, parts in enumerate(self._parts):
             last = parts[-1] if parts else ""
@@ -155,25 +158,37 @@ class GivenDescriptors:
                 yield Failed(position, error)
 
     def _find(self, name: str) -> int:
-        parts = PurePosixPath(name.replace("\\", "/")).parts
+        parts = _parts(name)
         last = parts[-1] if parts else ""
         found = self._by_name.get(last) or self._by_name.get(PurePosixPath(last).stem) or []
-        alike = [_alike(parts[:-1], self._parts[row][:-1]) for row in found]
-        best = [row for row, count in zip(found, alike, strict=True) if count == max(alike)]
+        alike = {row: _alike(parts[:-1], self._parts[row][:-1]) for row in found}
+        most = max(alike.values(), default=-1)
+        best = [row for row, count in alike.items() if count == most >= 0]
         if len(best) == 1:
             return best[0]
         many = f"{len(best)} descriptors" if best else "no descriptor"
         raise SolarError(f"{many} of this photo in {printable(self.extraction.model)}", name)
 
 
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path.replace("\\", "/")).parts
+
+
+def _from_common_folder(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Absolute paths from the deepest folder on that holds them all, the others as they are."""
+    absolute = [path for path in paths if path and path[0].endswith(("/", ":"))]
+    if not absolute:
+        return paths
+    shared = os.path.commonprefix([path[:-1] for path in absolute])  # noqa: RUF071 - of parts
+    cut = max(len(shared) - 1, 0)
+    known = set(absolute)
+    return [path[cut:] if path in known else path for path in paths]
+
+
 def _alike(ours: Sequence[str], theirs: Sequence[str]) -> int:
-    """How many of the last folders two paths have in common."""
-    count = 0
-    for a, b in zip(reversed(ours), reversed(theirs), strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+    """How many of the last folders two paths have in common; -1 if they lie in different ones."""
+    count = min(len(ours), len(theirs))
+    return count if ours[len(ours) - count :] == theirs[len(theirs) - count :] else -1
 
 
 def unit_rows(rows: Descriptors, dimensions: int, source: object, first: int = 0) -> Descriptors:

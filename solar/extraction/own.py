@@ -126,6 +126,9 @@ def by_address(address: str) -> Extractor:
         made = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"--extractor {printable(address):.80}: {cut(error)}") from error
+    except Exception as error:  # whatever a stranger's module raises
+        what = f"importing {printable(module):.80} failed: {type(error).__name__}: {cut(error)}"
+        raise UsageError(f"--extractor {printable(address):.80}: {what}") from error
     finally:
         sys.path.remove(str(Path.cwd()))
     return _made(made, f"--extractor {address}")
@@ -135,13 +138,27 @@ def installed(name: str) -> Extractor | None:
     """The extractor that an installed package has under a name; None if none has."""
     for entry in entry_points(group=GROUP):
         if entry.name == name:
-            return _made(entry.load(), f"extractor {name} of {entry.value}")
+            what = f"extractor {name} of {entry.value}"
+            try:
+                found = entry.load()
+            except Exception as error:  # whatever a stranger's module raises
+                reason = f"{type(error).__name__}: {cut(error)}"
+                raise UsageError(f"{what}: importing it failed: {reason}") from error
+            return _made(found, what)
     return None
 
 
 def _made(found: object, what: str) -> Extractor:
     if callable(found) and (isinstance(found, type) or not isinstance(found, Extractor)):
-        found = found()
+        try:
+            found = found()
+        except SolarError:
+            raise
+        except Exception as error:  # whatever a stranger's function raises
+            reason = f"calling it without arguments failed: {type(error).__name__}: {cut(error)}"
+            raise UsageError(
+                f"{what}: {reason}; it is to be solar.extractor(...), or a function that returns it"
+            ) from error
     if not isinstance(found, Extractor):
         raise UsageError(f"{what}: neither an extractor nor a function that makes one")
     return found

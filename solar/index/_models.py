@@ -117,7 +117,7 @@ class Models:
             extractor.extraction,
             self.folder,
             f"use what it was made with, or describe its photos anew with `solar index --to "
-            f"{self.folder} --model {extractor.extraction.model or made.model}`",
+            f"{self.folder} --model {extractor.extraction.model or made.model}`, or --extractor",
         )
         self._extractor = extractor
 

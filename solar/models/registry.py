@@ -200,7 +200,9 @@ def named(name: str) -> NamedModel:
                 raise CheckpointError(f"{name}: {reason}")
             return model
     names = ", ".join(model.name for model in MODELS)
-    raise CheckpointError(f"{name}: neither a file, a folder nor a named model ({names})")
+    raise CheckpointError(
+        f"{name}: neither a file, a folder nor a named model ({names}, timm:NAME, hf:OWNER/NAME)"
+    )
 
 
 def is_published(path: Path) -> bool:

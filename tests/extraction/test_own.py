@@ -133,6 +133,8 @@ def test_an_installed_package_has_one_by_name(
         ("nothing", "expected package.module:function"),
         ("no_such_module:f", "No module named 'no_such_module'"),
         ("own_module:nothing", "has no attribute 'nothing'"),
+        ("own_module:grey", r"calling it without arguments failed: TypeError: grey\(\) missing 1"),
+        ("./own_module.py:small", "importing ./own_module.py failed: TypeError: "),
         ("own_module:number", "neither an extractor nor a function that makes one"),
     ],
 )
@@ -193,8 +195,28 @@ def test_rows_are_found_by_the_last_parts_of_a_path(tmp_path: Path) -> None:
         assert describe_one(given, path).argmax() == row
     with pytest.raises(SolarError, match=r"1.jpg: 2 descriptors of this photo in"):
         describe_one(given, "1.jpg")
+    for elsewhere in ("/x/d/1.jpg", "a/deep/2.jpg", "other/3.jpg"):
+        with pytest.raises(SolarError, match="no descriptor of this photo in"):
+            describe_one(given, elsewhere)
     (failed,) = given.describe([scene(1, (40, 40))])
     assert isinstance(failed, Failed) and "no descriptor of this photo" in failed.reason
+
+
+def test_absolute_paths_are_found_where_their_folder_has_moved(tmp_path: Path) -> None:
+    paths = ["/old/photos/a/1.jpg", "/old/photos/b/1.jpg", "/old/photos/2.jpg"]
+    np.savez(tmp_path / "own.npz", paths=np.array(paths), rows=np.eye(3))
+    given = open_descriptors(tmp_path / "own.npz")
+    for row, path in enumerate(paths):
+        for moved in (path, path.replace("/old", "/new/home"), path.removeprefix("/old/")):
+            assert describe_one(given, moved).argmax() == row
+    for other in ("/old/photos/c/1.jpg", "/new/pictures/a/1.jpg", "/new/other/2.jpg"):
+        with pytest.raises(SolarError, match="no descriptor of this photo in"):
+            describe_one(given, other)
+    np.savez(tmp_path / "part.npz", paths=np.array(paths[:1]), rows=np.eye(1))
+    part = open_descriptors(tmp_path / "part.npz")
+    with pytest.raises(SolarError, match="no descriptor of this photo in"):
+        describe_one(part, "/old/photos/b/1.jpg")
+    assert describe_one(part, "/new/photos/a/1.jpg").tolist() == [1]
 
 
 def test_files_of_others_and_of_solar(photos: Path, tmp_path: Path) -> None:
@@ -207,8 +229,9 @@ def test_files_of_others_and_of_solar(photos: Path, tmp_path: Path) -> None:
     assert found.tolist() == [0, 0, 1]
     extraction = solar.extractor(brightness, name="ours", dimensions=2).extraction
     own = DescriptorsFile(np.array(["a.png"]), np.eye(2, dtype=np.float32)[:1], extraction)
-    own.save(tmp_path / "own.npz")
-    assert open_descriptors(tmp_path / "own.npz").extraction == extraction
+    for name in ("own.npz", "own.parquet"):
+        own.save(tmp_path / name)
+        assert open_descriptors(tmp_path / name).extraction == extraction
 
 
 @pytest.mark.parametrize(
@@ -229,7 +252,9 @@ def test_a_file_that_holds_something_else(
     (tmp_path / "own.h5").write_bytes(b"no HDF5")
     with pytest.raises(SolarError, match="no HDF5 file"):
         open_descriptors(tmp_path / "own.h5")
-    with pytest.raises(UsageError, match=r"the name must end in \.npz or \.h5"):
+    with pytest.raises(
+        UsageError, match=r"the name must end in \.npz or \.h5 or \.hdf5 or \.parquet"
+    ):
         open_descriptors(tmp_path / "own.txt")
 
 
@@ -255,6 +280,7 @@ def test_the_commands_take_them(photos: Path, tmp_path: Path) -> None:
     for more, reason in (
         (given, "--extractor and --descriptors exclude each other"),
         (["--scales", "1"], "--image-size, --scales and --whiten go with a model"),
+        (["--model", "solar-r101"], "--model and --extractor exclude each other"),
     ):
         refused = solar_command("eval", "folder", "places", *own, *more, folder=tmp_path)
         assert refused.returncode == 2 and reason in refused.stderr
