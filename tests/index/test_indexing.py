@@ -76,7 +76,7 @@ def test_what_a_filter_leaves_and_keypoints_are_counted(tmp_path: Path, photos: 
     assert index.count("name ~ 'a.jpg'") == 1 and index.count("name ~ 'nowhere'") == 0
     size = index.keypoint_bytes()
     assert size is not None and size > 10
-    assert f"{size:,.0f} of its keypoints" in cost(index.kind, 16, 5, size)
+    assert f"{size:,.0f} for its keypoints" in cost(index.kind, 16, 5, size)
 
 
 def test_what_a_search_finds_is_said_of_the_number_that_was_measured() -> None:

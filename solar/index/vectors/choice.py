@@ -36,5 +36,5 @@ def cost(name: str, dimensions: int, photos: int, keypoints: float | None = None
         found = f"about {kind.recall[among]:.1%} of the ten nearest, measured among {among:,}"
     size = f"{kind.row_bytes(dimensions):,} bytes a photo"
     if keypoints is not None:
-        size += f" and {keypoints:,.0f} of its keypoints"
+        size += f" and {keypoints:,.0f} for its keypoints"
     return f"kind {name}: {size}, a search finds {found}"
