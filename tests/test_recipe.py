@@ -106,10 +106,10 @@ def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
     columns = ["drawn, easy", "drawn, medium", "drawn, hard", "validation", "all queries"]
     assert head == ["arm", *columns]
     repeated = ["gem", "soa", "sos", "soa-sos"]
-    assert [row[0] for row in maps[:6]] == ["given", "start", *repeated] and len(maps) == 12
+    assert [row[0] for row in maps[:6]] == ["given", "start", *repeated] and len(maps) == 14
     assert all(("±" in cell) == (row[0] in repeated) for row in maps for cell in row[1:])
     gains = [row for row in rows if len(row) == 4][2:]
-    assert len(gains) == 1 + 10 + 2 and all("…" in row[3] for row in gains)
+    assert len(gains) == 1 + 12 + 2 and all("…" in row[3] for row in gains)
     assert {row[1] for row in gains if row[0] in ("gem, soa", "start, gem")} == {"2"}
     runs, both = tmp_path / "runs", list(start.config.attention)
     assert load(runs / "start").attention_is_identity(5)
@@ -129,8 +129,15 @@ def test_the_ablation_trains_what_its_arms_say(tmp_path: Path) -> None:
     assert len(set(terms[:3])) == 3
     assert terms[3:] == pytest.approx([terms[0] / 5, terms[0] * 5])
     assert len({load(path).fingerprint for path in runs.glob("soa-sos*-0/model")}) == 7
+    for arm, term in (
+        ("gem-0", "triplet"),
+        ("gem, contrastive-0", "contrastive"),
+        ("gem, ap-0", "ap"),
+    ):
+        step = next(line for line in log_of(runs / arm) if line["event"] == "step")
+        assert term in step and "second_order" not in step
     logs = {path: path.read_bytes() for path in runs.glob("*/log.jsonl")}
-    assert len(logs) == 4 * 2 + 6
+    assert len(logs) == 4 * 2 + 8
     again = script(*command)
     assert again.splitlines() == [
         line for line in written.splitlines() if line.startswith("|") or not line
