@@ -102,8 +102,8 @@ class FunctionExtractor(BatchExtractor):
         except SolarError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {cut(error)}"
-            raise SolarError(f"extractor {self.name}: its function failed: {what}") from error
+            what = f"extractor {self.name}: its function failed: {_reason(error)}"
+            raise SolarError(what) from error
         made: Descriptors = unit_rows(row[None], self._dimensions, f"extractor {self.name}")[0]
         return made
 
@@ -127,7 +127,7 @@ def by_address(address: str) -> Extractor:
     except (ImportError, AttributeError) as error:
         raise UsageError(f"--extractor {printable(address):.80}: {cut(error)}") from error
     except Exception as error:  # whatever a stranger's module raises
-        what = f"importing {printable(module):.80} failed: {type(error).__name__}: {cut(error)}"
+        what = f"importing {printable(module):.80} failed: {_reason(error)}"
         raise UsageError(f"--extractor {printable(address):.80}: {what}") from error
     finally:
         sys.path.remove(str(Path.cwd()))
@@ -142,8 +142,7 @@ def installed(name: str) -> Extractor | None:
             try:
                 found = entry.load()
             except Exception as error:  # whatever a stranger's module raises
-                reason = f"{type(error).__name__}: {cut(error)}"
-                raise UsageError(f"{what}: importing it failed: {reason}") from error
+                raise UsageError(f"{what}: importing it failed: {_reason(error)}") from error
             return _made(found, what)
     return None
 
@@ -155,10 +154,15 @@ def _made(found: object, what: str) -> Extractor:
         except SolarError:
             raise
         except Exception as error:  # whatever a stranger's function raises
-            reason = f"calling it without arguments failed: {type(error).__name__}: {cut(error)}"
+            reason = f"calling it without arguments failed: {_reason(error)}"
             raise UsageError(
                 f"{what}: {reason}; it is to be solar.extractor(...), or a function that returns it"
             ) from error
     if not isinstance(found, Extractor):
         raise UsageError(f"{what}: neither an extractor nor a function that makes one")
     return found
+
+
+def _reason(error: Exception) -> str:
+    """What a stranger's code raised, in a line."""
+    return f"{type(error).__name__}: {cut(error)}"
