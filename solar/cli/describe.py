@@ -22,7 +22,7 @@ from solar.cli.options import (
     extractor_of,
 )
 from solar.errors import UsageError
-from solar.files import claim_output
+from solar.files import claim_output, numbered
 
 if TYPE_CHECKING:
     from solar.extraction import Extractor
@@ -120,7 +120,8 @@ def _alone(extractor: Extractor, photos: Sequence[str], to: str, exclude: Sequen
     _print_missing(report.left_out, report.failed)
     dimensions = extractor.extraction.dimensions
     out.print(
-        f"{to}: {report.described:,} photos, {dimensions} numbers each, by {engine_of(extractor)}"
+        f"{to}: {numbered(report.described, 'photo')}, {dimensions} numbers each, "
+        f"by {engine_of(extractor)}"
     )
 
 

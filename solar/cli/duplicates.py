@@ -9,7 +9,7 @@ import typer
 
 from solar.cli.console import err, keeping, out, print_json, progress, table
 from solar.cli.options import AsJson, IndexModel, Overwrite
-from solar.files import claim_output
+from solar.files import claim_output, numbered
 
 if TYPE_CHECKING:
     from solar.collection import GroupedPhoto
@@ -56,9 +56,10 @@ def duplicates(
             out.print(f"same {group.rung}: keep the first: {group.why}")
             table([_row(photo) for photo in group.photos])
         more = sum(len(group.photos) - 1 for group in found.groups)
-        out.print(f"{len(found.groups):,} groups, {more:,} photos beside those to keep")
+        groups = numbered(len(found.groups), "group")
+        out.print(f"{groups}, {numbered(more, 'photo')} beside those to keep")
     if found.unread:
-        err.print(f"{len(found.unread):,} photos cannot be opened now, and were not looked at")
+        err.print(f"{numbered(len(found.unread), 'photo')} cannot be opened now: not looked at")
     if html is not None:
         with progress("drawing") as show:
             write_duplicates(html, found, index.name, show)

@@ -9,6 +9,7 @@ import typer
 
 from solar.cli.console import err, out, print_json, progress
 from solar.cli.options import AsJson, Device, Overwrite, Precision, Where
+from solar.files import numbered
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +84,7 @@ def export_hloc(
         print_json(found.to_json())
         return
     out.print(
-        f"{to}: {len(found.names):,} photos, {found.pairs:,} pairs, "
+        f"{to}: {numbered(len(found.names), 'photo')}, {numbered(found.pairs, 'pair')}, "
         f"{found.agreeing:,} of which agree with one geometry"
     )
     out.print(f"  names are below {found.photos}")

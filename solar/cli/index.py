@@ -26,7 +26,7 @@ from solar.cli.options import (
     usual_model,
 )
 from solar.errors import UsageError
-from solar.files import shown
+from solar.files import numbered, shown
 from solar.files.stores import is_address
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _print(done: Indexed) -> None:
         if (paths := getattr(report, word))
     ]
     counted = ", ".join(counts) or ("" if done.cost else "none found")
-    out.print(f"{to}: {_photos(done.photos)}" + (f" ({counted})" if counted else ""))
+    out.print(f"{to}: {numbered(done.photos, 'photo')}" + (f" ({counted})" if counted else ""))
     if done.cost is not None:
         out.print(f"  {done.cost}")
     elif done.kind == "exact" and done.photos >= MANY:
@@ -272,7 +272,7 @@ def _print(done: Indexed) -> None:
     if count := sum(len(group) - 1 for group in done.copies):
         new = f" ({len(report.duplicates):,} new)" if report.duplicates else ""
         are = "is a copy of another" if count == 1 else "are copies of others"
-        line = f"{_photos(count)} {are}, byte for byte{new}"
+        line = f"{numbered(count, 'photo')} {are}, byte for byte{new}"
         out.print(f"  {line}; which, says: solar info {to}")
 
 
@@ -294,7 +294,3 @@ def _some(lines: Sequence[str], what: str, console: Plain) -> None:
         console.print(f"  {line}")
     if len(lines) > SHOWN:
         console.print(f"  … {len(lines):,} {what} in all; all of them: --json")
-
-
-def _photos(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count:,} photos"

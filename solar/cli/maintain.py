@@ -11,7 +11,7 @@ import typer
 from solar.cli.console import err, out, print_json, table
 from solar.cli.options import AsJson, Overwrite, Where
 from solar.errors import IndexDamaged
-from solar.files import claim_output, printable
+from solar.files import claim_output, numbered, printable
 from solar.files.stores import is_address
 
 SHOWN = 20
@@ -65,7 +65,10 @@ def info(index: Folder, verbose: Verbose = False, as_json: AsJson = False) -> No
     ]
     if found.features is not None:
         rows.append(
-            ("keypoints", f"of {found.with_features:,} photos, by {found.features.descriptor}")
+            (
+                "keypoints",
+                f"of {numbered(found.with_features, 'photo')}, by {found.features.descriptor}",
+            )
         )
     if verbose:
         rows += [
@@ -122,7 +125,8 @@ def list_photos(
         if to is not None:
             rows = opened.descriptors_file(where)
             rows.save(to)
-            out.print(f"{to}: {len(rows.paths):,} photos, {rows.descriptors.shape[1]} numbers each")
+            count, dimensions = rows.descriptors.shape
+            out.print(f"{to}: {numbered(count, 'photo')}, {dimensions} numbers each")
             return
         photos = opened.photos(where)
         if as_json:
@@ -152,7 +156,7 @@ def compact(index: Folder) -> None:
 
     opened = Index.open(index)
     opened.compact()
-    out.print(f"{index}: {len(opened):,} photos, no space unused")
+    out.print(f"{index}: {numbered(len(opened), 'photo')}, no space unused")
 
 
 def remove(
@@ -167,7 +171,7 @@ def remove(
 
     opened = Index.open(index)
     count = opened.remove(photos)
-    out.print(f"{index}: {count:,} dropped, {len(opened):,} photos left")
+    out.print(f"{index}: {count:,} dropped, {numbered(len(opened), 'photo')} left")
     if any(Path(photo).exists() for photo in photos):
         err.print(
             "  their files are still there: `solar index` of their folder takes them in again, "

@@ -9,7 +9,7 @@ import typer
 
 from solar.cli.console import err, keeping, out, print_json, progress, table
 from solar.cli.options import AsJson, IndexModel, Overwrite
-from solar.files import claim_output
+from solar.files import claim_output, numbered
 
 if TYPE_CHECKING:
     from solar.collection import Place
@@ -49,7 +49,8 @@ def places(
     else:
         table([_row(number, place) for number, place in enumerate(found.places, 1)], _HEADS)
         out.print(
-            f"{len(found.places):,} places of several photos, {len(found.alone):,} photos alone; "
+            f"{numbered(len(found.places), 'place')} of several photos, "
+            f"{numbered(len(found.alone), 'photo')} alone; "
             f"{found.compared:,} compared now"
         )
     if html is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from solar.cli.console import err, out, progress
 from solar.errors import SolarError
+from solar.files import numbered
 from solar.index import AddReport, Index
 from solar.index.indexing import drop_gone
 from solar.index.watching import Settled, watch
@@ -69,7 +70,7 @@ def _say(index: Index, report: AddReport, dropped: int, gone: int) -> None:
     ]
     told = ", ".join(f"{count:,} {words}" for count, words in counts if count)
     if told:
-        out.print(f"{time.strftime('%H:%M:%S')} {told}: {len(index):,} photos")
+        out.print(f"{time.strftime('%H:%M:%S')} {told}: {numbered(len(index), 'photo')}")
     for _, reason in report.failed:
         err.print(f"  skipped {reason}")
 

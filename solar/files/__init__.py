@@ -12,7 +12,7 @@ from solar.files.reading import (
     require_file,
 )
 from solar.files.settings import SETTINGS, claim_folder, read_settings
-from solar.files.text import cut, printable, shown
+from solar.files.text import cut, numbered, printable, shown
 
 __all__ = [
     "MEGABYTE",
@@ -20,6 +20,7 @@ __all__ = [
     "claim_folder",
     "claim_output",
     "cut",
+    "numbered",
     "parse_json",
     "printable",
     "read_bytes",

@@ -35,6 +35,11 @@ def cut(text: object, most: int = MOST) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+def numbered(count: int, noun: str) -> str:
+    """A number and what it counts: "1 photo", "2,000 photos"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

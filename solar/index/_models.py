@@ -147,7 +147,8 @@ class Models:
                     found = self.load(model, made.image_size, made.scales, made.decoding)
                 except CheckpointError as error:
                     what = f"the model that it was made with, {made.model}"
-                    raise self._lost(what, error, "--model") from error
+                    option = "--model, or with --extractor if it is one of your own"
+                    raise self._lost(what, error, option) from error
                 self.use(found, made)
             assert self._extractor is not None  # noqa: S101
             return self._extractor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from solar.files import printable
+from solar.files import numbered, printable
 from solar.photos import Photo
 from solar.photos.thumbnails import Thumbnail, thumbnail
 from solar.typing import AnyPath, Progress
@@ -116,7 +116,8 @@ def write_places(
     """
     sections = _drawn(found.places, _place, progress)
     lead = (
-        f"{len(found.places):,} places of several photos, {len(found.alone):,} photos alone. "
+        f"{numbered(len(found.places), 'place')} of several photos, "
+        f"{numbered(len(found.alone), 'photo')} alone. "
         "A percentage says how probable it is that a photo shows the place of another here."
         + _more(len(found.places), SECTIONS, "places")
     )
@@ -176,8 +177,8 @@ def write_duplicates(
     sections = _drawn(found.groups, _group, progress)
     more = sum(len(group.photos) - 1 for group in found.groups)
     lead = (
-        f"{len(found.groups):,} groups, with {more:,} photos beside the ones to keep. Nothing was "
-        "deleted." + _more(len(found.groups), SECTIONS, "groups")
+        f"{numbered(len(found.groups), 'group')}, with {numbered(more, 'photo')} beside the ones "
+        "to keep. Nothing was deleted." + _more(len(found.groups), SECTIONS, "groups")
     )
     _write(path, f"Photos of {printable(name)} that are the same", lead, sections)
 

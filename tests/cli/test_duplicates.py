@@ -32,7 +32,7 @@ def test_groups_are_told_and_drawn(folder: Path) -> None:
     told = succeed("duplicates", "i", "--html", "d.html", folder=folder)
     assert "same picture: keep the first: as many pixels" in told
     assert "picture: mirrored" in told and "bytes: the same bytes" in told
-    assert "1 groups, 2 photos beside those to keep" in told
+    assert "1 group, 2 photos beside those to keep" in told
     page = (folder / "d.html").read_text()
     assert page.count("<img") == 3 and 'class="right"' in page and "Nothing was deleted" in page
     found = json.loads(succeed("duplicates", "i", "--json", folder=folder))
