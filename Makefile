@@ -9,7 +9,7 @@ PHOTOS ?=
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 
-.PHONY: demo test page docs check clean
+.PHONY: demo test page docs check core whole clean
 
 demo: .venv-demo/installed
 	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
@@ -29,8 +29,15 @@ check: .venv/installed page
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory core whole
+
+core:
 	$(BIN)/python -m tests.core_environment .venv-core
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not exhaustive" \
+
+# Files in order: sorted by how many tests they have, those of few and long tests would come last,
+# and one of them would keep a single core busy at the end.
+whole:
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not exhaustive" \
 		--durations=40 --durations-min=5
 
 clean:
