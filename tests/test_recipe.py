@@ -1,10 +1,12 @@
 """The recipe of solar-r18 from a checkpoint to an ablation, on a few small photos."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,6 +79,40 @@ def test_from_a_checkpoint_to_a_bundled_model(tmp_path: Path) -> None:
     first, second = (load(tmp_path / name).state_dict() for name in ("pca", "learned"))
     assert torch.equal(first["stages.conv1.0.weight"], second["stages.conv1.0.weight"])
     assert not torch.equal(first["whiten.weight"][:4], second["whiten.weight"][:4])
+
+
+@pytest.mark.slow
+def test_from_descriptors_of_several_networks_to_a_model(tmp_path: Path) -> None:
+    """A photo that a set shows as well is not learned from."""
+    photos = tmp_path / "photos"
+    album(photos / "few", 12)
+    for place in range(3):
+        album(photos / "places" / str(place), 2, (120 + 10 * place, 100))
+    shutil.copy(photos / "few/00.png", photos / "places/0")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    for seed, whitening in ((0, None), (1, 4)):
+        torch.manual_seed(seed)
+        network = GlobalDescriptor(GlobalConfig("resnet18", (), whitening=whitening, image_size=64))
+        save(network, tmp_path / f"network-{seed}")
+    common = {"photos": photos, "recipe": tmp_path / "recipe.toml"}
+    networks = [str(tmp_path / f"network-{seed}") for seed in (0, 1)]
+    told = script(
+        "targets.py", "--networks", *networks, "--sets", str(photos / "places"), "--nearest",
+        "0.99999", to=tmp_path / "targets.npz", **common,
+    )  # fmt: skip
+    assert "11 photos; 1 left out" in told
+    with np.load(tmp_path / "targets.npz") as file:
+        assert file["rows"].shape[0] == 11 and "00.png" not in " ".join(file["paths"])
+    run = distilled(
+        tmp_path / "run", photos / "few", targets=str(tmp_path / "targets.npz"),
+        start=networks[0], phases=[{"crops": 16, "side": 32}],
+    )  # fmt: skip
+    assert run.config.whitening is None
+    script(
+        "finish.py", f"--targets={tmp_path / 'targets.npz'}", student=tmp_path / "run/model",
+        to=tmp_path / "made", **common,
+    )  # fmt: skip
+    assert load(tmp_path / "made").dimensions in (4, 8)
 
 
 @pytest.mark.slow

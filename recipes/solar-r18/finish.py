@@ -36,6 +36,7 @@ from solar.whitening.learn import learn_from_places
 
 RECIPE = Path(__file__).with_name("recipe.toml")
 SCALES = GlobalConfig().scales
+RIDGE = 0.003  # of the mean variance: what keeps directions of noise from being magnified
 Descriptors = NDArray[np.float32]
 
 
@@ -46,11 +47,13 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of the recipe's folders")
     parser.add_argument("--to", type=Path, required=True, help="new model folder")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
-    parser.add_argument("--learned", action="store_true", help="whitening from pairs, not PCA")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--learned", action="store_true", help="whitening from pairs, not PCA")
+    how.add_argument("--targets", type=Path, help="towards these descriptors, not PCA")
     options = parser.parse_args()
     table = read_toml(options.recipe, UsageError)["finish"]
     network = load(options.student)
-    size, whitening = settings(network, table, options.photos, options.learned)
+    size, whitening = settings(network, table, options)
     provenance = Provenance(
         table["trained_on"], f"recipes/{options.recipe.parent.name}", commit(), table["licence"]
     )
@@ -60,15 +63,16 @@ def main() -> None:
 
 
 def settings(
-    network: GlobalDescriptor, table: dict[str, Any], photos: Path, learned: bool
+    network: GlobalDescriptor, table: dict[str, Any], options: argparse.Namespace
 ) -> tuple[int, Whitening]:
     """The image size and the whitening that do best; prints a row for each that is tried."""
+    photos: Path = options.photos
     sets = {name: open_labelled(photos / name) for name in table["validation"]}
     best: tuple[float, int, Whitening] | None = None
     print(f"| px | power | D | {' | '.join(sets)} | mean |")
     print(f"|{' ---: |' * (len(sets) + 4)}")
     for size in sorted(table["image_sizes"]):
-        found = whitenings(network, table, photos, size, learned)
+        found = whitenings(network, table, options, size)
         looks = [described(network, photos, size) for photos in sets.values()]
         for (power, full), dimensions in product(found, table["dimensions"]):
             whitening = full.reduced(dimensions)
@@ -85,16 +89,33 @@ def settings(
 
 
 def whitenings(
-    network: GlobalDescriptor, table: dict[str, Any], photos: Path, size: int, learned: bool
+    network: GlobalDescriptor, table: dict[str, Any], options: argparse.Namespace, size: int
 ) -> list[tuple[str, Whitening]]:
-    """By PCA of descriptors at all scales, one for each power; or learned from pairs at one."""
-    if learned:
+    """By PCA of descriptors at all scales, one for each power; or learned, at one scale."""
+    photos: Path = options.photos
+    if options.targets:
+        return [("targets", towards(network, options.targets, size))]
+    if options.learned:
         places = open_places(photos / table["places"])
         bare = open_extractor(network, image_size=size, scales=(1.0,), pooled=True)
         pairs = learn_from_places(bare, places)
         return [("learned", pairs.whitening)]
     rows = np.concatenate(at_scales(network, whitening_photos(table, photos), size))
     return [(f"{power:g}", Whitening.pca(rows, power)) for power in table["powers"]]
+
+
+def towards(network: GlobalDescriptor, targets: Path, size: int) -> Whitening:
+    """The linear map of pooled descriptors that comes nearest to others, by least squares."""
+    with np.load(targets) as file:
+        paths, wanted = file["paths"], file["rows"].astype(np.float64)
+    (pooled,) = at_scales(network, [Path(path) for path in paths], size, scales=(1.0,))
+    mean = pooled.mean(0, dtype=np.float64)
+    x = pooled - mean
+    inner = x.T @ x
+    inner += RIDGE * np.trace(inner) / len(inner) * np.eye(len(inner))
+    projection = np.linalg.solve(inner, x.T @ (wanted - wanted.mean(0))).T
+    axes = np.linalg.svd(x @ projection.T, full_matrices=False)[2]
+    return Whitening(mean, axes @ projection)
 
 
 def whitening_photos(table: dict[str, Any], photos: Path) -> list[Path]:

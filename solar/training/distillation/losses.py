@@ -1,8 +1,8 @@
-"""What a student is told by its teacher: descriptor, map and relations.
+"""What a student is told: descriptor and relations, and the map of a teacher that sees the crop.
 
-On random crops, three things are matched: the whitened GeM descriptor, the feature map position by
-position, and the similarities within a batch (Park et al., CVPR 2019). What the teacher says of a
-crop holds for another visit to it as well, but for the map.
+On random crops, these are matched: a descriptor, the similarities within a batch (Park et al., CVPR
+2019), and of a teacher the feature map, position by position. What is said of a crop holds for
+another visit to it as well, but for the map.
 """
 
 from __future__ import annotations
@@ -18,8 +18,48 @@ from solar.models.whitening import Whitening
 from solar.training.run.processes import Processes
 
 
-class Targets(nn.Module):
-    """What the student must predict from its own features, and how far off it is.
+class Descriptors(nn.Module):
+    """Descriptors that the student must predict from what it pools, and how far off it is.
+
+    Args:
+        pooled: dimensions of what the student pools.
+        wanted: dimensions of what it must predict.
+    """
+
+    def __init__(self, pooled: int, wanted: int) -> None:
+        super().__init__()
+        self.predict = nn.Sequential(
+            nn.BatchNorm1d(pooled, affine=False), nn.Linear(pooled, wanted)
+        )
+
+    def forward(
+        self, pooled: Tensor, wanted: Tensor, processes: Processes, crops: int
+    ) -> dict[str, Tensor]:
+        """The two losses of a step, the same in every process.
+
+        Args:
+            pooled: (2, share, P), the student's unit pooled descriptors of this process's crops,
+                and of other visits.
+            wanted: (share, D), unit rows, of either.
+            processes: that share the step.
+            crops: of the step, over all processes.
+        """
+        predicted = self.predict(pooled.flatten(0, 1))  # (2 share, D)
+        predicted = predicted.reshape(2, len(wanted), -1)  # (2, share, D)
+        predicted, pooled = (
+            torch.cat([processes.gather(view, crops) for view in views])
+            for views in (predicted, pooled)
+        )
+        wanted = processes.gather(wanted, crops).repeat(2, 1)  # (2 crops, D)
+        centred = F.normalize(pooled - pooled.mean(0), dim=1)
+        return {
+            "descriptor": 1 - F.cosine_similarity(predicted, wanted).mean(),
+            "relations": F.mse_loss(centred @ centred.T, wanted @ wanted.T) * 10,
+        }
+
+
+class Teaching(nn.Module):
+    """What a teacher says that sees the crops: its whitened descriptor, and its map.
 
     Args:
         student: channels of its last feature map.
@@ -38,12 +78,9 @@ class Targets(nn.Module):
         self, student: int, teacher: int, whitened: int, power: float, pooled: int | None = None
     ) -> None:
         super().__init__()
-        pooled = pooled or student
         self.power = power
         self.to_map = nn.Conv2d(student, teacher, 1)
-        self.to_descriptor = nn.Sequential(
-            nn.BatchNorm1d(pooled, affine=False), nn.Linear(pooled, whitened)
-        )
+        self.descriptors = Descriptors(pooled or student, whitened)
         self.teacher_pool = GeM().requires_grad_(False)
         self.register_buffer("mean", torch.zeros(teacher, 1, 1))
         self.register_buffer("spread", torch.ones(teacher, 1, 1))
@@ -81,22 +118,16 @@ class Targets(nn.Module):
         """
         wanted = F.normalize(self.teacher_pool(teacher), dim=1)
         wanted = F.normalize((wanted - self.centre) @ self.projection.T, dim=1)
-        wanted = processes.gather(wanted, crops).repeat(2, 1)  # (2 crops, whitened)
+        losses = self.descriptors(pooled, wanted, processes, crops)
         maps = F.interpolate(
             (teacher - self.mean) / self.spread,
             features.shape[-2:],
             mode="bilinear",
             align_corners=False,
         )
-        predicted = self.to_descriptor(pooled.flatten(0, 1)).reshape(2, len(teacher), -1)
-        predicted, pooled = (
-            torch.cat([processes.gather(view, crops) for view in views])
-            for views in (predicted, pooled)
-        )
-        centred = F.normalize(pooled - pooled.mean(0), dim=1)
         like = F.cosine_similarity(self.to_map(features).float(), maps)  # (share, h, w)
         return {
-            "descriptor": 1 - F.cosine_similarity(predicted, wanted).mean(),
+            "descriptor": losses["descriptor"],
             "map": 1 - processes.gather(like, crops).mean(),
-            "relations": F.mse_loss(centred @ centred.T, wanted @ wanted.T) * 10,
+            "relations": losses["relations"],
         }

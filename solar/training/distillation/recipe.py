@@ -37,8 +37,10 @@ class Distillation(Ranged):
 
     Attributes:
         phases: one after the other.
-        start: checkpoint `state.pt` of an earlier distillation that weights are taken from;
-            attention blocks that it lacks start fresh, which is the identity.
+        targets: file of descriptors of the untouched photos, by any networks, that stand in for a
+            teacher, see `solar.extraction.given`; photos that it lacks are left out.
+        start: checkpoint `state.pt` of an earlier distillation, or a model folder, that weights are
+            taken from; attention blocks that it lacks start fresh, which is the identity.
         kept_side: of the squares that photos are kept as in memory, in pixels.
         teacher_side: of the teacher's input, in pixels.
         batch: crops of a step, over all processes; the student sees two views of each.
@@ -59,6 +61,7 @@ class Distillation(Ranged):
     """
 
     phases: tuple[Phase, ...]
+    targets: str | None = None
     start: str | None = None
     kept_side: int = number(320)
     teacher_side: int = number(224)
@@ -119,7 +122,8 @@ class DistillationRecipe:
         model: the student.
         photos: folders, and how often one of their photos is drawn, relative to the others.
         distillation: how it learns.
-        teacher: whom it learns from; given by who calls, as no file can say it.
+        teacher: whom it learns from, unless it has targets; given by who calls, as no file can say
+            it.
         base: the folder that relative paths refer to.
     """
 

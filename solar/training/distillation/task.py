@@ -1,14 +1,16 @@
-"""Distillation: a network from random initial weights learns to see as a teacher does.
+"""Distillation: a network learns to see as a teacher does, or to describe as others have.
 
 Student and teacher see the same random crop (Beyer et al., CVPR 2022) in another light; and the
-student sees it once more as another visitor would.
+student sees it once more as another visitor would. Descriptors that were made before are of the
+whole photo: the student finds them in a part of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +18,19 @@ from torch.nn import functional as F
 
 from solar.errors import UsageError
 from solar.models.attention import SecondOrderAttention
+from solar.models.checkpoints import load
 from solar.models.config import Provenance
 from solar.models.device import autocast, choose_precision
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.photos import find_photos
-from solar.training.distillation.losses import Targets
-from solar.training.distillation.photos import KeptPhotos, keep_photos
+from solar.training.distillation.photos import keep_photos
 from solar.training.distillation.recipe import DistillationRecipe
+from solar.training.distillation.sources import (
+    ByDescriptors,
+    ByTeacher,
+    Folders,
+    with_descriptors,
+)
 from solar.training.distillation.views import Drawn, covered, cut, draw, relit
 from solar.training.pixels import normalised
 from solar.training.run.processes import Processes
@@ -36,7 +44,7 @@ Batch = tuple[Drawn, int]
 
 
 class DistillationTask(Task):
-    """A global network's stages and pooling from a teacher's maps.
+    """A global network's stages and pooling from a teacher's maps, or from kept descriptors.
 
     Args:
         recipe: everything that the result depends on.
@@ -51,28 +59,31 @@ class DistillationTask(Task):
     def __init__(
         self, recipe: DistillationRecipe, processes: Processes, progress: Progress
     ) -> None:
-        if recipe.teacher is None:
-            way_out = "call solar.train with one, as recipes/solar-r18/distill.py does"
-            raise UsageError(f"a distillation needs a teacher, which no file can name: {way_out}")
-        self.recipe, self.settings, self.teacher = recipe, recipe.distillation, recipe.teacher
+        self.recipe, self.settings = recipe, recipe.distillation
         self.processes, self.progress = processes, progress
-        if self.settings.batch < processes.count:
+        settings, device = self.settings, processes.device
+        if settings.batch < processes.count:
             few = f"too few for {processes.count} processes"
-            raise UsageError(f"[distillation] batch {self.settings.batch}: {few}")
-        self.photos = _photos(recipe, processes.device, progress)
-        one = self._drawn(self.settings.seed, 0, slice(1))
-        channels = self._seen(self._squares(one), one).shape[1]
-        torch.manual_seed(self.settings.seed)
+            raise UsageError(f"[distillation] batch {settings.batch}: {few}")
+        folders, rows = _photos(recipe), None
+        if settings.targets is not None:
+            folders, rows = with_descriptors(recipe.base / settings.targets, folders)
+        elif recipe.teacher is None:
+            way_out = (
+                "name [distillation] targets, or call solar.train with a teacher, as "
+                "recipes/solar-r18/distill.py does"
+            )
+            raise UsageError(f"a distillation needs a teacher, which no file can name: {way_out}")
+        self.photos = keep_photos(folders, settings.kept_side, device, progress)
+        torch.manual_seed(settings.seed)
         self.student = GlobalDescriptor(recipe.model)
-        student = self.student
-        self.targets = Targets(
-            student.channels,
-            channels,
-            self.settings.whitened,
-            self.settings.power,
-            student.pooled,
-        )
-        modules = nn.ModuleDict({"student": self.student, "targets": self.targets})
+        self.source: ByTeacher | ByDescriptors
+        if rows is None:
+            assert recipe.teacher is not None  # noqa: S101 - refused above
+            self.source = ByTeacher(recipe.teacher, settings, self._shown, self.student, processes)
+        else:
+            self.source = ByDescriptors(rows, settings, self.student, processes)
+        modules = nn.ModuleDict({"student": self.student, "targets": self.source.targets})
         self.modules = modules.to(processes.device)
         self.student.to(memory_format=torch.channels_last)
         share_layers(self.modules, processes, self.settings.batch, 2)
@@ -87,11 +98,12 @@ class DistillationTask(Task):
     def begin(self) -> Line:
         """Take over the weights of the start, or the teacher's statistics."""
         settings, photos = self.settings, self.photos
-        told = {"photos": len(photos.squares), "unreadable": photos.unreadable}
+        told: dict[str, Any] = {"photos": len(photos.squares), "unreadable": photos.unreadable}
         if settings.start is not None:
             _take_over(self.recipe.base / settings.start, self.modules)
-            return {**told, "start": settings.start}
-        self.targets.fit(self._statistics())
+            told["start"] = settings.start
+        if settings.start is None or (self.recipe.base / settings.start).is_dir():
+            self.source.begin(lambda done, count: self.progress("teacher", done, count))
         return told
 
     def steps(self, epoch: int) -> int:
@@ -118,16 +130,14 @@ class DistillationTask(Task):
         drawn, side = batch
         device = self.processes.device
         squares = self._squares(drawn)
-        wanted = self._seen(squares, drawn)
         images = normalised(_views(squares, drawn, side), self.student)
         images = images.contiguous(memory_format=torch.channels_last)
         self.student.train()
         with autocast(device, choose_precision(self.settings.precision, device)):
             features = self.student.features(images)
         features = features.float()  # the losses are of small differences
-        pooled = F.normalize(self.student.pool(features), dim=1).reshape(2, len(wanted), -1)
-        crops = features[: len(wanted)]
-        losses = self.targets(crops, pooled, wanted, self.processes, self.settings.batch)
+        pooled = F.normalize(self.student.pool(features), dim=1).reshape(2, len(squares), -1)
+        losses = self.source.losses(drawn, squares, features, pooled)
         parts = torch.stack(list(losses.values()))
         torch.autograd.backward(parts.sum())
         self.processes.sum_gradients(self.modules.parameters())
@@ -148,19 +158,9 @@ class DistillationTask(Task):
         squares = self.photos.squares
         return squares[torch.from_numpy(drawn.photos).to(squares.device)]
 
-    def _seen(self, squares: Tensor, drawn: Drawn) -> Tensor:
-        """The teacher's maps of the crops."""
-        seen = cut(squares, drawn.crops, self.settings.teacher_side)
-        return self.teacher(seen.round().to(torch.uint8)).to(self.processes.device)
-
-    def _statistics(self) -> Iterator[Tensor]:
-        """The teacher's maps of crops that no step sees."""
-        settings = self.settings
-        steps = -(-settings.statistics // settings.batch)
-        for step in range(steps):
-            drawn = self._drawn(settings.seed + 1, step, slice(settings.batch))
-            yield self._seen(self._squares(drawn), drawn)
-            self.progress("teacher", step + 1, steps)
+    def _shown(self, seed: int, step: int, own: slice) -> tuple[Drawn, Tensor]:
+        drawn = self._drawn(seed, step, own)
+        return drawn, self._squares(drawn)
 
 
 def _views(squares: Tensor, drawn: Drawn, side: int) -> Tensor:
@@ -170,25 +170,32 @@ def _views(squares: Tensor, drawn: Drawn, side: int) -> Tensor:
     return torch.cat([relit(crops, drawn.lights[0]), relit(visits, drawn.lights[1])])
 
 
-def _photos(recipe: DistillationRecipe, device: torch.device, progress: Progress) -> KeptPhotos:
+def _photos(recipe: DistillationRecipe) -> Folders:
     folders = []
     for name, weight in recipe.photos.items():
         folders.append((find_photos(recipe.base / name), weight))
         if not folders[-1][0]:
             raise UsageError(f"[photos] {name}: {recipe.base / name} holds no photo")
-    return keep_photos(folders, recipe.distillation.kept_side, device, progress)
+    return folders
 
 
-def _take_over(start: Path, modules: nn.Module) -> None:
-    """Weights of student and targets from another run; attention that it lacks stays fresh."""
+def _take_over(start: Path, modules: nn.ModuleDict) -> None:
+    """Weights of another run, or of a model alone; attention that it lacks stays fresh."""
+    of = "model of this network" if start.is_dir() else "distillation of this student and teacher"
+    other = UsageError(f"{start}: not a {of}")
+    whole: nn.Module = modules["student"] if start.is_dir() else modules
     try:
-        weights = torch.load(start, weights_only=True, map_location="cpu")["modules"]
-        missing, unexpected = modules.load_state_dict(weights, strict=False)
+        if start.is_dir():
+            found = load(start).state_dict()
+            weights = {key: found[key] for key in found if not key.startswith("whiten.")}
+        else:
+            weights = torch.load(start, weights_only=True, map_location="cpu")["modules"]
+        missing, unexpected = whole.load_state_dict(weights, strict=False)
     except OSError as error:
         raise UsageError(f"{start}: cannot be read ({error.strerror})") from error
     except (RuntimeError, KeyError) as error:
-        raise UsageError(f"{start}: not a distillation of this student and teacher") from error
-    named = modules.named_modules()
+        raise other from error
+    named = whole.named_modules()
     fresh = tuple(f"{name}." for name, m in named if isinstance(m, SecondOrderAttention))
     if unexpected or not all(key.startswith(fresh) for key in missing):
-        raise UsageError(f"{start}: not a distillation of this student and teacher")
+        raise other

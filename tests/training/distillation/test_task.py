@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from solar.errors import UsageError
-from solar.models.checkpoints import load
+from solar.models.checkpoints import load, save
 from solar.models.config import GlobalConfig
 from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.distillation.recipe import Distillation, DistillationRecipe, Phase
+from solar.training.distillation.task import DistillationTask
+from solar.training.run.processes import Processes
 from solar.training.train import read_recipe, train
 from tests.scenes import album
 from tests.training.small import log_of
@@ -109,6 +111,49 @@ def test_it_learns_and_logs(photos: Path, tmp_path: Path) -> None:
         assert last < share * first
 
 
+def test_it_learns_from_descriptors_of_whole_photos(photos: Path, tmp_path: Path) -> None:
+    """By `solar.train` of a file alone; the last photo has no descriptor and is left out."""
+    paths = sorted(photos.iterdir())[:-1]
+    rows = np.random.default_rng(0).normal(size=(11, 6)).astype(np.float32)
+    np.savez(tmp_path / "t.npz", paths=np.array([str(path) for path in paths]), rows=rows)
+    save(GlobalDescriptor(GlobalConfig("resnet18", (), whitening=4)), tmp_path / "model")
+    changed: dict[str, Any] = {
+        "targets": str(tmp_path / "t.npz"), "start": str(tmp_path / "model"),
+        "phases": [{"crops": 320, "side": 32}], "cooldown": 160,
+    }  # fmt: skip
+    recipe = replace(small(photos, attention=("conv4_x",), **changed), teacher=None)
+    student = load(train(recipe, tmp_path / "run", device="cpu").model)
+    assert student.config.attention == ("conv4_x",) and student.config.whitening is None
+    start, *lines, _ = log_of(tmp_path / "run")
+    assert start["photos"] == 11 and start["start"] == str(tmp_path / "model")
+    losses = [line["descriptor"] for line in lines]
+    assert "map" not in lines[0] and np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
+
+
+def test_a_network_is_gone_on_with_as_it_is(photos: Path, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    model = GlobalDescriptor(GlobalConfig("resnet18", (), whitening=4))
+    save(model, tmp_path / "model")
+    run = DistillationTask(
+        small(photos, start=str(tmp_path / "model")), Processes(), lambda *_: None
+    )
+    run.begin()
+    assert torch.equal(
+        run.student.get_parameter("stages.conv1.0.weight"),
+        model.get_parameter("stages.conv1.0.weight"),
+    )
+    save(GlobalDescriptor(GlobalConfig("resnet34", ())), tmp_path / "other")
+    with pytest.raises(UsageError, match="other: not a model of this network"):
+        train(small(photos, start=str(tmp_path / "other")), tmp_path / "new", device="cpu")
+
+
+def test_descriptors_of_other_photos_are_refused(photos: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", paths=np.array(["else.jpg"]), rows=np.ones((1, 4), np.float32))
+    recipe = small(photos, targets=str(tmp_path / "t.npz"))
+    with pytest.raises(UsageError, match=r"t.npz: \[distillation\] targets: holds no photo of .*"):
+        train(recipe, tmp_path / "run", device="cpu")
+
+
 def test_the_rate_rises_stays_and_falls() -> None:
     settings = Distillation((Phase(48, 32), Phase(48, 64)), batch=8, warmup=16, cooldown=48)
     rates = [settings.rate(seen) for seen in range(0, 96, 8)]
@@ -134,7 +179,7 @@ def test_another_recipe_and_missing_things_are_refused(photos: Path, tmp_path: P
     distilled(tmp_path, photos, phases=[{"crops": 8, "side": 32}])
     with pytest.raises(UsageError, match="distillation phases 1 crops was 8, is 16; set it back"):
         distilled(tmp_path, photos, phases=[{"crops": 16, "side": 32}])
-    with pytest.raises(UsageError, match=r"needs a teacher.*recipes/solar-r18/distill.py"):
+    with pytest.raises(UsageError, match=r"needs a teacher.*targets.*recipes/solar-r18/distill.py"):
         train(replace(small(photos), teacher=None), tmp_path / "new", device="cpu")
     with pytest.raises(UsageError, match=r"\[photos\] empty: .*empty holds no photo"):
         (tmp_path / "empty").mkdir()
