@@ -66,8 +66,11 @@ class DistillationTask(Task):
             few = f"too few for {processes.count} processes"
             raise UsageError(f"[distillation] batch {settings.batch}: {few}")
         folders, rows = _photos(recipe), None
+        self.told: dict[str, Any] = {}
         if settings.targets is not None:
+            found = sum(len(photos) for photos, _ in folders)
             folders, rows = with_descriptors(recipe.base / settings.targets, folders)
+            self.told["without_targets"] = found - len(rows)
         elif recipe.teacher is None:
             way_out = (
                 "name [distillation] targets, or call solar.train with a teacher, as "
@@ -98,7 +101,7 @@ class DistillationTask(Task):
     def begin(self) -> Line:
         """Take over the weights of the start, or the teacher's statistics."""
         settings, photos = self.settings, self.photos
-        told: dict[str, Any] = {"photos": len(photos.squares), "unreadable": photos.unreadable}
+        told = {"photos": len(photos.squares), "unreadable": photos.unreadable, **self.told}
         if settings.start is not None:
             _take_over(self.recipe.base / settings.start, self.modules)
             told["start"] = settings.start
