@@ -31,12 +31,12 @@ check: .venv/installed page
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory core whole
 
-core:
+core: .venv/installed
 	$(BIN)/python -m tests.core_environment .venv-core
 
 # Files in order: sorted by how many tests they have, those of few and long tests would come last,
 # and one of them would keep a single core busy at the end.
-whole:
+whole: .venv/installed
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not exhaustive" \
 		--durations=40 --durations-min=5
 

@@ -31,6 +31,7 @@ from solar.models.global_descriptor import GlobalDescriptor
 from solar.models.whitening import Whitening
 from solar.models.whitening_layer import with_whitening
 from solar.photos import Box, find_photos
+from solar.training.distillation.sources import with_descriptors
 from solar.unit import of_unit_length
 from solar.whitening.learn import learn_from_places
 
@@ -94,7 +95,9 @@ def whitenings(
     """By PCA of descriptors at all scales, one for each power; or learned, at one scale."""
     photos: Path = options.photos
     if options.targets:
-        return [("targets", towards(network, options.targets, size))]
+        names = read_toml(options.recipe, UsageError)["photos"]
+        found = [path for name in names for path in find_photos(photos / name)]
+        return [("targets", towards(network, options.targets, found, size))]
     if options.learned:
         places = open_places(photos / table["places"])
         bare = open_extractor(network, image_size=size, scales=(1.0,), pooled=True)
@@ -104,11 +107,13 @@ def whitenings(
     return [(f"{power:g}", Whitening.pca(rows, power)) for power in table["powers"]]
 
 
-def towards(network: GlobalDescriptor, targets: Path, size: int) -> Whitening:
+def towards(
+    network: GlobalDescriptor, targets: Path, photos: Sequence[Path], size: int
+) -> Whitening:
     """The linear map of pooled descriptors that comes nearest to others, by least squares."""
-    with np.load(targets) as file:
-        paths, wanted = file["paths"], file["rows"].astype(np.float64)
-    (pooled,) = at_scales(network, [Path(path) for path in paths], size, scales=(1.0,))
+    ((known, _),), rows = with_descriptors(targets, [(photos, 1.0)])
+    (pooled,) = at_scales(network, known, size, scales=(1.0,))
+    wanted = rows.double().numpy()
     mean = pooled.mean(0, dtype=np.float64)
     x = pooled - mean
     inner = x.T @ x

@@ -2,8 +2,8 @@
 
 Each network sees the whole photo at one scale (EfficientNet-Lite at two, summed, GeM, whitened by
 PCA). Their unit descriptors are put side by side, centred, and turned onto their principal axes.
-Photos that look like one of the sets that are to choose or to be reported are left
-out. What was described is kept beside the file: a run that was stopped goes on.
+Photos that look like one of the sets that are to choose or to be reported are left out. What was
+described is kept beside the file: a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from teachers import LITE, lite
+from teachers import LITE, Eye, lite
 from torch.nn import functional as F
 
 import solar
@@ -27,7 +27,7 @@ from solar.errors import UsageError
 from solar.extraction import Extractor, open_extractor
 from solar.extraction.describe import describe_to_file
 from solar.extraction.descriptors import DescriptorsFile
-from solar.files import read_toml
+from solar.files import read_toml, write_atomically
 from solar.models.pooling import GeM
 from solar.models.whitening import Whitening
 from solar.unit import of_unit_length
@@ -60,7 +60,8 @@ def main() -> None:
     rows, theirs = (of_unit_length(np.concatenate(side, 1)) for side in zip(*parts, strict=True))
     near = (rows @ theirs.T).max(1, initial=-1) > options.nearest
     axes = reduced(Whitening.pca(rows[~near], 0))
-    np.savez(options.to, paths=ours.paths[~near], rows=axes.apply(rows[~near]))
+    with write_atomically(options.to) as file:
+        np.savez(file, paths=ours.paths[~near], rows=axes.apply(rows[~near]))
     print(f"{options.to}: {np.sum(~near)} photos; {np.sum(near)} left out, they look like the sets")
 
 
@@ -71,10 +72,8 @@ def one_scale(name: str) -> Extractor:
 
 def lite_extractor(name: str) -> Extractor:
     """GeM of EfficientNet-Lite's last map, summed over two sizes of the photo."""
-    body, mean, std = lite(name)
-    pool = GeM()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    body = body.to(device)
+    eye, pool = Eye(*lite(name)).to(device), GeM().to(device)
 
     @torch.inference_mode()
     def described_at_both(photo: Image.Image) -> Any:
@@ -84,8 +83,7 @@ def lite_extractor(name: str) -> Extractor:
             size = [max(32, round(length * scale)) for length in photo.size]
             pixels = np.array(photo.resize((size[0], size[1]), Image.Resampling.BICUBIC))
             image = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(device) / 255
-            maps = body((image - mean[0]) / std[0]).clamp(min=0)
-            found.append(F.normalize(pool.to(device)(maps))[0].cpu())
+            found.append(F.normalize(pool(eye(image)))[0].cpu())
         return sum(found)
 
     return solar.extractor(described_at_both, name=name, dimensions=1280, image_size=max(SIDES))
@@ -105,7 +103,7 @@ def both(name: str, ours: Rows, theirs: Rows) -> tuple[Rows, Rows]:
     if not name.startswith(LITE):
         return ours, theirs
     whitening = reduced(Whitening.pca(ours, POWER))
-    return of_unit_length(whitening.apply(ours)), of_unit_length(whitening.apply(theirs))
+    return whitening.apply(ours), whitening.apply(theirs)
 
 
 def reduced(whitening: Whitening) -> Whitening:

@@ -28,12 +28,12 @@ def teacher(name: str) -> Teacher:
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     parts = name.split("+")
-    eyes = [_Eye(*(lite(part) if part.startswith(LITE) else _torchvision(part))) for part in parts]
+    eyes = [Eye(*(lite(part) if part.startswith(LITE) else _torchvision(part))) for part in parts]
     network = _Together(eyes).to(device).eval().requires_grad_(False)
     return torch.no_grad()(network) if device.type == "cpu" else _Graph(network.half())
 
 
-class _Eye(nn.Module):
+class Eye(nn.Module):
     """A network up to its last map, with the mean and deviation of its input."""
 
     mean: Tensor
@@ -46,6 +46,7 @@ class _Eye(nn.Module):
         self.register_buffer("std", torch.tensor(std)[:, None, None])
 
     def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W), 0 to 1 -> (B, C, h, w), non-negative."""
         maps: Tensor = self.body((images - self.mean) / self.std)
         return maps.clamp(min=0)
 
@@ -53,7 +54,7 @@ class _Eye(nn.Module):
 class _Together(nn.Module):
     """(B, 3, side, side) uint8 -> (B, C, h, w) float32, the maps of all eyes."""
 
-    def __init__(self, eyes: list[_Eye]) -> None:
+    def __init__(self, eyes: list[Eye]) -> None:
         super().__init__()
         self.eyes = nn.ModuleList(eyes)
 

@@ -149,7 +149,7 @@ def _by_ray(
 def _print_shards(report: WorkReport, to: str, how: str) -> None:
     _print_missing(report.left_out, report.failed)
     described = f"{report.described:,} of them described {how}"
-    out.print(f"{to}: all shards of {report.photos:,} photos are there, {described}")
+    out.print(f"{to}: all shards of {numbered(report.photos, 'photo')} are there, {described}")
     out.print(f"  an index of them: solar index --from-shards {to} --to my.index")
 
 

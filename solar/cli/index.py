@@ -243,7 +243,7 @@ def _print(done: Indexed) -> None:
 
     report, to = done.report, done.index
     for old, new, count in done.relocated:
-        err.print(f"{count:,} photos of {old} are in {new} now")
+        err.print(f"{numbered(count, 'photo')} of {old} {_are(count)} in {new} now")
     counts = [
         f"{len(paths):,} {word}"
         for word in ("added", "changed", "unchanged")
@@ -261,11 +261,13 @@ def _print(done: Indexed) -> None:
     if done.dropped:
         out.print(f"  {done.dropped:,} dropped, their files are gone")
     elif report.vanished:
-        gone = f"{len(report.vanished):,} photos are gone from their folders"
+        count = len(report.vanished)
+        gone = f"{numbered(count, 'photo')} {_are(count)} gone from their folders"
         out.print(f"  {gone}; --prune drops them from the index")
     if report.unreachable and not done.dropped:
+        count = len(report.unreachable)
         out.print(
-            f"  {len(report.unreachable):,} photos are out of reach: their folder is missing, "
+            f"  {numbered(count, 'photo')} {_are(count)} out of reach: their folder is missing, "
             "empty or more than half gone; --prune-missing-root drops them, --moved OLD=NEW finds "
             "them"
         )
@@ -274,6 +276,10 @@ def _print(done: Indexed) -> None:
         are = "is a copy of another" if count == 1 else "are copies of others"
         line = f"{numbered(count, 'photo')} {are}, byte for byte{new}"
         out.print(f"  {line}; which, says: solar info {to}")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _print_missing(report: AddReport, to: Path) -> None:

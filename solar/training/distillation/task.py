@@ -103,10 +103,13 @@ class DistillationTask(Task):
         settings, photos = self.settings, self.photos
         told = {"photos": len(photos.squares), "unreadable": photos.unreadable, **self.told}
         if settings.start is not None:
-            _take_over(self.recipe.base / settings.start, self.modules)
             told["start"] = settings.start
-        if settings.start is None or (self.recipe.base / settings.start).is_dir():
-            self.source.begin(lambda done, count: self.progress("teacher", done, count))
+            start = self.recipe.base / settings.start
+            if not start.is_dir():
+                _take_over(start, self.modules)
+                return told
+            _take_model(start, self.student)
+        self.source.begin(lambda done, count: self.progress("teacher", done, count))
         return told
 
     def steps(self, epoch: int) -> int:
@@ -183,22 +186,30 @@ def _photos(recipe: DistillationRecipe) -> Folders:
 
 
 def _take_over(start: Path, modules: nn.ModuleDict) -> None:
-    """Weights of another run, or of a model alone; attention that it lacks stays fresh."""
-    of = "model of this network" if start.is_dir() else "distillation of this student and teacher"
-    other = UsageError(f"{start}: not a {of}")
-    whole: nn.Module = modules["student"] if start.is_dir() else modules
+    """Weights of student and targets from another run; attention that it lacks stays fresh."""
+    other = UsageError(f"{start}: not a distillation of this student and teacher")
     try:
-        if start.is_dir():
-            found = load(start).state_dict()
-            weights = {key: found[key] for key in found if not key.startswith("whiten.")}
-        else:
-            weights = torch.load(start, weights_only=True, map_location="cpu")["modules"]
-        missing, unexpected = whole.load_state_dict(weights, strict=False)
+        weights = torch.load(start, weights_only=True, map_location="cpu")["modules"]
     except OSError as error:
         raise UsageError(f"{start}: cannot be read ({error.strerror})") from error
     except (RuntimeError, KeyError) as error:
         raise other from error
-    named = whole.named_modules()
+    _load(weights, modules, other)
+
+
+def _take_model(start: Path, student: GlobalDescriptor) -> None:
+    """Weights of a model but for its whitening; attention that it lacks stays fresh."""
+    weights = load(start).state_dict()
+    bare = {key: weights[key] for key in weights if not key.startswith("whiten.")}
+    _load(bare, student, UsageError(f"{start}: not a model of this network"))
+
+
+def _load(weights: dict[str, Tensor], module: nn.Module, other: UsageError) -> None:
+    try:
+        missing, unexpected = module.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise other from error
+    named = module.named_modules()
     fresh = tuple(f"{name}." for name, m in named if isinstance(m, SecondOrderAttention))
     if unexpected or not all(key.startswith(fresh) for key in missing):
         raise other
