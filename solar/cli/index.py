@@ -262,12 +262,13 @@ def _print(done: Indexed) -> None:
         out.print(f"  {done.dropped:,} dropped, their files are gone")
     elif report.vanished:
         count = len(report.vanished)
-        gone = f"{numbered(count, 'photo')} {_are(count)} gone from their folders"
+        whose = "its folder" if count == 1 else "their folders"
+        gone = f"{numbered(count, 'photo')} {_are(count)} gone from {whose}"
         out.print(f"  {gone}; --prune drops them from the index")
     if report.unreachable and not done.dropped:
         count = len(report.unreachable)
         out.print(
-            f"  {numbered(count, 'photo')} {_are(count)} out of reach: their folder is missing, "
+            f"  {numbered(count, 'photo')} {_are(count)} out of reach: the folder is missing, "
             "empty or more than half gone; --prune-missing-root drops them, --moved OLD=NEW finds "
             "them"
         )
