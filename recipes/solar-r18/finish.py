@@ -1,8 +1,9 @@
 """Whiten the distilled network, choose its settings on validation sets, write the model.
 
 For each image size, power and number of dimensions: whitening by PCA of photos of the recipe, or
-learned from pairs of its places, then mAP on each validation set at three scales. The best mean of
-the sets is taken; a larger image size, which costs time for good, must gain `larger_must_gain`.
+learned from pairs of its places, then mAP on each validation set at three scales. Of what is good
+enough on every set (`at_least`) the best mean is taken; a larger image size, which costs time for
+good, must gain `larger_must_gain`.
 """
 
 from __future__ import annotations
@@ -79,13 +80,15 @@ def settings(
             whitening = full.reduced(dimensions)
             scores = [score(*each, whitening) for each in zip(sets.values(), looks, strict=True)]
             mean = sum(scores) / len(scores)
+            asked = (table["at_least"].get(name, 0.0) for name in sets)
+            enough = all(s >= least for s, least in zip(scores, asked, strict=True))
             row = [size, power, dimensions, *(f"{value:.2f}" for value in (*scores, mean))]
             print(f"| {' | '.join(map(str, row))} |", flush=True)
             more = table["larger_must_gain"] if best and size > best[1] else 0.0
-            if best is None or mean > best[0] + more:
+            if enough and (best is None or mean > best[0] + more):
                 best = (mean, size, whitening)
     if best is None:
-        raise SystemExit("the recipe names no image size, no power or no dimensions to try")
+        raise SystemExit("no image size, power and dimensions of the recipe are good on every set")
     return best[1], best[2]
 
 

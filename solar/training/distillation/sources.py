@@ -36,7 +36,7 @@ class ByTeacher:
         processes: Processes,
     ) -> None:
         self.teacher, self.settings, self.draw, self.processes = teacher, settings, draw, processes
-        channels = self._maps(*draw(settings.seed, 0, slice(1))).shape[1]
+        channels = [maps.shape[1] for maps in self._maps(*draw(settings.seed, 0, slice(1)))]
         self.targets = Teaching(
             student.channels, channels, settings.whitened, settings.power, student.pooled
         )
@@ -49,14 +49,16 @@ class ByTeacher:
         """Of the student's maps of the crops, and what it pooled of both views."""
         seen = self._maps(drawn, squares)
         crops = self.settings.batch
-        losses: Losses = self.targets(features[: len(seen)], pooled, seen, self.processes, crops)
+        of_crops = features[: len(squares)]
+        losses: Losses = self.targets(of_crops, pooled, seen, self.processes, crops)
         return losses
 
-    def _maps(self, drawn: Drawn, squares: Tensor) -> Tensor:
+    def _maps(self, drawn: Drawn, squares: Tensor) -> Sequence[Tensor]:
         seen = cut(squares, drawn.crops, self.settings.teacher_side)
-        return self.teacher(seen.round().to(torch.uint8)).to(self.processes.device)
+        found = self.teacher(seen.round().to(torch.uint8))
+        return [maps.to(self.processes.device) for maps in found]
 
-    def _statistics(self, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
+    def _statistics(self, progress: Callable[[int, int], None]) -> Iterator[Sequence[Tensor]]:
         settings = self.settings
         steps = -(-settings.statistics // settings.batch)
         for step in range(steps):
