@@ -34,6 +34,7 @@ whitening = { few = 2 }
 powers = [0.5, 1.0]
 places = "places"
 validation = ["places"]
+at_least = { places = 0.0 }
 image_sizes = [64, 96]
 larger_must_gain = 1.0
 dimensions = [4, 8]
@@ -113,6 +114,13 @@ def test_from_descriptors_of_several_networks_to_a_model(tmp_path: Path) -> None
         to=tmp_path / "made", **common,
     )  # fmt: skip
     assert load(tmp_path / "made").dimensions in (4, 8)
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("places = 0.0", "places = 101.0"))
+    with pytest.raises(AssertionError, match=r"no image size, power and dimensions .* are good"):
+        script(
+            "finish.py", f"--targets={tmp_path / 'targets.npz'}", student=tmp_path / "run/model",
+            to=tmp_path / "none", **common,
+        )  # fmt: skip
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Distil the recipe's network from a teacher, from random initial weights; resumes by itself."""
+"""Distil the recipe's network from a teacher; resumes by itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--teacher", required=True, help="see teachers.py")
     parser.add_argument("--to", type=Path, required=True, help="folder of log and model")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
-    parser.add_argument("--start", type=Path, help="state.pt of an earlier run to go on from")
+    parser.add_argument("--start", type=Path, help="state.pt of an earlier run, or a model folder")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     tables = read_toml(options.recipe, UsageError)
