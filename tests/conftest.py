@@ -15,7 +15,8 @@ from solar.models.config import GlobalConfig, Provenance
 from solar.models.global_descriptor import GlobalDescriptor
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub for anything
-torch.set_num_threads(1)  # the tests run side by side
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of what they start; the tests run side by side
+torch.set_num_threads(1)
 settings.register_profile("whole", deadline=None)  # on busy machines too
 settings.register_profile("quick", deadline=None, max_examples=30)
 
