@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from solar.errors import UsageError, naming_extras
 from solar.extraction.descriptors import DescriptorsFile
-from solar.extraction.whiten import whitened
+from solar.extraction.extraction import Extraction
+from solar.extraction.whiten import require_learned_from, whitened
 from solar.models.whitening import Whitening
 
 if TYPE_CHECKING:
@@ -49,16 +50,12 @@ def fold(
         from solar.models.whitening_layer import with_whitening
 
     bare = with_whitening(model, None)
-    learned_from = whitening.settings.get("extraction")
-    kind = bare.fingerprint, None
-    if learned_from is not None and kind != (
-        learned_from.get("fingerprint"),
-        learned_from.get("whitening"),
-    ):
-        raise UsageError(
-            f"model {model.name}: its pooled descriptors are of another kind than the whitening "
-            "was learned from: learn one from photos with 'solar whiten fit PHOTOS --model'"
-        )
+    size, scales = model.config.image_size, model.config.scales
+    require_learned_from(
+        whitening,
+        Extraction(model.name, bare.fingerprint, bare.dimensions, size, scales),
+        f"learn one from photos with 'solar whiten fit PHOTOS --model {model.name}'",
+    )
     made = with_whitening(bare, whitening.reduced(dimensions))
     made.name = name
     how = "learned" if whitening.settings.get("method") == "learned" else "PCA"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def test_a_file_is_whitened_and_keeps_its_paths(file: Path, tmp_path: Path) -> N
     np.testing.assert_array_equal(after.descriptors, whitening.apply(before.descriptors, 5))
     kept = whitening.reduced(5)
     assert after.extraction == replace(before.extraction, dimensions=5, whitening=kept.digest)
-    with pytest.raises(UsageError, match="another kind"):  # not twice
+    with pytest.raises(UsageError, match=r"of another kind, m before .*, not m .*once more: learn"):
         apply_to_file(whitening, tmp_path / "new" / "e.npz", tmp_path / "f.npz")
     again = learn_pca_from_file(tmp_path / "new" / "e.npz").whitening
     apply_to_file(again, tmp_path / "new" / "e.npz", tmp_path / "f.npz")
@@ -53,9 +54,16 @@ def test_a_file_is_whitened_and_keeps_its_paths(file: Path, tmp_path: Path) -> N
 
 def test_descriptors_of_another_model_are_refused(file: Path, tmp_path: Path) -> None:
     whitening = learn_pca_from_file(file).whitening
-    other = replace(whitening, settings={"extraction": {"fingerprint": "g"}})
-    with pytest.raises(UsageError, match=r"d\.npz: .* of another kind"):
-        apply_to_file(other, file, tmp_path / "e.npz")
+    for settings, told in (
+        ({"fingerprint": "g", "model": "n"}, "n before any whitening, not m before"),
+        ({"fingerprint": "g" * 64, "model": "m"}, "m before any whitening (gggggggggggg), not m"),
+        ({"fingerprint": "g", "own_whitening": 4}, "an unknown model after its own whitening"),
+        ({"model": "m"}, "m before any whitening (unknown), not m before any whitening (ffff"),
+        ("odd", "an unknown model before any whitening"),
+    ):
+        other = replace(whitening, settings={"extraction": settings})
+        with pytest.raises(UsageError, match=rf"d\.npz: .* of another kind, {re.escape(told)}"):
+            apply_to_file(other, file, tmp_path / "e.npz")
     assert not (tmp_path / "e.npz").exists()
     apply_to_file(replace(whitening, settings={}), file, tmp_path / "e.npz")  # says nothing
 
@@ -89,7 +97,7 @@ def test_whitening_of_other_descriptors_does_not_fit_a_model(model: GlobalDescri
         {"fingerprint": model.fingerprint},  # after the model's own whitening
         {"fingerprint": with_whitening(model, None).fingerprint, "whitening": "twice"},
     ):
-        with pytest.raises(UsageError, match="another kind than the whitening was learned from"):
+        with pytest.raises(UsageError, match="learned from descriptors of another kind"):
             fold(model, replace(plain, settings={"extraction": settings}), "mine")
     with pytest.raises(UsageError, match="8-D"):
         fold(model, Whitening.pca(rows(40, 8)), "mine")
