@@ -8,6 +8,8 @@ PYTHON ?= python3
 PHOTOS ?=
 BIN := .venv/bin
 DEMO := .venv-demo/bin
+# One more than cores: some tests wait, for what they start.
+WORKERS = $(shell $(BIN)/python -c "from solar.files.threads import cores; print(cores() + 1)")
 
 .PHONY: demo test page docs check core whole clean
 
@@ -15,7 +17,7 @@ demo: .venv-demo/installed
 	$(DEMO)/python -m solar.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not milvus and not ray and not exhaustive and not browser and not sfm"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not milvus and not ray and not exhaustive and not browser and not sfm"
 
 page: page/node_modules/installed
 	cd page && npm run --silent check && npm run --silent test && npm run --silent build

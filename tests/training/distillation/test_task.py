@@ -114,6 +114,7 @@ def test_it_learns_and_logs(photos: Path, tmp_path: Path) -> None:
         assert last < share * first
 
 
+@pytest.mark.slow
 def test_it_learns_from_descriptors_of_whole_photos(photos: Path, tmp_path: Path) -> None:
     """By `solar.train` of a file alone; the last photo has no descriptor and is left out."""
     paths = sorted(photos.iterdir())[:-1]
