@@ -56,6 +56,8 @@ class ByTeacher:
     def _maps(self, drawn: Drawn, squares: Tensor) -> Sequence[Tensor]:
         seen = cut(squares, drawn.crops, self.settings.teacher_side)
         found = self.teacher(seen.round().to(torch.uint8))
+        if hasattr(found, "shape"):
+            raise UsageError("the teacher gives one tensor: let it give a list, a map per network")
         return [maps.to(self.processes.device) for maps in found]
 
     def _statistics(self, progress: Callable[[int, int], None]) -> Iterator[Sequence[Tensor]]:

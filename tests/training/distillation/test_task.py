@@ -186,6 +186,9 @@ def test_another_recipe_and_missing_things_are_refused(photos: Path, tmp_path: P
         distilled(tmp_path, photos, phases=[{"crops": 16, "side": 32}])
     with pytest.raises(UsageError, match=r"needs a teacher.*targets.*recipes/solar-r18/distill.py"):
         train(replace(small(photos), teacher=None), tmp_path / "new", device="cpu")
+    one: Any = lambda photos: teacher(photos)[0]  # noqa: E731
+    with pytest.raises(UsageError, match="teacher gives one tensor: let it give a list"):
+        train(replace(small(photos), teacher=one), tmp_path / "new", device="cpu")
     with pytest.raises(UsageError, match=r"\[photos\] empty: .*empty holds no photo"):
         (tmp_path / "empty").mkdir()
         train(small(tmp_path / "empty"), tmp_path / "new", device="cpu")
