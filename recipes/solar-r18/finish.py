@@ -80,8 +80,8 @@ def settings(
             whitening = full.reduced(dimensions)
             scores = [score(*each, whitening) for each in zip(sets.values(), looks, strict=True)]
             mean = sum(scores) / len(scores)
-            asked = (table["at_least"].get(name, 0.0) for name in sets)
-            enough = all(s >= least for s, least in zip(scores, asked, strict=True))
+            least = [table["at_least"].get(name, 0.0) for name in sets]
+            enough = bool(np.all(np.array(scores) >= least))
             row = [size, power, dimensions, *(f"{value:.2f}" for value in (*scores, mean))]
             print(f"| {' | '.join(map(str, row))} |", flush=True)
             more = table["larger_must_gain"] if best and size > best[1] else 0.0

@@ -12,7 +12,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from solar.errors import UsageError
 from solar.models.checkpoints import load
-from solar.models.global_descriptor import GlobalDescriptor
 from solar.training.distillation.recipe import Teacher
 
 LITE = "efficientnet-lite"
@@ -106,30 +105,22 @@ def _body(name: str) -> Body:
     return _solar(name) if ours else _torchvision(name)
 
 
-class _Features(nn.Module):
-    def __init__(self, network: GlobalDescriptor) -> None:
+class _Method(nn.Module):
+    """A network by the one of its methods that gives its last map."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.name = network, name
 
     def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.network.features(images)
+        maps: Tensor = getattr(self.network, self.name)(images)
         return maps
 
 
 def _solar(name: str) -> Body:
     """A model of Solar's, but for its pooling and whitening."""
     network = load(name)
-    return _Features(network), network.mean, network.std
-
-
-class _LiteBody(nn.Module):
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.network.extract_features(images)
-        return maps
+    return _Method(network, "features"), network.mean, network.std
 
 
 def lite(name: str) -> Body:
@@ -148,7 +139,7 @@ def lite(name: str) -> Body:
     layers = ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")
     for block in made._blocks:
         _fold(block, *layers)
-    return _LiteBody(made), (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)
+    return _Method(made, "extract_features"), (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)
 
 
 def _fold(module: Any, *pairs: tuple[str, str]) -> None:
